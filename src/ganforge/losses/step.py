@@ -81,3 +81,10 @@ class Term(ABC):
     @abstractmethod
     def __call__(self, step: Step) -> Tensor:
         """Return the unweighted term as a scalar tensor."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what the term remembers between steps, for checkpoints; most remember nothing."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what :meth:`state_dict` gave."""

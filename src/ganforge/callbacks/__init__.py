@@ -1,0 +1,1 @@
+"""What happens beside training, placed on the clock of images seen."""

@@ -1,0 +1,58 @@
+"""Checkpoints on the clock: the last, the one before, and the best."""
+
+import shutil
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from ganforge.callbacks.clocked import Clocked, training_module
+from ganforge.callbacks.evaluate import Evaluate
+from ganforge.distributed import rank
+from ganforge.models.base import AdversarialModule
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint(Clocked):
+    """Keeps ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt`` (lowest FID), each whole at every moment.
+
+    A checkpoint is written beside its place and moved there, so that a killed process or a full disk loses nothing. None is
+    written after a loss was not finite.
+
+    Args:
+        folder: where the files go.
+        every_kimg: thousands of images between checkpoints.
+    """
+
+    def __init__(self, folder: str, every_kimg: float) -> None:
+        super().__init__(every_kimg)
+        self.folder = Path(folder)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Save when it is time, and whenever an evaluation at this very clock was the best so far."""
+        module = training_module(pl_module)
+        best = next((callback.best for callback in trainer.callbacks if isinstance(callback, Evaluate)), {})  # type: ignore[attr-defined]
+        is_best = best.get("images_seen") == module.images_seen
+        if is_best or self.is_due(module):
+            self.save(trainer, module)
+        if is_best and rank() == 0:
+            temporary = self.folder / ".best.part"
+            shutil.copyfile(self.folder / "last.ckpt", temporary)
+            temporary.replace(self.folder / "best.ckpt")
+
+    def save(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Write ``last.ckpt``; what was there becomes ``previous.ckpt``. Called on all ranks.
+
+        Raises:
+            GanforgeError: if a loss since the last look was not finite; nothing is written then.
+        """
+        module.ledger.read(module.images_seen)
+        temporary, last = self.folder / ".last.part", self.folder / "last.ckpt"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        trainer.save_checkpoint(temporary)
+        if rank() == 0:
+            if last.exists():
+                last.replace(self.folder / "previous.ckpt")
+            temporary.replace(last)

@@ -1,0 +1,56 @@
+"""Callbacks that run each so many thousand images."""
+
+from typing import cast
+
+import pytorch_lightning as pl
+
+from ganforge.errors import GanforgeError
+from ganforge.models.base import AdversarialModule
+
+__all__ = ["Clocked", "log_values", "training_module"]
+
+
+def training_module(module: pl.LightningModule) -> AdversarialModule:
+    """Return ``module`` as what every ganforge run trains."""
+    return cast(AdversarialModule, module)
+
+
+def log_values(trainer: pl.Trainer, values: dict[str, float], images_seen: int, protocol: str | None = None) -> None:
+    """Send values to every logger, placed at ``images_seen``; ``protocol`` says how metrics were measured."""
+    for logger in trainer.loggers:
+        take = getattr(logger, "log_measured", None)
+        if protocol is not None and take is not None:
+            take(values, images_seen, protocol)
+        else:
+            logger.log_metrics(values, step=images_seen)
+
+
+class Clocked(pl.Callback):
+    """Calls :meth:`act` whenever the clock passes a multiple of ``every_kimg``, and at the end.
+
+    Whether it is due follows from the clock alone, so a resumed run acts where an uninterrupted one does.
+
+    Args:
+        every_kimg: thousands of images between two calls.
+    """
+
+    def __init__(self, every_kimg: float) -> None:
+        if not every_kimg > 0:
+            raise GanforgeError(f"{type(self).__name__}: every_kimg must be > 0, got {every_kimg}.")
+        self.every = every_kimg * 1000
+
+    def is_due(self, module: AdversarialModule) -> bool:
+        """Whether the batch just trained on passed a multiple of ``every_kimg``, or was the last."""
+        now, before = module.images_seen, module.images_seen - module.images_per_batch
+        return now // self.every > before // self.every or now >= module.total_images
+
+    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Do it, on all ranks."""
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Act if it is time."""
+        module = training_module(pl_module)
+        if self.is_due(module):
+            self.act(trainer, module)

@@ -1,0 +1,78 @@
+"""FID and Inception Score while training."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from ganforge.callbacks.clocked import Clocked, log_values
+from ganforge.console import say
+from ganforge.data.module import ImageData
+from ganforge.metrics.evaluation import Evaluation
+from ganforge.metrics.protocol import Protocol
+from ganforge.models.base import AdversarialModule
+
+__all__ = ["Evaluate"]
+
+
+class Evaluate(Clocked):
+    """Measures the generator under a protocol on all ranks, and remembers the best and the last values.
+
+    Weights are found and real images measured before training starts, so that what is missing is told at once.
+
+    Args:
+        protocol: how to measure.
+        cache: folder of real images' statistics.
+        every_kimg: thousands of images between evaluations.
+        batch_size: images in a batch of samples.
+    """
+
+    def __init__(self, protocol: Protocol, cache: str, every_kimg: float, batch_size: int = 250) -> None:
+        super().__init__(every_kimg)
+        self.protocol, self.cache, self.batch_size = protocol, Path(cache).expanduser(), batch_size
+        self.last: dict[str, float] = {}
+        self.best: dict[str, float] = {}
+        self._evaluation: Evaluation | None = None
+
+    @property
+    def tag(self) -> str:
+        """The protocol's name and hash; known once training has started."""
+        return "" if self._evaluation is None else self._evaluation.tag
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Load the extractor and measure the real images."""
+        data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
+        if self._evaluation is None:
+            device = pl_module.device
+            self._evaluation = Evaluation(self.protocol, data.splits(), self.cache, device, self.batch_size)
+
+    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Sample, measure, log."""
+        assert self._evaluation is not None
+        module.ledger.read(module.images_seen)
+        started = time.perf_counter()
+
+        def sample(n: int, generator: torch.Generator, ema: bool) -> torch.Tensor:
+            return module.sample(n, ema=ema, generator=generator)
+
+        values = self._evaluation(sample)
+        self.last = {**values, "images_seen": module.images_seen}
+        if not self.best or values["fid"] < self.best["fid"]:
+            self.best = self.last
+        seconds = time.perf_counter() - started
+        measured = {f"metrics/{name}": value for name, value in values.items()}
+        log_values(trainer, measured, module.images_seen, self.tag)
+        say(
+            f"{module.images_seen / 1000:,.1f} kimg: FID {values['fid']:.3f}, IS {values['inception_score']:.3f} "
+            f"+- {values['inception_score_std']:.3f} ({self.tag}, {seconds:.1f} s)"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep the best and the last values in checkpoints."""
+        return {"last": self.last, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave."""
+        self.last, self.best = state_dict["last"], state_dict["best"]

@@ -1,0 +1,70 @@
+"""Pictures of progress: sample grids from fixed latents, and loss curves."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from ganforge.callbacks.clocked import Clocked
+from ganforge.distributed import rank
+from ganforge.images import grid, quantise, save_png
+from ganforge.models.base import AdversarialModule
+from ganforge.rng import torch_generator
+
+__all__ = ["Curves", "SampleGrid"]
+
+
+class SampleGrid(Clocked):
+    """Writes and logs a grid of samples; the latents are the same each time, so that grids can be compared.
+
+    Args:
+        folder: where ``NNNNNNNNN.png`` files go, named by images seen, and ``latest.png``.
+        every_kimg: thousands of images between grids.
+        images: number of samples in a grid.
+        seed: of the latents.
+    """
+
+    def __init__(self, folder: str, every_kimg: float, images: int = 64, seed: int = 0) -> None:
+        super().__init__(every_kimg)
+        self.folder, self.images, self.seed = Path(folder), images, seed
+
+    def draw(self, module: AdversarialModule) -> torch.Tensor:
+        """Return the grid, ``(3, H, W)`` uint8."""
+        generator = torch_generator(self.seed, "grid", device=module.device)
+        return grid(quantise(module.sample(self.images, generator=generator)))
+
+    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Draw, write and log; only rank 0 has something to do."""
+        if rank() != 0:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        picture = self.draw(module)
+        save_png(picture, self.folder / f"{module.images_seen:09d}.png")
+        save_png(picture, self.folder / "latest.png")
+        for logger in trainer.loggers:
+            log_picture = getattr(logger, "log_picture", None)
+            if log_picture is not None:
+                log_picture("samples", picture, module.images_seen)
+
+
+class Curves(Clocked):
+    """Draws losses and metrics against images seen from the run's ``metrics.csv``.
+
+    Args:
+        csv: the log.
+        path: the picture.
+        every_kimg: thousands of images between drawings.
+    """
+
+    def __init__(self, csv: str, path: str, every_kimg: float) -> None:
+        super().__init__(every_kimg)
+        self.csv, self.path = Path(csv), Path(path)
+
+    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Draw, on rank 0."""
+        if rank() == 0:
+            from ganforge.curves import draw_curves
+
+            for logger in trainer.loggers:
+                logger.save()
+            draw_curves(self.csv, self.path)

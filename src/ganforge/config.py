@@ -1,0 +1,96 @@
+"""The configuration: where it lies, how it is composed, and the signature that names a run's folder.
+
+Imports no torch, so that ``--help`` and configuration errors answer at once.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+__all__ = ["compose", "config_folder", "register_resolvers", "signature"]
+
+#: What a run's result does not depend on: it may change when a run is resumed or repeated elsewhere.
+_MACHINE_KEYS = (
+    "hydra",
+    "name",
+    "paths",
+    "logger",
+    "resume",
+    "force",
+    "download",
+    "trace",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "data.workers",
+    "callbacks.progress",
+)
+
+
+def config_folder() -> Path:
+    """Return the Hydra root: inside the installed package, or beside ``src`` in a checkout."""
+    packaged = Path(__file__).parent / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def signature(*, _root_: DictConfig) -> str:
+    """Return ten digits that identify what a run computes: a hash of its resolved configuration.
+
+    Keys that depend on the machine alone (devices, logger, paths) do not count, nor do values that point to paths.
+    """
+    config = OmegaConf.create(_without_paths(OmegaConf.to_container(_root_, resolve=False)))
+    for key in _MACHINE_KEYS:
+        parent, _, last = key.rpartition(".")
+        owner = OmegaConf.select(config, parent) if parent else config
+        if owner is not None and last in owner:
+            del owner[last]
+    text = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def _without_paths(node: Any) -> Any:
+    """Drop values that refer to machine-only keys, before anything is resolved."""
+    if isinstance(node, dict):
+        return {key: _without_paths(value) for key, value in node.items() if not _is_path(value)}
+    if isinstance(node, list):
+        return [_without_paths(value) for value in node if not _is_path(value)]
+    return node
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and any(f"${{{key}" in value for key in ("paths.", "download", "ganforge.", "name"))
+
+
+def register_resolvers() -> None:
+    """Make ``${ganforge.signature:}`` known; may be called more than once."""
+    OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
+
+
+def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:
+    """Compose a configuration in Python as the command line does, e.g. in a notebook: ``compose(["model=dcgan"])``.
+
+    May be called while a Hydra application runs.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    register_resolvers()
+    application, settings = GlobalHydra.instance(), HydraConfig.instance()
+    outer = application.hydra, settings.cfg
+    application.clear()
+    try:
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            config = hydra_compose(config_name, list(overrides), return_hydra_config=True)
+            settings.set_config(config)
+            with open_dict(config):
+                del config["hydra"]
+            OmegaConf.resolve(config)
+    finally:
+        application.hydra, settings.cfg = outer
+    return config

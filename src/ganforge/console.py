@@ -1,0 +1,50 @@
+"""What the program tells a person: rank 0's console, and the run's log file."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["log_to", "say"]
+
+_log = logging.getLogger("ganforge")
+
+
+class _Console(logging.Handler):
+    """Writes lines to standard output, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(record.getMessage(), file=sys.stdout)
+        sys.stdout.flush()
+
+
+def say(message: str) -> None:
+    """Tell the user something, from the first process only."""
+    from ganforge.distributed import rank
+
+    if rank() == 0:
+        _log.info(message)
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Send what :func:`say` says to the console and to a file, which is appended to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handlers: list[logging.Handler] = [_Console(), logging.FileHandler(path, delay=True)]
+    handlers[1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    level, propagate = _log.level, _log.propagate
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+    for handler in handlers:
+        _log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            _log.removeHandler(handler)
+            handler.close()
+        _log.setLevel(level)
+        _log.propagate = propagate

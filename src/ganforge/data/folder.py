@@ -1,0 +1,101 @@
+"""Any folder of images."""
+
+from pathlib import Path
+
+import torch
+
+from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.decoded import decode
+from ganforge.data.embedded import split
+from ganforge.errors import GanforgeError
+from ganforge.rng import torch_generator
+
+__all__ = ["ImageFolder"]
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+_IN_MEMORY = 2 * 1024**3
+
+
+class ImageFolder:
+    """Every image below a folder; its direct subfolders are classes if ``labelled``.
+
+    Decoded arrays below 2 GiB are held in memory, larger ones are memory-mapped.
+
+    Args:
+        path: the folder.
+        cache: folder of decoded arrays.
+        labelled: whether subfolders are classes, numbered in alphabetical order.
+        heldout: share of the images (of each class) held out.
+        workers: processes that decode.
+        max_unreadable: share of unreadable files above which the folder is refused.
+    """
+
+    def __init__(
+        self,
+        path: str | None,
+        cache: str,
+        *,
+        labelled: bool = False,
+        heldout: float = 0.1,
+        workers: int = 2,
+        max_unreadable: float = 0.01,
+    ) -> None:
+        if path is None:
+            raise GanforgeError("data=image_folder needs a folder: add data.source.path=FOLDER.")
+        self.path, self.cache = Path(path).expanduser(), Path(cache).expanduser()
+        self.labelled, self.heldout = labelled, heldout
+        self.workers, self.max_unreadable = workers, max_unreadable
+
+    def load(self, image_size: int, channels: int) -> Splits:
+        """Return both splits at ``image_size`` and ``channels``."""
+        files = self._files()
+        labels = self._labels(files) if self.labelled else None
+        array = decode(
+            files,
+            labels,
+            image_size,
+            channels,
+            self.cache,
+            workers=self.workers,
+            max_unreadable=self.max_unreadable,
+        )
+        if array.images.nbytes <= _IN_MEMORY:
+            return split(array[torch.arange(len(array))], array.labels, self.heldout)
+        return self._mapped(array)
+
+    def _files(self) -> list[Path]:
+        if not self.path.is_dir():
+            raise GanforgeError(f"data.source.path='{self.path}' is not a folder: give the folder that holds the images.")
+        files = sorted(file for file in self.path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
+        if len(files) < 2:
+            raise GanforgeError(
+                f"'{self.path}' holds {len(files)} image file(s) ({', '.join(sorted(_SUFFIXES))}), and training needs at "
+                "least two: give another folder with data.source.path=FOLDER."
+            )
+        return files
+
+    def _labels(self, files: list[Path]) -> list[int]:
+        names = [file.relative_to(self.path).parts[0] for file in files]
+        if any(self.path / name == file for name, file in zip(names, files, strict=True)):
+            raise GanforgeError(
+                f"'{self.path}' holds images outside class subfolders: move them, or set data.source.labelled=false."
+            )
+        classes = {name: number for number, name in enumerate(sorted(set(names)))}
+        return [classes[name] for name in names]
+
+    def _mapped(self, array: ImageArray) -> Splits:
+        """Split by row numbers, without copying."""
+        order = torch.randperm(len(array), generator=torch_generator(0, "split"))
+        held = max(1, round(len(array) * self.heldout))
+        parts = {"train": order[held:].sort().values, "heldout": order[:held].sort().values}
+        return Splits(
+            **{
+                name: ImageArray(
+                    array.images,
+                    None if array.labels is None else array.labels[rows],
+                    f"{array.identity}-{name}-{held}",
+                    rows,
+                )
+                for name, rows in parts.items()
+            }
+        )

@@ -1,0 +1,110 @@
+"""Published datasets through torchvision's readers; downloaded only on request."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.decoded import decode
+from ganforge.errors import GanforgeError
+
+__all__ = ["CelebA", "TorchVision"]
+
+
+class TorchVision:
+    """A small dataset that fits in memory, with its official test split held out.
+
+    Args:
+        name: class in ``torchvision.datasets``: ``MNIST``, ``FashionMNIST``, ``KMNIST``, ``CIFAR10``, ``CIFAR100``, ``SVHN``,
+            ``STL10``.
+        root: folder of the files.
+        download: fetch what is missing from the dataset's own host.
+        train: what selects the training split in torchvision's class.
+        heldout: what selects the held-out split.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: str,
+        *,
+        download: bool = False,
+        train: dict[str, Any] | None = None,
+        heldout: dict[str, Any] | None = None,
+    ) -> None:
+        self.name, self.root, self.download = name, Path(root).expanduser(), download
+        self.train = train or {"train": True}
+        self.heldout = heldout or {"train": False}
+
+    def load(self, image_size: int, channels: int) -> Splits:
+        """Return both splits at the dataset's own size."""
+        return Splits(_array(self._open(self.train)), _array(self._open(self.heldout)))
+
+    def _open(self, which: dict[str, Any]) -> Any:
+        return open_dataset(self.name, self.root, self.download, which)
+
+
+def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -> Any:
+    """Open a torchvision dataset, or say in one sentence why it is not there.
+
+    Raises:
+        GanforgeError: if files are missing and may not, or could not, be downloaded.
+    """
+    from torchvision import datasets
+
+    try:
+        return getattr(datasets, name)(root=str(root), download=download, **which)
+    except (RuntimeError, FileNotFoundError, OSError) as error:
+        if download:
+            raise GanforgeError(
+                f"{name} could not be downloaded into '{root}' ({_first_line(error)}): check the network, or copy the files "
+                "there from a machine that has one."
+            ) from error
+        raise GanforgeError(
+            f"{name} is not in '{root}': add download=true to fetch it, or paths.data=FOLDER if it lies elsewhere."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _array(dataset: Any) -> ImageArray:
+    """Turn torchvision's in-memory arrays, of any of its layouts, into ``(n, c, h, w)`` uint8."""
+    images = torch.as_tensor(np.asarray(dataset.data))
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.shape[-1] == 3:
+        images = images.permute(0, 3, 1, 2)
+    labels: Sequence[int] = getattr(dataset, "targets", None)  # type: ignore[assignment]
+    if labels is None:
+        labels = dataset.labels
+    return ImageArray(images.contiguous(), torch.as_tensor(np.asarray(labels), dtype=torch.int64))
+
+
+class CelebA:
+    """CelebA's aligned faces, centre-cropped to 178 pixels and resized; decoded once into a cache.
+
+    Args:
+        root: folder that holds ``celeba/``.
+        cache: folder of decoded images.
+        download: fetch what is missing.
+        workers: processes that decode.
+    """
+
+    def __init__(self, root: str, cache: str, *, download: bool = False, workers: int = 2) -> None:
+        self.root, self.cache = Path(root).expanduser(), Path(cache).expanduser()
+        self.download, self.workers = download, workers
+
+    def load(self, image_size: int, channels: int) -> Splits:
+        """Return the official training split, and the test split as held out."""
+        parts = []
+        for name in ("train", "test"):
+            dataset = open_dataset("CelebA", self.root, self.download, {"split": name, "target_type": "attr"})
+            folder = self.root / "celeba" / "img_align_celeba"
+            files = [folder / file for file in dataset.filename]
+            parts.append(decode(files, None, image_size, channels, self.cache, workers=self.workers))
+        return Splits(*parts)

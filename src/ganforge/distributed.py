@@ -1,0 +1,86 @@
+"""Several processes: gradients averaged once a phase, without wrapping a network.
+
+Wrapping the module in DistributedDataParallel fails for alternating players (the idle player's parameters look unused), and
+searching the graph for unused parameters costs a traversal a step. Wrapping each network alone breaks where a
+discriminator is called twice before one backward with batch norm, is frozen while the generator trains, or is
+differentiated twice by a gradient penalty. So every phase does what NVIDIA's StyleGAN and R3GAN training loops do: backward on
+every rank, then one all-reduce of the stepping player's flattened gradients. No hooks, no traversal, and any
+procedure stays plain PyTorch; the price is that communication does not overlap with the backward pass.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from pytorch_lightning.strategies import DDPStrategy
+from torch import Tensor, distributed, nn
+
+__all__ = ["GradientAveraging", "average_buffers", "average_gradients", "gather_rows", "rank", "world_size"]
+
+
+def world_size() -> int:
+    """Return the number of processes, 1 without a process group."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Return this process's number, 0 without a process group."""
+    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+
+
+def _average(tensors: list[Tensor]) -> None:
+    """Replace each tensor by its mean over ranks, one all-reduce a dtype."""
+    for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
+        same = [tensor for tensor in tensors if tensor.dtype == dtype]
+        flat = torch.cat([tensor.flatten() for tensor in same])
+        distributed.all_reduce(flat)
+        flat.div_(world_size())
+        for tensor, mean in zip(same, flat.split([tensor.numel() for tensor in same]), strict=True):
+            tensor.copy_(mean.view(tensor.shape))
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Average gradients over ranks, in place. A gradient that is ``None`` counts as zero if another rank has one."""
+    if world_size() == 1:
+        return
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    _average([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+
+def average_buffers(module: nn.Module) -> None:
+    """Average floating-point buffers (batch-norm statistics) over ranks, in place, so that all ranks stay equal."""
+    if world_size() > 1:
+        _average([buffer for buffer in module.buffers() if buffer.is_floating_point() and buffer.numel()])
+
+
+def gather_rows(rows: Tensor) -> list[Tensor]:
+    """Return every rank's ``(n_r, d)`` tensor, in rank order, on every rank; ``n_r`` may differ, and may be 0."""
+    if world_size() == 1:
+        return [rows]
+    count = torch.tensor([len(rows)], device=rows.device)
+    counts = [torch.zeros_like(count) for _ in range(world_size())]
+    distributed.all_gather(counts, count)
+    longest = int(max(counts))
+    padded = rows.new_zeros(longest, *rows.shape[1:])
+    padded[: len(rows)] = rows
+    gathered = [torch.empty_like(padded) for _ in counts]
+    distributed.all_gather(gathered, padded)
+    return [part[: int(length)] for part, length in zip(gathered, counts, strict=True)]
+
+
+class GradientAveraging(DDPStrategy):
+    """Lightning's DDP process handling without its wrapper; see this module's text for why.
+
+    Parameters and buffers are broadcast from rank 0 once, before the first step.
+    """
+
+    def _setup_model(self, model: nn.Module) -> Any:
+        for tensor in [*model.parameters(), *model.buffers()]:
+            distributed.broadcast(tensor.data, src=0)
+        return model
+
+    def _register_ddp_hooks(self) -> None:
+        """Register nothing: there is no wrapper to hook."""

@@ -1,0 +1,45 @@
+"""Exponential moving average of the generator's weights."""
+
+import torch
+from torch import nn
+
+from ganforge.errors import GanforgeError
+
+__all__ = ["EMA"]
+
+
+class EMA:
+    """Averages weights with a half-life in images, so that batch size and GPU count do not change its meaning.
+
+    After a step that used ``images`` images the average moves by ``1 - 0.5 ** (images / half_life)`` towards the
+    weights; the half-life is at most ``rampup * images_seen`` while training is young (Karras et al. 2020a, StyleGAN2-ADA's
+    training loop). Buffers (batch-norm statistics, counters) are copied.
+
+    Args:
+        halflife_kimg: half-life in thousands of images.
+        rampup: half-life's upper limit as a share of images seen; ``None`` for no limit.
+    """
+
+    def __init__(self, halflife_kimg: float, rampup: float | None = 0.05) -> None:
+        if not halflife_kimg > 0:
+            raise GanforgeError(f"ema.halflife_kimg must be > 0, got {halflife_kimg}; ema=none trains without average.")
+        if rampup is not None and not rampup > 0:
+            raise GanforgeError(f"ema.rampup must be > 0 or null, got {rampup}.")
+        self.halflife_kimg = halflife_kimg
+        self.rampup = rampup
+
+    def decay(self, images: int, images_seen: int) -> float:
+        """Return the weight of the old average after a step of ``images`` images that began at ``images_seen``."""
+        halflife = self.halflife_kimg * 1000
+        if self.rampup is not None:
+            halflife = min(halflife, images_seen * self.rampup)
+        return float(0.5 ** (images / max(halflife, 1e-8)))
+
+    @torch.no_grad()
+    def update(self, average: nn.Module, current: nn.Module, images: int, images_seen: int) -> None:
+        """Move ``average`` towards ``current``, two modules of the same shape; in place."""
+        old, new = list(average.parameters()), list(current.parameters())
+        if old:
+            torch._foreach_lerp_(old, new, 1 - self.decay(images, images_seen))
+        for kept, buffer in zip(average.buffers(), current.buffers(), strict=True):
+            kept.copy_(buffer)

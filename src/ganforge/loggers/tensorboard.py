@@ -1,0 +1,37 @@
+"""TensorBoard, as an option."""
+
+from typing import Any
+
+from pytorch_lightning.loggers import TensorBoardLogger as LightningTensorBoard
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+
+from ganforge.errors import GanforgeError
+
+__all__ = ["TensorBoardLogger"]
+
+
+class TensorBoardLogger(LightningTensorBoard):
+    """Writes event files with images seen as the step.
+
+    Args:
+        folder: where the event files go.
+    """
+
+    def __init__(self, folder: str) -> None:
+        try:
+            import tensorboard  # noqa: F401
+        except ImportError as error:
+            raise GanforgeError(
+                "logger=tensorboard needs TensorBoard: pip install 'ganforge[tensorboard]'."
+            ) from error
+        super().__init__(folder, name="", version="")
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Ignore: the run's folder holds its configuration."""
+
+    @rank_zero_only
+    def log_picture(self, name: str, picture: Tensor, images_seen: int) -> None:
+        """Write a ``(3, H, W)`` uint8 picture."""
+        self.experiment.add_image(name, picture, images_seen)

@@ -1,0 +1,185 @@
+"""Weights & Biases, chosen online or offline beforehand, and never the end of a run."""
+
+import os
+import secrets
+import socket
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlparse
+
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+
+from ganforge.console import say
+from ganforge.files import write_text
+
+__all__ = ["ID_FILE", "WandbLogger", "choose_mode", "stable_id"]
+
+ID_FILE = "wandb_run_id"
+
+Mode = Literal["auto", "online", "offline"]
+
+
+def choose_mode(timeout_seconds: float = 2.0) -> tuple[Literal["online", "offline"], str]:
+    """Return ``online`` if a key is configured and the host answers, else ``offline``; with the reason. Never waits long."""
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
+    if not _has_key(host.hostname or ""):
+        return "offline", "no API key is configured"
+    try:
+        address = (host.hostname, host.port or (80 if host.scheme == "http" else 443))
+        with socket.create_connection(address, timeout=timeout_seconds):
+            return "online", "a key is configured and the host answers"
+    except OSError:
+        return "offline", f"{host.hostname} does not answer"
+
+
+def _has_key(host: str) -> bool:
+    """Whether wandb would find a key without asking anybody."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    import netrc
+
+    path = Path(os.environ.get("NETRC", Path.home() / ".netrc")).expanduser()
+    try:
+        return netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def stable_id(folder: Path) -> str:
+    """Return the identifier of the W&B run that belongs to a run's folder, made the first time."""
+    path = folder / ID_FILE
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, secrets.token_hex(4))
+    return path.read_text().strip()
+
+
+class WandbLogger(Logger):
+    """Sends values, pictures and the configuration to Weights & Biases, placed by images seen.
+
+    Whatever goes wrong there is told once, and training goes on without it.
+
+    Args:
+        folder: the run's folder; wandb writes below it, and the run's identifier is kept there, so that a resumed run
+            continues the same W&B run.
+        project: project's name.
+        name: what the run is called.
+        mode: ``auto`` (see :func:`choose_mode`), ``online`` or ``offline``.
+        group: what runs are grouped by, e.g. a sweep.
+        job_type: e.g. the variant.
+        tags: words to filter runs by.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        project: str,
+        name: str,
+        mode: Mode = "auto",
+        group: str | None = None,
+        job_type: str | None = None,
+        tags: list[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._settings = {"project": project, "name": name, "group": group, "job_type": job_type}
+        self._tags, self._folder, self._mode = tags, Path(folder), mode
+        self._run: Any = None
+        self._broken = False
+        self._config: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return str(self._settings["project"])
+
+    @property
+    def version(self) -> str:
+        """The run's identifier."""
+        return stable_id(self._folder)
+
+    def _guard(self, action: Callable[[Any], None]) -> None:
+        """Do something with the run; on any failure tell it once and never try again."""
+        if self._broken:
+            return
+        try:
+            if self._run is None:
+                self._run = self._start()
+            action(self._run)
+        except Exception as error:  # a dashboard's failure of whatever kind must not end a run
+            self._broken = True
+            say(f"Weights & Biases stopped working ({_first_line(error)}); training goes on, and metrics.csv has everything.")
+
+    def _start(self) -> Any:
+        import wandb
+
+        mode, reason = (self._mode, "as configured") if self._mode != "auto" else choose_mode()
+        run = wandb.init(
+            **self._settings,
+            id=self.version,
+            tags=self._tags,
+            config=self._config,
+            dir=str(self._folder),
+            mode=mode,
+            resume="allow" if mode == "online" else None,
+            settings=wandb.Settings(init_timeout=30, console="off", silent=True, x_disable_stats=True),
+        )
+        run.define_metric("images_seen", hidden=True)
+        run.define_metric("*", step_metric="images_seen")
+        if mode == "offline":
+            say(
+                f"W&B runs offline ({reason}): look with 'wandb leet {self._folder / 'wandb'}', "
+                f"send later with 'wandb sync {run.settings.sync_dir}'."
+            )
+        else:
+            say(f"W&B: {run.url}")
+        return run
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Keep the configuration for the run's start."""
+        self._config = dict(params) if isinstance(params, dict) else vars(params)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Send values; ``step`` is images seen."""
+        self._guard(lambda run: run.log({**metrics, "images_seen": step}))
+
+    @rank_zero_only
+    def log_measured(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
+        """Send measured values, and the protocol to the run's summary."""
+
+        def send(run: Any) -> None:
+            run.log({**values, "images_seen": images_seen})
+            run.summary["protocol"] = protocol
+
+        self._guard(send)
+
+    @rank_zero_only
+    def log_picture(self, name: str, picture: Tensor, images_seen: int) -> None:
+        """Send a ``(3, H, W)`` uint8 picture; wandb shows float tensors black."""
+
+        def send(run: Any) -> None:
+            import wandb
+            from PIL import Image
+
+            pixels = picture.permute(1, 2, 0).contiguous().numpy()
+            run.log({name: wandb.Image(Image.fromarray(pixels)), "images_seen": images_seen})
+
+        self._guard(send)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """End the run."""
+        if self._run is not None:
+            code = 0 if status == "success" else 1
+            self._guard(lambda run: run.finish(exit_code=code))
+            self._run = None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

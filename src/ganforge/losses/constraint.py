@@ -1,0 +1,35 @@
+"""Constraints on the discriminator's weights, applied after each of its steps."""
+
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from ganforge.errors import GanforgeError
+
+__all__ = ["Constraint", "WeightClipping"]
+
+
+class Constraint(Protocol):
+    """Changes a discriminator in place after its optimizer step."""
+
+    def __call__(self, discriminator: nn.Module) -> None:
+        """Constrain the weights."""
+
+
+class WeightClipping:
+    """Clamp every parameter to [-bound, bound] (Arjovsky et al. 2017, algorithm 1, line 7).
+
+    Args:
+        bound: ``c`` of the paper, 0.01 there.
+    """
+
+    def __init__(self, bound: float = 0.01) -> None:
+        if not bound > 0:
+            raise GanforgeError(f"constraint.bound must be > 0, got {bound}; constraint=none clips nothing.")
+        self.bound = bound
+
+    @torch.no_grad()
+    def __call__(self, discriminator: nn.Module) -> None:
+        """Clamp the parameters in place."""
+        torch._foreach_clamp_(list(discriminator.parameters()), -self.bound, self.bound)  # type: ignore[attr-defined]

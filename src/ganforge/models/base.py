@@ -1,0 +1,189 @@
+"""The base of every training procedure: players take turns, and images are the clock."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganforge import rng
+from ganforge.distributed import average_buffers, average_gradients, rank, world_size
+from ganforge.errors import GanforgeError
+from ganforge.images import Batch
+from ganforge.loggers.wandb import WandbLogger
+from ganforge.models.ledger import Ledger
+from ganforge.models.targets import setter
+from ganforge.schedules import Schedule
+
+__all__ = ["AdversarialModule", "Phase"]
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimizer step of one player.
+
+    Attributes:
+        player: whose parameters step; all others are frozen meanwhile.
+        losses: maps a batch to named scalars, already weighted; the base sums, differentiates and logs them.
+        every: the phase runs on each ``every``-th batch.
+    """
+
+    player: str
+    losses: Callable[[Batch], dict[str, Tensor]]
+    every: int = 1
+
+
+class AdversarialModule(pl.LightningModule, ABC):
+    """Manual optimization of alternating players, written once.
+
+    A subclass names its players and phases; it knows neither optimizers nor devices. The clock is ``images_seen``:
+    real images over all ranks, one batch after another. It stops the run, and schedules, evaluations, checkpoints and plots
+    are placed on it; ``trainer.global_step`` counts every player's steps and is not used.
+
+    Args:
+        optimizers: for each player a function of its parameters, e.g. ``functools.partial(torch.optim.Adam, lr=2e-4)``.
+        total_kimg: the run stops when the clock reaches this many thousand images.
+        schedules: values that move with the clock, by their place: ``optimizer.generator.lr``,
+            ``optimizer.discriminator.betas.0``, or an attribute path from this module such as ``terms.r1.weight``.
+        accumulate: each phase splits its batch in this many parts and sums their gradients: the same step in less memory.
+        log_every: batches between two entries of the loss log.
+        channels_last: lay image tensors and convolution weights out channels-last: the same values to rounding, faster.
+    """
+
+    def __init__(
+        self,
+        *,
+        optimizers: Mapping[str, MakeOptimizer],
+        total_kimg: float,
+        schedules: Mapping[str, Schedule] | None = None,
+        accumulate: int = 1,
+        log_every: int = 50,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in {"accumulate": accumulate, "log_every": log_every, "total_kimg": total_kimg}.items():
+            if not value > 0:
+                raise GanforgeError(f"{name} must be greater than 0, got {value}.")
+        self.automatic_optimization = False
+        self.images_seen = 0
+        self.batches_seen = 0
+        self.images_per_batch = 0
+        self.total_images = round(total_kimg * 1000)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.ledger = Ledger(log_every)
+        self._make_optimizers = dict(optimizers)
+        self._schedules = dict(schedules or {})
+        self._accumulate = accumulate
+        self._restored_rng: dict[str, Any] | None = None
+
+    @abstractmethod
+    def players(self) -> dict[str, Sequence[nn.Module]]:
+        """Return each player's modules; a module may belong to two players (an autoencoder's encoder)."""
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """Return the phases of one batch in the order in which they run; called once, before training."""
+
+    @abstractmethod
+    def sample(
+        self, n: int, *, condition: Tensor | None = None, ema: bool = True, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Return ``(n, c, h, w)`` generated images in [-1, 1], from averaged weights where there are any."""
+
+    def after_step(self, phase: Phase, images: int) -> None:
+        """Do what follows a player's step (weight average, clipping); ``images`` is what the phase used over all ranks."""
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """Build one optimizer a player. Final."""
+        players = self.players()
+        if players.keys() != self._make_optimizers.keys():
+            raise GanforgeError(
+                f"optimizer must name the players {sorted(players)}, and names {sorted(self._make_optimizers)}: "
+                "give each player one entry."
+            )
+        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        self._player_parameters = {
+            name: list({p: None for module in modules for p in module.parameters() if p.requires_grad})
+            for name, modules in players.items()
+        }
+        self._phases = tuple(self.phases())
+        made = {name: make(self._player_parameters[name]) for name, make in self._make_optimizers.items()}
+        self._setters = {
+            place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()
+        }
+        self._order = list(made)
+        return list(made.values())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Run every phase that is due, then advance the clock. Final."""
+        self.images_per_batch = images = len(batch.images) * world_size()
+        batch = batch._replace(images=batch.images.contiguous(memory_format=self.memory_format))
+        for place, (set_value, schedule) in self._setters.items():
+            value = schedule(self.images_seen)
+            set_value(value)
+            self.ledger.note(f"schedule/{place}", value)
+        optimizers = dict(zip(self._order, cast("list[Any]", self.optimizers(use_pl_optimizer=True)), strict=True))
+        for phase in self._phases:
+            if (self.batches_seen + 1) % phase.every == 0:
+                self._run(phase, batch, optimizers[phase.player])
+                self.after_step(phase, images * phase.every)
+        average_buffers(self)
+        self.batches_seen += 1
+        self.images_seen += images
+        self.ledger.close_batch(self.images_seen)
+        if self.images_seen >= self.total_images:
+            self.trainer.should_stop = True
+
+    def _run(self, phase: Phase, batch: Batch, optimizer: Any) -> None:
+        """Freeze the others, differentiate the phase's losses and let its player step."""
+        with self.toggled_optimizer(optimizer):
+            optimizer.zero_grad(set_to_none=True)
+            for part in batch.split(self._accumulate):
+                losses = phase.losses(part)
+                share = len(part.images) / len(batch.images)
+                total = torch.stack([loss.float() for loss in losses.values()]).sum()
+                self.manual_backward(total if share == 1 else total * share)
+                self.ledger.record(phase.player, losses, share)
+            average_gradients(self._player_parameters[phase.player])
+            optimizer.step()
+
+    def term_states(self) -> dict[str, Any]:
+        """Return what stateful terms keep besides modules, for checkpoints; plain containers and tensors."""
+        return {}
+
+    def load_term_states(self, states: dict[str, Any]) -> None:
+        """Restore what :meth:`term_states` gave."""
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the clock, every rank's random state and the terms' states."""
+        states: list[Any] = [rng.get_state()]
+        if world_size() > 1:
+            mine, states = states[0], [None] * world_size()
+            torch.distributed.all_gather_object(states, mine)
+        checkpoint["ganforge"] = {
+            "images_seen": self.images_seen,
+            "batches_seen": self.batches_seen,
+            "rng": states,
+            "terms": self.term_states(),
+            "wandb_run_id": next((x.version for x in self.trainer.loggers if isinstance(x, WandbLogger)), None),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take back what :meth:`on_save_checkpoint` added; random states wait for the first batch."""
+        state = checkpoint["ganforge"]
+        self.images_seen, self.batches_seen = state["images_seen"], state["batches_seen"]
+        self.load_term_states(state["terms"])
+        if rank() < len(state["rng"]):
+            self._restored_rng = state["rng"][rank()]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Put a restored random state in place as late as can be, so that setting up has not consumed any of it."""
+        if self._restored_rng is not None:
+            rng.set_state(self._restored_rng)
+            self._restored_rng = None

@@ -1,0 +1,84 @@
+"""The loss log: kept on the device, read once an interval, checked for values that are not finite."""
+
+import torch
+from torch import Tensor
+
+from ganforge.errors import GanforgeError
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Collects each phase's losses without waiting for the device; means are read each ``log_every`` batches.
+
+    Args:
+        log_every: batches in an interval.
+    """
+
+    def __init__(self, log_every: int) -> None:
+        self._log_every = log_every
+        self._batches = 0
+        self._pending: list[tuple[tuple[str, ...], Tensor, float]] = []
+        self._notes: dict[str, float | Tensor] = {}
+        #: Means of the last interval that was read, by ``player/term``.
+        self.latest: dict[str, float] = {}
+        #: Set when an interval has just been read, to its clock; whoever logs it sets it back to ``None``.
+        self.fresh: int | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether the batch being processed closes an interval: the time to compute values only for the log."""
+        return self._batches + 1 >= self._log_every
+
+    def note(self, name: str, value: float | Tensor) -> None:
+        """Log ``value`` as it is at the interval's end; the last one given counts."""
+        self._notes[name] = value.detach() if isinstance(value, Tensor) else value
+
+    def record(self, player: str, losses: dict[str, Tensor], share: float) -> None:
+        """Add one backward's losses; ``share`` is its part of the batch."""
+        names = tuple(f"{player}/{name}" for name in losses)
+        self._pending.append((names, torch.stack([loss.detach().float() for loss in losses.values()]), share))
+
+    def close_batch(self, images_seen: int) -> None:
+        """End a batch; at an interval's end read the means.
+
+        Raises:
+            GanforgeError: if a loss was not finite.
+        """
+        self._batches += 1
+        if self._batches >= self._log_every:
+            self.read(images_seen)
+
+    def read(self, images_seen: int) -> None:
+        """Read everything pending into ``latest``.
+
+        Raises:
+            GanforgeError: if a loss was not finite; it names the first such loss.
+        """
+        if not self._pending:
+            return
+        values = torch.cat([entry for _, entry, _ in self._pending]).tolist()
+        names = [name for entry in self._pending for name in entry[0]]
+        weights = [entry[2] for entry in self._pending for _ in entry[0]]
+        sums: dict[str, float] = {}
+        counts: dict[str, float] = {}
+        for name, value, weight in zip(names, values, weights, strict=True):
+            if value - value != 0:  # not a number, or infinite
+                raise _not_finite(name, value, images_seen)
+            sums[name] = sums.get(name, 0.0) + value * weight
+            counts[name] = counts.get(name, 0.0) + weight
+        self.latest = {name: sums[name] / counts[name] for name in sums}
+        self.latest |= {name: float(value) for name, value in self._notes.items()}
+        self.fresh = images_seen
+        self._pending.clear()
+        self._notes.clear()
+        self._batches = 0
+
+
+def _not_finite(name: str, value: float, images_seen: int) -> GanforgeError:
+    player, term = name.split("/", 1)
+    return GanforgeError(
+        f"The {player}'s loss '{term}' became {value} shortly before {images_seen:,} images: training has diverged, and the "
+        "checkpoints kept are from before. Lower the learning rate or the term's weight, or train with "
+        "trainer.precision=32-true."
+    )

@@ -1,0 +1,187 @@
+"""A run's folder: what state it is in, and what it holds besides numbers and weights."""
+
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ganforge.errors import GanforgeError
+from ganforge.files import write_text
+
+__all__ = ["RunFolder", "checkpoint_to_resume"]
+
+_PACKAGES = (
+    "ganforge",
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "hydra-core",
+    "omegaconf",
+    "torchmetrics",
+    "torch-fidelity",
+    "wandb",
+    "numpy",
+)
+
+
+class RunFolder:
+    """The folder ``outputs/<name>/<signature>`` and its ``run.json``.
+
+    Args:
+        path: the folder; it may not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self._status = path / "run.json"
+
+    def status(self) -> dict[str, Any]:
+        """Return ``run.json``; empty where there is none, or only half of one."""
+        try:
+            loaded: dict[str, Any] = json.loads(self._status.read_text())
+        except (OSError, ValueError):
+            return {}
+        return loaded
+
+    def update(self, **values: Any) -> None:
+        """Add values to ``run.json``."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self._status, json.dumps({**self.status(), **values}, indent=2) + "\n")
+
+    def is_being_written(self) -> int | None:
+        """Return the process that trains in this folder right now, if it is alive on this machine."""
+        status = self.status()
+        if status.get("state") != "running" or status.get("host") != socket.gethostname():
+            return None
+        pid = int(status.get("pid", 0))
+        if pid == os.getpid() or not _alive(pid, str(status.get("process_start", ""))):
+            return None
+        return pid
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to go on from."""
+        return any((self.checkpoints / name).exists() for name in ("last.ckpt", "previous.ckpt"))
+
+    def clear(self) -> None:
+        """Delete everything in the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def begin(self, config: DictConfig, command: list[str]) -> None:
+        """Record the configuration, the command line, the code's commit and the packages' versions."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+        self.update(
+            state="running",
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            process_start=_process_start(os.getpid()),
+            command=command,
+            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            git=_git_commit(),
+            python=platform.python_version(),
+            packages={name: _version(name) for name in _PACKAGES},
+            error=None,
+        )
+
+
+def _alive(pid: int, started: str) -> bool:
+    """Whether ``pid`` runs and is the process that wrote it, not a later one with its number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not started or _process_start(pid) == started
+
+
+def _process_start(pid: int) -> str:
+    """Return the kernel's start time of a process where /proc tells it, else nothing."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """Return the commit of ganforge's own checkout, marked if files have changed; ``None`` for an installed package."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        )
+        changed = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def checkpoint_to_resume(folder: RunFolder, resume: object) -> tuple[Path, dict[str, Any]]:
+    """Return the checkpoint that ``resume`` asks for, and its content, after loading it whole.
+
+    Args:
+        folder: the run's folder.
+        resume: ``True`` for the last one, ``previous``, ``best``, or a path.
+
+    Raises:
+        GanforgeError: if it is missing or damaged; the sentence offers another one that is whole.
+    """
+    named = {True: "last.ckpt", "last": "last.ckpt", "previous": "previous.ckpt", "best": "best.ckpt"}
+    path = folder.checkpoints / named[resume] if resume in named else Path(str(resume)).expanduser()  # type: ignore[index]
+    if not path.exists() and resume is True:
+        path = folder.checkpoints / "previous.ckpt"
+    if not path.is_file():
+        raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path)}")
+    content = load_checkpoint(path)
+    if content is None:
+        raise GanforgeError(f"The checkpoint '{path}' is damaged or cut short: {_offer(folder, path)}")
+    return path, content
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Load a checkpoint without running any code from it; ``None`` if it is damaged or not one of ours."""
+    import torch
+
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - a damaged file fails in many ways: zip, pickle, EOF, attribute errors
+        return None
+    return content if isinstance(content, dict) and "ganforge" in content else None
+
+
+def _offer(folder: RunFolder, but: Path) -> str:
+    """Return the way out: another checkpoint that is whole, or a new start."""
+    for word in ("last", "previous", "best"):
+        path = folder.checkpoints / f"{word}.ckpt"
+        if path == but or not path.is_file():
+            continue
+        content = load_checkpoint(path)
+        if content is not None:
+            return f"'{path.name}' beside it is whole (at {content['ganforge']['images_seen']:,} images); use resume={word}."
+    return "no other one is whole; start over with force=true."
+
+
+def command_line() -> list[str]:
+    """Return the command as typed, the program's folder left out."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]

@@ -1,0 +1,73 @@
+"""Values that move with training time, as functions of the number of real images seen."""
+
+import math
+from abc import ABC, abstractmethod
+
+from ganforge.errors import GanforgeError
+
+__all__ = ["Constant", "Cosine", "Linear", "Schedule", "Step"]
+
+
+class Schedule(ABC):
+    """A function from images seen (over all ranks) to a value; pure, so that a checkpoint needs to hold none of it."""
+
+    @abstractmethod
+    def __call__(self, images_seen: int) -> float:
+        """Return the value at ``images_seen``."""
+
+
+class Constant(Schedule):
+    """The same value for ever."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, images_seen: int) -> float:
+        """See :class:`Schedule`."""
+        return self.value
+
+
+class _Ramp(Schedule):
+    """From ``start`` to ``end`` between ``begin_kimg`` and ``end_kimg`` thousand images, constant outside."""
+
+    def __init__(self, start: float, end: float, end_kimg: float, begin_kimg: float = 0.0) -> None:
+        if not end_kimg > begin_kimg >= 0:
+            raise GanforgeError(
+                f"A {type(self).__name__} schedule needs end_kimg > begin_kimg >= 0, "
+                f"got begin_kimg={begin_kimg}, end_kimg={end_kimg}."
+            )
+        self.start, self.end = start, end
+        self.begin_kimg, self.end_kimg = begin_kimg, end_kimg
+
+    def progress(self, images_seen: int) -> float:
+        """Return the share of the ramp that lies behind, in [0, 1]."""
+        share = (images_seen / 1000 - self.begin_kimg) / (self.end_kimg - self.begin_kimg)
+        return min(max(share, 0.0), 1.0)
+
+
+class Linear(_Ramp):
+    """A straight line from ``start`` to ``end`` between ``begin_kimg`` and ``end_kimg``, constant outside."""
+
+    def __call__(self, images_seen: int) -> float:
+        """See :class:`Schedule`."""
+        return self.start + (self.end - self.start) * self.progress(images_seen)
+
+
+class Cosine(_Ramp):
+    """Half a cosine from ``start`` to ``end`` between ``begin_kimg`` and ``end_kimg``, constant outside."""
+
+    def __call__(self, images_seen: int) -> float:
+        """See :class:`Schedule`."""
+        return self.end + (self.start - self.end) * 0.5 * (1 + math.cos(math.pi * self.progress(images_seen)))
+
+
+class Step(Schedule):
+    """``start``, multiplied by ``factor`` at each of ``at_kimg``."""
+
+    def __init__(self, start: float, factor: float, at_kimg: list[float]) -> None:
+        self.start, self.factor, self.at_kimg = start, factor, sorted(at_kimg)
+
+    def __call__(self, images_seen: int) -> float:
+        """See :class:`Schedule`."""
+        passed = sum(images_seen >= kimg * 1000 for kimg in self.at_kimg)
+        return float(self.start * self.factor**passed)
