@@ -1,4 +1,5 @@
-"""Augmentation of everything the discriminator sees; differentiable, and part of the checkpoint.
+"""Augmentations of what the discriminator sees, real and generated images alike.
 
-Nothing in this package imports Lightning or Hydra.
+The contract, with defaults that change nothing, is :class:`ganforge.augment.base.Augment`. Nothing in this
+package imports Lightning or Hydra.
 """

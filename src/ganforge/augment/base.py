@@ -1,27 +1,93 @@
-"""The contract of augmentations; by itself it changes nothing."""
+"""What every augmentation offers the training loop; the one that does nothing; and several in order."""
+
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from torch import Tensor, nn
 
-__all__ = ["Augment"]
+__all__ = ["Augment", "Compose", "Identity"]
 
 
 class Augment(nn.Module):
-    """Augments images before the discriminator sees them, real and generated alike; the identity by itself.
+    """A differentiable augmentation of the discriminator's input; every default changes nothing.
 
-    Whatever adapts is a buffer, so that checkpoints hold it.
+    The loop passes all images, real and generated, in every phase, through ``forward``; real images alone, in
+    the discriminator's phases, first through :meth:`pseudo`; and calls :meth:`observe` after each
+    discriminator step.
+
+    Subclasses hold no parameters, and what adapts is a buffer, so that it is in checkpoints. Buffers move
+    between devices but keep their dtype: in bfloat16 a probability above 1/8 would swallow its own updates.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return augmented ``(n, c, h, w)`` images in [-1, 1]; differentiable."""
+        """Map ``(n, c, h, w)`` images in [-1, 1], ``c`` 1 or 3, to images of the same shape and dtype."""
         return images
 
     def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return what the discriminator is shown as real; both are ``(n, c, h, w)``."""
+        """Return what the discriminator's real branch is to see in place of ``real``.
+
+        Args:
+            real: ``(n, c, h, w)`` images of the data set.
+            fake: ``(n, c, h, w)`` generated images, of the real images' conditions where there are any.
+        """
         return real
 
     def observe(self, real_logits: Tensor, images: int) -> None:
-        """Adapt after a discriminator step, from its ``(n,)`` detached real logits and its images over all ranks."""
+        """Adapt to a discriminator step that was just made.
+
+        Args:
+            real_logits: ``(m,)`` detached logits of this rank's real branch, high for real.
+            images: how many real images the step used over all ranks.
+        """
 
     def scalars(self) -> dict[str, Tensor]:
-        """Return values worth logging, by name."""
+        """Return the current strengths by name, as scalar tensors, for logging."""
         return {}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(lambda buffer: buffer.to(fn(buffer).device), recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+class Identity(Augment):
+    """No augmentation."""
+
+
+class Compose(Augment):
+    """Several augmentations, applied in order.
+
+    Args:
+        stages: the augmentations; all observe every step, and all may replace real images.
+    """
+
+    def __init__(self, stages: Sequence[Augment]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+
+    def _stages(self) -> list[Augment]:
+        return [stage for stage in self.stages if isinstance(stage, Augment)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See :class:`Augment`."""
+        for stage in self._stages():
+            images = stage(images)
+        return images
+
+    def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
+        """See :class:`Augment`."""
+        for stage in self._stages():
+            real = stage.pseudo(real, fake)
+        return real
+
+    def observe(self, real_logits: Tensor, images: int) -> None:
+        """See :class:`Augment`."""
+        for stage in self._stages():
+            stage.observe(real_logits, images)
+
+    def scalars(self) -> dict[str, Tensor]:
+        """All stages' scalars; a name that an earlier stage has taken gets the stage's position as suffix."""
+        scalars: dict[str, Tensor] = {}
+        for position, stage in enumerate(self._stages()):
+            for name, value in stage.scalars().items():
+                scalars[f"{name}_{position}" if name in scalars else name] = value
+        return scalars

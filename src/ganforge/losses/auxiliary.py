@@ -1,0 +1,236 @@
+"""Losses of the discriminator's further heads: classes, codes and contrastive embeddings."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganforge.errors import GanforgeError
+from ganforge.losses.precision import full_precision, widen
+from ganforge.losses.step import Player, Step, Term
+from ganforge.losses.terms import present
+from ganforge.networks.critique import Critique
+
+__all__ = ["Classification", "ConditionalContrastive", "DataToDataCrossEntropy", "Information"]
+
+
+def _own_critique(term: Term, step: Step) -> tuple[Critique, Tensor]:
+    """The critique and labels of the images that ``term.player`` answers for: real for D, generated for G."""
+    if term.player == "discriminator":
+        critique, condition = present(term, "real_critique", step.real_critique), step.condition
+    else:
+        critique, condition = present(term, "fake_critique", step.fake_critique), step.fake_condition
+    return critique, present(term, "condition", condition)
+
+
+def _needs_of(player: Player, *others: str) -> frozenset[str]:
+    own = "real_critique" if player == "discriminator" else "fake_critique"
+    return frozenset({own, "condition", *others})
+
+
+class Classification(Term):
+    """Cross-entropy of the class head (AC-GAN, Odena et al. 2017, equation 3; weight 1).
+
+    The discriminator learns real images' labels and, times ``fake_weight``, those of generated ones; the
+    generator's term is on generated images.
+
+    Args:
+        weight: of the term.
+        every: see :class:`Term`.
+        player: whose loss it joins; list it for both.
+        fake_weight: of generated images in the discriminator's term: 1 in the paper, 0 in most later code
+            (StudioGAN), where the head learns from real images only.
+
+    Raises:
+        GanforgeError: if ``fake_weight`` is negative.
+    """
+
+    needs = frozenset({"class_logits", "condition"})
+
+    def __init__(
+        self, *, weight: float, every: int = 1, player: Player = "discriminator", fake_weight: float = 1.0
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player)
+        if fake_weight < 0:
+            raise GanforgeError(f"Classification: fake_weight must be >= 0, got {fake_weight}.")
+        self.fake_weight = fake_weight
+        self.reads_fake = player == "discriminator" and fake_weight > 0
+        self.needs = _needs_of(player, "class_logits", *(["fake_critique"] if self.reads_fake else []))
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`; conditions are int64 labels."""
+        value = self._cross_entropy(*_own_critique(self, step))
+        if not self.reads_fake:
+            return value
+        fake = present(self, "fake_critique", step.fake_critique)
+        labels = present(self, "fake_condition", step.fake_condition)
+        return value + self.fake_weight * self._cross_entropy(fake, labels)
+
+    def _cross_entropy(self, critique: Critique, labels: Tensor) -> Tensor:
+        return F.cross_entropy(widen(present(self, "class_logits", critique.class_logits)), labels)
+
+
+class Information(Term):
+    """Minus InfoGAN's lower bound of the mutual information between codes and images, in nats.
+
+    ``-L_I = -E[log Q(c | G(z, c))] - H(c)`` (Chen et al. 2016, equation 5; weight = lambda = 1). The latent's
+    last columns are the code: one-hot of ``categories``, then ``continuous`` values uniform in [-1, 1].
+    ``Critique.codes`` are ``categories`` logits, then ``continuous`` means of normal distributions; the
+    paper's Q learns deviations, the authors' MNIST code fixes them at 1. Both players maximise the bound:
+    list the term for each, as Q is part of D.
+
+    Args:
+        weight: lambda.
+        every: see :class:`Term`.
+        player: whose loss it joins.
+        categories: values of the categorical code; 0 for none.
+        continuous: number of continuous codes; 0 for none.
+        deviation: standard deviation of the continuous codes under Q.
+        continuous_weight: of the continuous codes' log-likelihood; the value is the bound at 1 only.
+
+    Raises:
+        GanforgeError: if there is no code, or ``deviation`` is not positive.
+    """
+
+    needs = frozenset({"fake_critique", "codes"})
+
+    def __init__(
+        self,
+        *,
+        weight: float,
+        every: int = 1,
+        player: Player = "discriminator",
+        categories: int = 10,
+        continuous: int = 2,
+        deviation: float = 1.0,
+        continuous_weight: float = 1.0,
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player)
+        if min(categories, continuous) < 0 or categories + continuous == 0:
+            raise GanforgeError(
+                f"Information: categories ({categories}) and continuous ({continuous}) must be >= 0 "
+                "and not both 0."
+            )
+        if deviation <= 0:
+            raise GanforgeError(f"Information: deviation must be > 0, got {deviation}.")
+        self.categories = categories
+        self.continuous = continuous
+        self.deviation = deviation
+        self.continuous_weight = continuous_weight
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`.
+
+        Raises:
+            GanforgeError: if the code head has another width than the code, or the latent is narrower.
+        """
+        width = self.categories + self.continuous
+        codes = widen(present(self, "codes", present(self, "fake_critique", step.fake_critique).codes))
+        if codes.shape[1] != width or step.latent.shape[1] < width:
+            raise GanforgeError(
+                f"Information: categories + continuous is {width}, but the code head has {codes.shape[1]} "
+                f"outputs and the latent {step.latent.shape[1]} columns; make the "
+                "network's and the latent's codes agree with it."
+            )
+        sent = widen(step.latent)[:, -width:]
+        value = codes.new_zeros(())
+        if self.categories:
+            chosen = sent[:, : self.categories].argmax(1)
+            value = value + F.cross_entropy(codes[:, : self.categories], chosen) - math.log(self.categories)
+        if self.continuous:
+            errors = (codes - sent)[:, self.categories :] / self.deviation
+            constant = math.log(self.deviation) + math.log(2 * math.pi) / 2 - math.log(2)
+            surprise = errors.square().mean() / 2 + constant
+            value = value + self.continuous_weight * self.continuous * surprise
+        return value
+
+
+class ConditionalContrastive(Term):
+    """2C loss: an image's embedding attracts its class's proxy (ContraGAN, Kang & Park 2020, equation 8).
+
+    ``-log[(e(p_i) + sum_{j != i, y_j = y_i} e(j)) / (e(p_i) + sum_{j != i} e(j))]`` with ``e(.)`` the
+    exponential of the cosine with embedding ``i`` over the temperature; on real images for D, on generated
+    ones for G. The official code gathers embeddings from all ranks; here the batch is the rank's own.
+
+    Args:
+        weight: lambda.
+        every: see :class:`Term`.
+        player: whose loss it joins; list it for both.
+        temperature: of the cosines; 1 in the paper's CIFAR-10 runs.
+
+    Raises:
+        GanforgeError: if ``temperature`` is not positive.
+    """
+
+    needs = frozenset({"embedding", "condition"})
+
+    def __init__(
+        self, *, weight: float, every: int = 1, player: Player = "discriminator", temperature: float = 1.0
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player)
+        if temperature <= 0:
+            raise GanforgeError(f"{type(self).__name__}: temperature must be > 0, got {temperature}.")
+        self.temperature = temperature
+        self.needs = _needs_of(player, "embedding")
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`; conditions are int64 labels."""
+        critique, labels = _own_critique(self, step)
+        embedding = F.normalize(widen(present(self, "embedding", critique.embedding)), dim=1)
+        proxy = F.normalize(widen(present(self, "proxy", critique.proxy)), dim=1)
+        with full_precision(embedding):
+            pairs = embedding @ embedding.T
+        return self.contrast(pairs, (embedding * proxy).sum(1), labels[:, None] == labels[None, :])
+
+    def contrast(self, pairs: Tensor, to_proxy: Tensor, same: Tensor) -> Tensor:
+        """The loss, from cosines of pairs ``(n, n)`` and to proxies ``(n,)``, and equal labels ``(n, n)``."""
+        itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
+        others = (pairs / self.temperature).masked_fill(itself, -math.inf)
+        proxy = (to_proxy / self.temperature)[:, None]
+        friends = others.masked_fill(~same, -math.inf)
+        everyone = torch.cat([proxy, others], 1).logsumexp(1)
+        return (everyone - torch.cat([proxy, friends], 1).logsumexp(1)).mean()
+
+
+class DataToDataCrossEntropy(ConditionalContrastive):
+    """D2D-CE (ReACGAN, Kang et al. 2021; weight = lambda = 0.5 on CIFAR-10).
+
+    ``-log[e(p_i) / (e(p_i) + sum_{y_j != y_i} e(j))]`` with ``e(p_i) = exp(min(0, cos - margin) /
+    temperature)`` and ``e(j) = exp(max(0, cos - (1 - margin)) / temperature)``: easy positives and easy
+    negatives exert no force. The official code scales the negatives by ``exp(-max_j (cos - 1 + margin) /
+    temperature)`` without scaling the positive (meant for stability, it changes the value); here the equation
+    holds.
+
+    Args:
+        weight: lambda.
+        every: see :class:`Term`.
+        player: whose loss it joins; list it for both.
+        temperature: 0.5 on CIFAR-10.
+        margin: cosine from which a positive is easy (the paper's ``m_p``); negatives are below ``1 -
+            margin``.
+
+    Raises:
+        GanforgeError: if ``temperature`` is not positive, or ``margin`` not in [0, 1].
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: float,
+        every: int = 1,
+        player: Player = "discriminator",
+        temperature: float = 0.5,
+        margin: float = 0.98,
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player, temperature=temperature)
+        if not 0 <= margin <= 1:
+            raise GanforgeError(f"DataToDataCrossEntropy: margin must be in [0, 1], got {margin}.")
+        self.margin = margin
+
+    def contrast(self, pairs: Tensor, to_proxy: Tensor, same: Tensor) -> Tensor:
+        """See :class:`ConditionalContrastive`."""
+        positive = (to_proxy - self.margin).clamp(max=0)[:, None] / self.temperature
+        negative = (pairs - (1 - self.margin)).relu() / self.temperature
+        competing = torch.cat([positive, negative.masked_fill(same, -math.inf)], 1)
+        return (competing.logsumexp(1) - positive[:, 0]).mean()

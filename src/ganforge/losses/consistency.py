@@ -1,0 +1,188 @@
+"""Consistency of the discriminator under changes that should not matter to it.
+
+CR is :class:`Consistency`, bCR :class:`BalancedConsistency`; zCR is :class:`LatentConsistency` of the
+discriminator with :class:`LatentDiversity` of the generator; ICR is bCR and zCR together: a list of terms,
+not a class.
+
+Published code compares more than logits where a network has more heads; here logits alone are compared, as in
+both papers' equations.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganforge.errors import GanforgeError
+from ganforge.losses.precision import widen
+from ganforge.losses.step import Player, Step
+from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm, present
+
+__all__ = ["BalancedConsistency", "Consistency", "FlipShift", "LatentConsistency", "LatentDiversity"]
+
+
+class FlipShift:
+    """Mirror each image with probability 1/2 and shift it by whole pixels, filling by reflection.
+
+    Args:
+        pixels: the largest shift along each axis, both ways; the paper's is 4. Must be below the image size.
+
+    Raises:
+        GanforgeError: if ``pixels`` is negative.
+    """
+
+    def __init__(self, pixels: int = 4) -> None:
+        if pixels < 0:
+            raise GanforgeError(f"FlipShift: pixels must be >= 0, got {pixels}.")
+        self.pixels = pixels
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return changed copies of ``(n, c, h, w)`` images, differentiable."""
+        n, _, height, width = images.shape
+        device = images.device
+        shifts = torch.randint(2 * self.pixels + 1, (2, n, 1), device=device)
+        rows = torch.arange(height, device=device) + shifts[0]
+        columns = torch.arange(width, device=device).expand(n, width)
+        mirrored = torch.rand(n, 1, device=device) < 0.5
+        columns = torch.where(mirrored, columns.flip(1), columns) + shifts[1]
+        padded = F.pad(images, (self.pixels,) * 4, mode="reflect")
+        batch = torch.arange(n, device=device)
+        moved = padded[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+        return moved.permute(0, 3, 1, 2).contiguous()
+
+
+class Consistency(DiscriminatorTerm):
+    """CR: ``E[(D(x) - D(T(x)))^2]`` (Zhang et al. 2020, at the last layer; weight = lambda = 10).
+
+    Args:
+        weight: lambda.
+        every: see :class:`Term`.
+        player: the discriminator alone.
+        augmentation: ``T``, from images to images of the same shape; ``None`` is :class:`FlipShift`.
+    """
+
+    needs = frozenset({"real_critique"})
+
+    def __init__(
+        self,
+        *,
+        weight: float,
+        every: int = 1,
+        player: Player = "discriminator",
+        augmentation: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player)
+        self.augmentation = FlipShift() if augmentation is None else augmentation
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`."""
+        critique = present(self, "real_critique", step.real_critique)
+        changed = step.discriminate(self.augmentation(step.real), step.condition)
+        return _mean_square(critique.logits, changed.logits)
+
+
+class BalancedConsistency(Consistency):
+    """bCR: consistency on real and generated images (Zhao et al. 2021, algorithm 1; both lambdas 10).
+
+    Args:
+        weight: lambda of the real part.
+        every: see :class:`Term`.
+        player: the discriminator alone.
+        augmentation: as for :class:`Consistency`.
+        fake_weight: the generated part's lambda, as a multiple of ``weight``.
+    """
+
+    needs = frozenset({"real_critique", "fake_critique"})
+
+    def __init__(
+        self,
+        *,
+        weight: float,
+        every: int = 1,
+        player: Player = "discriminator",
+        augmentation: Callable[[Tensor], Tensor] | None = None,
+        fake_weight: float = 1.0,
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player, augmentation=augmentation)
+        self.fake_weight = fake_weight
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`."""
+        critique = present(self, "fake_critique", step.fake_critique)
+        changed = step.discriminate(self.augmentation(step.fake), step.fake_condition)
+        return super().__call__(step) + self.fake_weight * _mean_square(critique.logits, changed.logits)
+
+
+class LatentConsistency(DiscriminatorTerm):
+    """The discriminator's half of zCR: ``E[(D(G(z)) - D(G(z + e)))^2]`` with normal ``e``.
+
+    Zhao et al. 2021, algorithm 2.
+
+    Args:
+        weight: the paper's ``lambda_dis``.
+        every: see :class:`Term`.
+        player: the discriminator alone.
+        deviation: standard deviation of ``e``, in units of the latent.
+
+    Raises:
+        GanforgeError: if ``deviation`` is not positive, or ``player`` the generator.
+    """
+
+    needs = frozenset({"fake_critique"})
+
+    def __init__(
+        self, *, weight: float, every: int = 1, player: Player = "discriminator", deviation: float = 0.05
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player)
+        self.deviation = _positive(self, deviation)
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`."""
+        critique = present(self, "fake_critique", step.fake_critique)
+        with torch.no_grad():
+            near = step.generate(_perturbed(step.latent, self.deviation), step.fake_condition)
+        return _mean_square(critique.logits, step.discriminate(near, step.fake_condition).logits)
+
+
+class LatentDiversity(GeneratorTerm):
+    """The generator's half of zCR: ``-E[(G(z) - G(z + e))^2]``, the mean over images and their values.
+
+    Weight = ``lambda_gen`` = 0.5 in the paper (Zhao et al. 2021, algorithm 2). The term is negative: it is
+    gained. Whether the equation's norm is a sum or a mean over pixels is not said there; StudioGAN takes the
+    mean, and so here.
+
+    Args:
+        weight: the paper's ``lambda_gen``.
+        every: see :class:`Term`.
+        player: the generator alone.
+        deviation: as for :class:`LatentConsistency`.
+
+    Raises:
+        GanforgeError: if ``deviation`` is not positive, or ``player`` the discriminator.
+    """
+
+    def __init__(
+        self, *, weight: float, every: int = 1, player: Player = "generator", deviation: float = 0.05
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player)
+        self.deviation = _positive(self, deviation)
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`."""
+        near = step.generate(_perturbed(step.latent, self.deviation), step.fake_condition)
+        return -_mean_square(step.fake, near)
+
+
+def _mean_square(first: Tensor, second: Tensor) -> Tensor:
+    return (widen(first) - widen(second)).square().mean()
+
+
+def _perturbed(latent: Tensor, deviation: float) -> Tensor:
+    return latent + deviation * torch.randn_like(latent)
+
+
+def _positive(term: LatentConsistency | LatentDiversity, deviation: float) -> float:
+    if deviation <= 0:
+        raise GanforgeError(f"{type(term).__name__}: deviation must be > 0, got {deviation}.")
+    return deviation

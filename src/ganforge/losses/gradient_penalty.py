@@ -1,0 +1,132 @@
+"""Penalties on the gradient of the discriminator with respect to images.
+
+All of them run a forward of their own on fresh leaves, without autocast, because the second derivative of a
+narrow type is noise. Norms are over all of an image's values, so weights carry over from papers at equal
+resolution only.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganforge.errors import GanforgeError
+from ganforge.losses.precision import full_precision, widen
+from ganforge.losses.step import Player, Step
+from ganforge.losses.terms import DiscriminatorTerm
+from ganforge.networks.critique import Critique
+
+__all__ = ["R1", "R2", "Dragan", "GradientPenalty", "LipschitzPenalty", "input_gradient"]
+
+
+def input_gradient(
+    discriminate: Callable[[Tensor, Tensor | None], Critique], images: Tensor, condition: Tensor | None
+) -> Tensor:
+    """Return the gradient of each image's logit with respect to that image, itself differentiable.
+
+    Args:
+        discriminate: :attr:`Step.discriminate`; augmentation inside it is differentiated through, as in
+            StyleGAN2-ADA.
+        images: ``(n, c, h, w)``; cut from their graph, and widened to float32.
+        condition: of the images, or ``None``.
+
+    Returns:
+        Float32 ``(n, c, h, w)``. Logits are summed over the batch before differentiation: where batch norm or
+        minibatch deviation ties images together, other images' logits contribute too, as in every published
+        implementation.
+    """
+    leaves = widen(images.detach()).requires_grad_()
+    with torch.enable_grad(), full_precision(leaves):
+        logits = discriminate(leaves, condition).logits
+        return torch.autograd.grad(logits.sum(), leaves, create_graph=True)[0]
+
+
+class GradientPenalty(DiscriminatorTerm):
+    """``E[(||grad D(y)|| - centre)^2]`` on interpolates ``y = x + u (G(z) - x)``, ``u`` uniform per image.
+
+    ``centre=1`` is WGAN-GP (Gulrajani et al. 2017, equation 3; weight = lambda = 10), ``centre=0`` the
+    zero-centred penalty (Thanh-Tung et al. 2019). Interpolates are judged under the real images' condition.
+
+    Args:
+        weight: lambda; no factor of a half.
+        every: see :class:`Term`.
+        player: the discriminator alone.
+        centre: the norm that costs nothing.
+
+    Raises:
+        GanforgeError: if ``centre`` is negative, or ``player`` the generator.
+    """
+
+    def __init__(
+        self, *, weight: float, every: int = 1, player: Player = "discriminator", centre: float = 1.0
+    ) -> None:
+        super().__init__(weight=weight, every=every, player=player)
+        if centre < 0:
+            raise GanforgeError(f"{type(self).__name__}: centre is a norm and must be >= 0, got {centre}.")
+        self.centre = centre
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`."""
+        gradient = input_gradient(step.discriminate, self.points(step), step.condition)
+        return self.excess(torch.linalg.vector_norm(gradient.flatten(1), dim=1)).square().mean()
+
+    def points(self, step: Step) -> Tensor:
+        """Images at which the gradient is taken, ``(n, c, h, w)``."""
+        share = torch.rand(step.real.shape[0], 1, 1, 1, device=step.real.device)
+        return torch.lerp(widen(step.real), widen(step.fake), share)
+
+    def excess(self, norms: Tensor) -> Tensor:
+        """What is squared, from the ``(n,)`` norms."""
+        return norms - self.centre
+
+
+class LipschitzPenalty(GradientPenalty):
+    """WGAN-LP: :class:`GradientPenalty` of norms above ``centre`` only (Petzka et al. 2018)."""
+
+    def excess(self, norms: Tensor) -> Tensor:
+        """``max(0, norm - centre)``."""
+        return F.relu(norms - self.centre)
+
+
+class Dragan(GradientPenalty):
+    """The same penalty near real images (DRAGAN, Kodali et al. 2017; weight = lambda = 10).
+
+    The paper's algorithm 1 perturbs with ``N(0, cI)``; as in the authors' code the points are
+    ``x + u * 0.5 * std * v`` with ``std`` of the whole batch, ``v`` uniform for each value and ``u`` for each
+    image.
+    """
+
+    def points(self, step: Step) -> Tensor:
+        """Perturbed real images."""
+        real = widen(step.real)
+        share = torch.rand(real.shape[0], 1, 1, 1, device=real.device)
+        return real + share * 0.5 * real.std(correction=0) * torch.rand_like(real)
+
+
+class _ZeroCentred(DiscriminatorTerm):
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`."""
+        gradient = input_gradient(step.discriminate, *self.points(step))
+        return gradient.square().flatten(1).sum(1).mean() / 2
+
+    @abstractmethod
+    def points(self, step: Step) -> tuple[Tensor, Tensor | None]:
+        """Images at which the gradient is taken, and their condition."""
+
+
+class R1(_ZeroCentred):
+    """``E[||grad D(x)||^2] / 2`` on real images; weight = gamma (Mescheder et al. 2018, equation 9)."""
+
+    def points(self, step: Step) -> tuple[Tensor, Tensor | None]:
+        """Real images."""
+        return step.real, step.condition
+
+
+class R2(_ZeroCentred):
+    """``E[||grad D(G(z))||^2] / 2`` on generated images; weight = gamma (Mescheder et al. 2018, eq. 10)."""
+
+    def points(self, step: Step) -> tuple[Tensor, Tensor | None]:
+        """Generated images."""
+        return step.fake, step.fake_condition

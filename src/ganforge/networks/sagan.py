@@ -1,0 +1,71 @@
+"""Self-Attention GAN (Zhang et al. 2019) in mimicry's shapes: SNGAN's with spectral norm and self-attention.
+
+Deviations: those of :mod:`ganforge.networks.resnet`; and mimicry has 32 and 128 pixels only, so that the
+places of attention at 48 and 64 are ours (two thirds and three quarters up the generator, after two blocks
+of the discriminator).
+"""
+
+from collections.abc import Collection
+
+from ganforge.networks import resnet
+from ganforge.networks.heads import HeadFactory
+from ganforge.networks.layers import Normalization, shape_for
+
+__all__ = ["Discriminator", "Generator"]
+
+_GENERATOR_SIDES = {32: (16,), 48: (24,), 64: (32,), 128: (32,)}
+_DISCRIMINATOR_SIDES = {32: (8,), 48: (12,), 64: (16,), 128: (32,)}
+
+
+class Generator(resnet.Generator):
+    """SNGAN's generator with spectral normalisation and self-attention.
+
+    Args:
+        image_size, channels, latent_dim, width, classes, normalization: see :class:`resnet.Generator`.
+        attention: sides of the feature maps that self-attention follows; ``None`` is 16 at 32 pixels, 32 at
+            128.
+
+    Raises:
+        GanforgeError: see :class:`resnet.Generator`.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 32,
+        channels: int = 3,
+        latent_dim: int = 128,
+        width: int | None = None,
+        classes: int | None = None,
+        normalization: Normalization = "spectral",
+        attention: Collection[int] | None = None,
+    ) -> None:
+        sides = shape_for("generator", _GENERATOR_SIDES, image_size) if attention is None else attention
+        super().__init__(image_size, channels, latent_dim, width, classes, normalization, sides)
+
+
+class Discriminator(resnet.Discriminator):
+    """SNGAN's discriminator with self-attention and, with classes, projection.
+
+    Args:
+        image_size, channels, width, classes, normalization, head: see :class:`resnet.Discriminator`.
+        attention: sides of the feature maps that self-attention follows; ``None`` is 8 at 32 pixels, 32 at
+            128.
+
+    Raises:
+        GanforgeError: see :class:`resnet.Discriminator`.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 32,
+        channels: int = 3,
+        width: int | None = None,
+        classes: int | None = None,
+        normalization: Normalization = "spectral",
+        head: HeadFactory | None = None,
+        attention: Collection[int] | None = None,
+    ) -> None:
+        sides = (
+            shape_for("discriminator", _DISCRIMINATOR_SIDES, image_size) if attention is None else attention
+        )
+        super().__init__(image_size, channels, width, classes, normalization, head, attention=sides)

@@ -1,0 +1,94 @@
+"""Dummy networks and steps for tests of losses and terms."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.losses.step import Player, Step
+from ganforge.networks.critique import Critique
+
+
+class LinearDiscriminator(nn.Module):
+    """``D(x) = w.x + q ||x||^2 / 2``, with every optional head."""
+
+    def __init__(self, weight: Tensor, quadratic: float = 0.0, classes: int = 3, codes: int = 5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight.clone())
+        self.quadratic = nn.Parameter(torch.tensor(quadratic))
+        self.classes = nn.Linear(weight.numel(), classes)
+        self.codes = nn.Linear(weight.numel(), codes)
+        self.proxies = nn.Embedding(classes, 4)
+        self.embedding = nn.Linear(weight.numel(), 4)
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
+        flat = images.flatten(1).to(self.weight.dtype)
+        labels = torch.zeros(len(flat), dtype=torch.long) if condition is None else condition
+        return Critique(
+            logits=flat @ self.weight.flatten() + self.quadratic * flat.square().sum(1) / 2,
+            features=flat,
+            class_logits=self.classes(flat),
+            codes=self.codes(flat),
+            embedding=self.embedding(flat),
+            proxy=self.proxies(labels),
+        )
+
+
+class LinearGenerator(nn.Module):
+    """``map`` is the identity; ``synthesise`` is linear."""
+
+    def __init__(self, matrix: Tensor, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(matrix.clone())
+        self.shape = shape
+
+    def map(self, latent: Tensor, condition: Tensor | None) -> Tensor:
+        return latent.detach().requires_grad_()
+
+    def synthesise(self, styles: Tensor) -> Tensor:
+        return (styles.to(self.matrix.dtype) @ self.matrix.T).reshape(-1, *self.shape)
+
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.synthesise(latent)
+
+
+def make_step(
+    player: Player = "discriminator",
+    *,
+    discriminator: nn.Module | None = None,
+    generator: nn.Module | None = None,
+    n: int = 4,
+    shape: tuple[int, int, int] = (2, 6, 6),
+    dtype: torch.dtype = torch.float32,
+    **replaced: object,
+) -> Step:
+    """A step of ``n`` random images in ``dtype``, with both critiques; ``replaced`` overrides its fields."""
+    size = shape[0] * shape[1] * shape[2]
+    discriminator = discriminator or LinearDiscriminator(torch.randn(size) / size)
+    generator = generator or LinearGenerator(torch.randn(size, 7) / 7, shape)
+    latent = torch.cat([torch.randn(n, 2), torch.eye(3)[torch.arange(n) % 3], torch.rand(n, 2) * 2 - 1], 1)
+    real = torch.rand(n, *shape).mul(2).sub(1).to(dtype)
+    fake = generator(latent.to(dtype)).to(dtype)
+    if player == "discriminator":
+        fake = fake.detach()
+    condition, fake_condition = torch.arange(n) % 3, (torch.arange(n) + 1) % 3
+    discriminate: Callable[[Tensor, Tensor | None], Critique] = discriminator
+    fields: dict[str, object] = {
+        "player": player,
+        "real": real,
+        "fake": fake,
+        "real_critique": narrow(discriminate(real, condition), dtype),
+        "fake_critique": narrow(discriminate(fake, fake_condition), dtype),
+        "latent": latent.to(dtype),
+        "condition": condition,
+        "fake_condition": fake_condition,
+        "discriminate": discriminate,
+        "generate": generator,
+        "networks": {"generator": generator, "discriminator": discriminator},
+        "images_seen": 0,
+    }
+    return Step(**{**fields, **replaced})  # type: ignore[arg-type]
+
+
+def narrow(critique: Critique, dtype: torch.dtype) -> Critique:
+    return Critique(*(None if field is None else field.to(dtype) for field in critique))
