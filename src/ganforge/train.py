@@ -19,7 +19,7 @@ from ganforge.errors import GanforgeError, Stopped
 from ganforge.launch import inside_a_launched_process, launch
 from ganforge.runs import RunFolder, checkpoint_to_resume, command_line
 
-__all__ = ["train"]
+__all__ = ["quieten", "train"]
 
 
 def train(config: DictConfig) -> dict[str, float]:
@@ -153,7 +153,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from ganforge.distributed import GradientAveraging, rank
     from ganforge.loggers.table import TableLogger
 
-    _quieten()
+    quieten()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
     model = instantiate(config.model)
@@ -232,7 +232,7 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
     return path
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Silence what Lightning says of itself; what is wrong is still told."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

@@ -94,5 +94,5 @@ class PathLength(GeneratorTerm):
         return {"mean": self.mean}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """See :class:`~.terms.Stateful`."""
+        """See :class:`~ganforge.losses.step.Term`."""
         self.mean = state["mean"]

@@ -82,7 +82,7 @@ class LeCam(DiscriminatorTerm):
         return {} if self.anchors is None else {"anchors": self.anchors}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """See :class:`~.terms.Stateful`."""
+        """See :class:`~ganforge.losses.step.Term`."""
         self.anchors = state.get("anchors")
 
 
@@ -143,7 +143,7 @@ class HistoricalAveraging(Term):
         return {"count": torch.tensor(self.count), **means} if self.count else {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """See :class:`~.terms.Stateful`."""
+        """See :class:`~ganforge.losses.step.Term`."""
         self.count = int(state["count"]) if state else 0
         self.means = {name.removeprefix("mean."): mean for name, mean in state.items() if name != "count"}
 

@@ -1,26 +1,15 @@
-"""What terms share: bases for one player, state that checkpoints hold, and reading what may be absent."""
+"""What terms share: bases for one player, and reading what may be absent."""
 
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from torch import Tensor
 
 from ganforge.errors import GanforgeError
 from ganforge.losses.step import Player, Term
 
-__all__ = ["DiscriminatorTerm", "GeneratorTerm", "Stateful", "present"]
+__all__ = ["DiscriminatorTerm", "GeneratorTerm", "present"]
 
 T = TypeVar("T")
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """A term with state that a resumed run must find again."""
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the state as plain tensors by name; empty before the first call."""
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over what :meth:`state_dict` returned, on any device."""
 
 
 def present(term: Term, name: str, value: T | None) -> T:
