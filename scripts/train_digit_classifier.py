@@ -61,7 +61,7 @@ def main() -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for _ in (bar := tqdm(range(options.epochs), unit="epoch")):
         for chosen in torch.randperm(len(images)).split(batch)[: len(images) // batch]:
-            loss = F.cross_entropy(network(distort(images[chosen])).logits, labels[chosen], label_smoothing=0.05)
+            loss = F.cross_entropy(network(distort(images[chosen])).logits, labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -50,6 +50,9 @@ def _unknown_option(match: re.Match[str], overrides: Sequence[str]) -> str:
 
 def _unknown_group(match: re.Match[str], overrides: Sequence[str]) -> str:
     names = sorted({*_groups(), *(key for key in _keys([]) if "." not in key)})
+    if match["key"] in names:
+        reason = next((line.strip() for line in match.string.splitlines()[1:] if line.strip()), "see --cfg job")
+        return f"'{match['key']}' cannot be set like that ({reason}); a new key below it needs a plus: +{match['key']}.KEY=VALUE."
     return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names)}"
 
 

@@ -32,4 +32,6 @@ class WeightClipping:
     @torch.no_grad()
     def __call__(self, discriminator: nn.Module) -> None:
         """Clamp the parameters in place."""
-        torch._foreach_clamp_(list(discriminator.parameters()), -self.bound, self.bound)  # type: ignore[attr-defined]
+        parameters = list(discriminator.parameters())
+        torch._foreach_clamp_min_(parameters, -self.bound)
+        torch._foreach_clamp_max_(parameters, self.bound)

@@ -98,14 +98,16 @@ def frechet_distance(real: Moments, fake: Tensor) -> float:
 def inception_score(logits: Tensor, splits: int, seed: int) -> tuple[float, float]:
     """Return the Inception Score's mean and standard deviation over ``splits`` (Salimans et al. 2016, section 4).
 
-    ``logits`` are ``(n, classes)``; they are permuted by ``seed`` first, so that order carries no meaning.
+    ``logits`` are ``(n, classes)``; they are permuted by ``seed`` first, so that order carries no meaning. The deviation over a
+    single split is given as 0.
     """
     from torchmetrics.image.inception import InceptionScore
 
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.filterwarnings("ignore", message="Metric `InceptionScore` will save all extracted features")
+        warnings.filterwarnings("ignore", message=r"std\(\): degrees of freedom")
         metric = InceptionScore(feature=_Given(logits.shape[1]), splits=splits, sync_on_compute=False)
         torch.manual_seed(sub_seed(seed, "inception-score"))
         metric.update(logits.cpu())
         mean, deviation = metric.compute()
-    return float(mean), float(deviation)
+    return float(mean), float(deviation) if splits > 1 else 0.0

@@ -16,8 +16,7 @@ from ganforge.errors import GanforgeError
 from ganforge.images import Batch
 from ganforge.loggers.wandb import WandbLogger
 from ganforge.models.ledger import Ledger
-from ganforge.models.targets import setter
-from ganforge.schedules import Schedule
+from ganforge.models.targets import flatten, setter
 
 __all__ = ["AdversarialModule", "Phase"]
 
@@ -49,7 +48,7 @@ class AdversarialModule(pl.LightningModule, ABC):
     Args:
         optimizers: for each player a function of its parameters, e.g. ``functools.partial(torch.optim.Adam, lr=2e-4)``.
         total_kimg: the run stops when the clock reaches this many thousand images.
-        schedules: values that move with the clock, by their place: ``optimizer.generator.lr``,
+        schedules: values that move with the clock, by their place, dotted or nested: ``optimizer.generator.lr``,
             ``optimizer.discriminator.betas.0``, or an attribute path from this module such as ``terms.r1.weight``.
         accumulate: each phase splits its batch in this many parts and sums their gradients: the same step in less memory.
         log_every: batches between two entries of the loss log.
@@ -61,7 +60,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         *,
         optimizers: Mapping[str, MakeOptimizer],
         total_kimg: float,
-        schedules: Mapping[str, Schedule] | None = None,
+        schedules: Mapping[str, Any] | None = None,
         accumulate: int = 1,
         log_every: int = 50,
         channels_last: bool = False,
@@ -78,7 +77,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.ledger = Ledger(log_every)
         self._make_optimizers = dict(optimizers)
-        self._schedules = dict(schedules or {})
+        self._schedules = flatten(schedules or {})
         self._accumulate = accumulate
         self._restored_rng: dict[str, Any] | None = None
 
@@ -113,7 +112,7 @@ class AdversarialModule(pl.LightningModule, ABC):
             for name, modules in players.items()
         }
         self._phases = tuple(self.phases())
-        made = {name: make(self._player_parameters[name]) for name, make in self._make_optimizers.items()}
+        made = {name: self._make_optimizers[name](self._player_parameters[name]) for name in players}
         self._setters = {
             place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()
         }

@@ -7,8 +7,24 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ganforge.errors import GanforgeError
+from ganforge.schedules import Schedule
 
-__all__ = ["setter"]
+__all__ = ["flatten", "setter"]
+
+
+def flatten(schedules: Mapping[str, Any], prefix: str = "") -> dict[str, Schedule]:
+    """Return schedules by dotted place, from a mapping whose places may be nested."""
+    flat: dict[str, Schedule] = {}
+    for name, value in schedules.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, Schedule):
+            flat[f"{prefix}{name}"] = value
+        else:
+            raise GanforgeError(
+                f"schedules.{prefix}{name} must be a schedule such as {{_target_: ganforge.schedules.Linear, ...}}, got {value!r}."
+            )
+    return flat
 
 
 def setter(module: object, optimizers: Mapping[str, Optimizer], place: str) -> Callable[[float], None]:

@@ -1,0 +1,41 @@
+"""Fixtures: every test has its own working folder, offline, and a cache shared by the whole session."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ganforge import cli
+
+QUICK = ["debug=smoke", "logger=csv", "network.width=4", "trainer=cpu"]
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _isolated(tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANFORGE_CACHE", str(session_cache))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for name in ("WANDB_API_KEY", "GANFORGE_DATA", "TORCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def train() -> Callable[..., int]:
+    """Run ``ganforge train`` on a small network for a few steps and return its exit status."""
+    return lambda *overrides: cli.main(["train", *QUICK, *overrides])
+
+
+@pytest.fixture
+def run_folder() -> Callable[[], Path]:
+    """Return the only run folder below ``outputs``."""
+
+    def find() -> Path:
+        (folder,) = [path.parent for path in Path("outputs").glob("*/*/run.json")]
+        return folder
+
+    return find
