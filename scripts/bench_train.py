@@ -2,9 +2,10 @@
 
     python scripts/bench_train.py [--widths 16 64] [--pairs 7] [--images 6400] [--options]
 
-Both sides use the same networks from the same seed, the same batches (64 images of 1 x 32 x 32, mnist5k), the same optimizers, weight
-average and memory layout; ganforge logs to CSV as always. Sides alternate within each pair, so that a machine's moods
-hit both; the table gives medians over pairs. ``--options`` measures channels-last, bf16 and compile on the bare loop.
+Both sides use the same networks from the same seed, the same batches (64 images of 1 x 32 x 32, mnist5k), the same
+optimizers, weight average and memory layout; ganforge logs to CSV as always. Sides alternate within each pair, so that
+a machine's moods hit both; the table gives medians over pairs. ``--options`` measures channels-last, bf16 and compile
+on the bare loop.
 """
 
 import argparse
@@ -76,10 +77,17 @@ def framework(width: int, images: int, warm: int, splits: object) -> float:
 
 
 def bare(
-    width: int, images: int, warm: int, splits: object, *, channels_last: bool = True, bf16: bool = False, compiled: bool = False
+    width: int,
+    images: int,
+    warm: int,
+    splits: object,
+    *,
+    channels_last: bool = True,
+    bf16: bool = False,
+    compiled: bool = False,
 ) -> float:
     """Return images/s of the same training written as a plain loop."""
-    module, data = build(width, images)
+    module, _data = build(width, images)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     layout = torch.channels_last if channels_last else torch.contiguous_format
     generator, discriminator, average = module.generator, module.discriminator, module.generator_ema
@@ -144,7 +152,10 @@ def main() -> None:
     quieten()
     warm = 10
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    print(f"DCGAN 1 x 32 x 32, batch {BATCH}, {options.images} images a measurement, {options.pairs} pairs, {device}, torch {torch.__version__}\n")
+    print(
+        f"DCGAN 1 x 32 x 32, batch {BATCH}, {options.images} images a measurement, {options.pairs} pairs, {device}, "
+        f"torch {torch.__version__}\n"
+    )
     splits = build(16, 64)[1].splits()
     if not options.options:
         print("| width | bare loop images/s | ganforge images/s | overhead |\n|--:|--:|--:|--:|")

@@ -2,8 +2,9 @@
 
     python scripts/train_digit_classifier.py [--epochs 80] [--seed 0] [--output PATH]
 
-Trains LeNet on mnist5k's training split (4,500 digits) with random shifts, rotations, scalings and shears, tests it on the 500
-held-out digits, and writes the weights with that accuracy in the file's metadata. About two minutes on two CPU cores.
+Trains LeNet on mnist5k's training split (4,500 digits) with random shifts, rotations, scalings and shears, tests it on
+the 500 held-out digits, and writes the weights with that accuracy in the file's metadata. About two minutes on two CPU
+cores.
 """
 
 import argparse
@@ -27,7 +28,10 @@ def distort(images: Tensor) -> Tensor:
     n = len(images)
     angle, shear = torch.empty(n).uniform_(-0.22, 0.22), torch.empty(n).uniform_(-0.2, 0.2)
     scale = torch.empty(n).uniform_(0.88, 1.15)
-    rows = torch.stack([angle.cos(), -angle.sin() + shear, angle.sin(), angle.cos()], 1).view(n, 2, 2) * scale[:, None, None]
+    rows = (
+        torch.stack([angle.cos(), -angle.sin() + shear, angle.sin(), angle.cos()], 1).view(n, 2, 2)
+        * scale[:, None, None]
+    )
     shift = torch.empty(n, 2, 1).uniform_(-0.14, 0.14)
     lattice = F.affine_grid(torch.cat([rows, shift], 2), [n, 1, 32, 32], align_corners=False)
     return F.grid_sample(images.float(), lattice, align_corners=False).round().to(torch.uint8)

@@ -12,7 +12,8 @@ __all__ = ["main"]
 
 _HELP = f"""ganforge {__version__}: experiments with generative adversarial networks
 
-  ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, about three minutes on a laptop
+  ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, about three minutes on a
+  laptop
 
 examples
   ganforge train model=lsgan data=cifar10 download=true
@@ -41,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     if command != "train":
-        print(f"ganforge: there is no command '{command}'; there is: train. See ganforge --help.", file=sys.stderr)
+        print(
+            f"ganforge: there is no command '{command}'; there is: train. See ganforge --help.",
+            file=sys.stderr,
+        )
         return 2
     return _train(rest)
 
@@ -125,7 +129,11 @@ def _complete(arguments: list[str]) -> int:
     """Answer the shell's completion: Hydra completes the words after ``train``."""
     line = os.environ.get("COMP_LINE", "")
     words = line.split()
-    if arguments[1].startswith("query") and len(words) < (2 if not line.endswith(" ") else 1) + 1 and "train" not in words:
+    if (
+        arguments[1].startswith("query")
+        and len(words) < (2 if not line.endswith(" ") else 1) + 1
+        and "train" not in words
+    ):
         print("train")
         return 0
     os.environ["COMP_LINE"] = line.replace(" train ", " ", 1)

@@ -52,7 +52,8 @@ def _unknown_group(match: re.Match[str], overrides: Sequence[str]) -> str:
     names = sorted({*_groups(), *(key for key in _keys([]) if "." not in key)})
     if match["key"] in names:
         reason = next((line.strip() for line in match.string.splitlines()[1:] if line.strip()), "see --cfg job")
-        return f"'{match['key']}' cannot be set like that ({reason}); a new key below it needs a plus: +{match['key']}.KEY=VALUE."
+        key = match["key"]
+        return f"'{key}' cannot be set like that ({reason}); a new key below it needs a plus: +{key}.KEY=VALUE."
     return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names)}"
 
 
@@ -72,7 +73,10 @@ def _interpolation(match: re.Match[str], overrides: Sequence[str]) -> str:
 
 _PATTERNS = (
     (r"Could not find '(?P<path>[^']+)'\s*Available options in '[^']*':(?P<options>.*)", _unknown_option),
-    (r"Could not override '(?P<key>[^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)", _unknown_group),
+    (
+        r"Could not override '(?P<key>[^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)",
+        _unknown_group,
+    ),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
     (r"Key '(?P<key>[^']+)' is not in struct", _unknown_key),
     (r"Error parsing override '(?P<override>[^']*)'", _syntax),
@@ -99,7 +103,7 @@ def _default_config(overrides: Sequence[str]) -> Any:
     for attempt in (chosen, []):
         try:
             return compose(attempt)
-        except Exception:  # noqa: S112, PERF203 - whatever is wrong with them, the defaults still compose
+        except Exception:
             continue
     return {}
 
@@ -152,7 +156,7 @@ def check_values(config: Any, overrides: Sequence[str]) -> None:
 
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     suspects = [key for key in keys if key != "resume" and isinstance(OmegaConf.select(config, key), str)]
-    defaults = _default_config(overrides) if suspects else None
+    defaults: Any = _default_config(overrides) if suspects else None
     for key in suspects:
         default = OmegaConf.select(defaults, key)
         if isinstance(default, int | float):

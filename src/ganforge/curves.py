@@ -44,7 +44,14 @@ def draw_curves(source: Path, target: Path) -> None:
     for axes, group in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         for label, (images, values) in groups[group].items():
             marker = "o" if len(images) < 40 else None
-            axes.plot([seen / 1000 for seen in images], values, label=label, linewidth=1.2, marker=marker, markersize=3)
+            axes.plot(
+                [seen / 1000 for seen in images],
+                values,
+                label=label,
+                linewidth=1.2,
+                marker=marker,
+                markersize=3,
+            )
         axes.set(title=group.replace("_", " "), xlabel="images seen (thousands)")
         axes.grid(alpha=0.3)
         if len(groups[group]) > 1:

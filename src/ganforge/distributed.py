@@ -1,11 +1,11 @@
 """Several processes: gradients averaged once a phase, without wrapping a network.
 
-Wrapping the module in DistributedDataParallel fails for alternating players (the idle player's parameters look unused), and
-searching the graph for unused parameters costs a traversal a step. Wrapping each network alone breaks where a
-discriminator is called twice before one backward with batch norm, is frozen while the generator trains, or is
-differentiated twice by a gradient penalty. So every phase does what NVIDIA's StyleGAN and R3GAN training loops do: backward on
-every rank, then one all-reduce of the stepping player's flattened gradients. No hooks, no traversal, and any
-procedure stays plain PyTorch; the price is that communication does not overlap with the backward pass.
+Wrapping the module in DistributedDataParallel fails for alternating players (the idle player's parameters look
+unused), and searching the graph for unused parameters costs a traversal a step. Wrapping each network alone breaks
+where a discriminator is called twice before one backward with batch norm, is frozen while the generator trains, or is
+differentiated twice by a gradient penalty. So every phase does what NVIDIA's StyleGAN and R3GAN training loops do:
+backward on every rank, then one all-reduce of the stepping player's flattened gradients. No hooks, no traversal, and
+any procedure stays plain PyTorch; the price is that communication does not overlap with the backward pass.
 """
 
 from collections.abc import Iterable

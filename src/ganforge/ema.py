@@ -1,7 +1,7 @@
 """Exponential moving average of the generator's weights."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganforge.errors import GanforgeError
 
@@ -12,8 +12,8 @@ class EMA:
     """Averages weights with a half-life in images, so that batch size and GPU count do not change its meaning.
 
     After a step that used ``images`` images the average moves by ``1 - 0.5 ** (images / half_life)`` towards the
-    weights; the half-life is at most ``rampup * images_seen`` while training is young (Karras et al. 2020a, StyleGAN2-ADA's
-    training loop). Buffers (batch-norm statistics, counters) are copied.
+    weights; the half-life is at most ``rampup * images_seen`` while training is young (Karras et al. 2020a,
+    StyleGAN2-ADA's training loop). Buffers (batch-norm statistics, counters) are copied.
 
     Args:
         halflife_kimg: half-life in thousands of images.
@@ -38,7 +38,8 @@ class EMA:
     @torch.no_grad()
     def update(self, average: nn.Module, current: nn.Module, images: int, images_seen: int) -> None:
         """Move ``average`` towards ``current``, two modules of the same shape; in place."""
-        old, new = list(average.parameters()), list(current.parameters())
+        old: list[Tensor] = list(average.parameters())
+        new: list[Tensor] = list(current.parameters())
         if old:
             torch._foreach_lerp_(old, new, 1 - self.decay(images, images_seen))
         for kept, buffer in zip(average.buffers(), current.buffers(), strict=True):

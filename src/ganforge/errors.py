@@ -10,7 +10,7 @@ class GanforgeError(Exception):
     """
 
 
-class Stopped(GanforgeError):
+class Stopped(GanforgeError):  # noqa: N818 - not an error: the run did what it was asked to
     """A run that ended early on request (Ctrl-C or SIGTERM), after saving everything.
 
     Args:

@@ -1,8 +1,8 @@
 """Several processes on one machine, started by torch's own launcher.
 
-Lightning's launcher re-runs the command line in each process, which in a sweep would run the whole sweep in each. Here the
-composed configuration is written first, and every process reads it: a sweep of multi-process runs is right, and children
-know nothing of Hydra.
+Lightning's launcher re-runs the command line in each process, which in a sweep would run the whole sweep in each. Here
+the composed configuration is written first, and every process reads it: a sweep of multi-process runs is right, and
+children know nothing of Hydra.
 """
 
 import os

@@ -31,7 +31,7 @@ def seed_all(*parts: int | str) -> None:
 
 def get_state() -> dict[str, Any]:
     """Return the states of Python's, NumPy's, torch's and the current CUDA device's generators as plain containers."""
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # type: ignore[misc]
+    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     return {
         "python": random.getstate(),
         "numpy": (name, keys.tolist(), position, has_gauss, gauss),  # type: ignore[union-attr]

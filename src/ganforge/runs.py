@@ -127,10 +127,18 @@ def _git_commit() -> str | None:
         return None
     try:
         head = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         )
         changed = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=10
+            ["git", "-C", str(root), "status", "--porcelain", "-uno"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -148,7 +156,7 @@ def checkpoint_to_resume(folder: RunFolder, resume: object) -> tuple[Path, dict[
         GanforgeError: if it is missing or damaged; the sentence offers another one that is whole.
     """
     named = {True: "last.ckpt", "last": "last.ckpt", "previous": "previous.ckpt", "best": "best.ckpt"}
-    path = folder.checkpoints / named[resume] if resume in named else Path(str(resume)).expanduser()  # type: ignore[index]
+    path = folder.checkpoints / named[resume] if resume in named else Path(str(resume)).expanduser()
     if not path.exists() and resume is True:
         path = folder.checkpoints / "previous.ckpt"
     if not path.is_file():
@@ -165,7 +173,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - a damaged file fails in many ways: zip, pickle, EOF, attribute errors
+    except Exception:
         return None
     return content if isinstance(content, dict) and "ganforge" in content else None
 
@@ -178,7 +186,8 @@ def _offer(folder: RunFolder, but: Path) -> str:
             continue
         content = load_checkpoint(path)
         if content is not None:
-            return f"'{path.name}' beside it is whole (at {content['ganforge']['images_seen']:,} images); use resume={word}."
+            seen = content["ganforge"]["images_seen"]
+            return f"'{path.name}' beside it is whole (at {seen:,} images); use resume={word}."
     return "no other one is whole; start over with force=true."
 
 

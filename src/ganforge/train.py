@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ def _claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     elif folder.has_checkpoint() and config.resume is False:
         seen = folder.status().get("images_seen", 0)
         raise GanforgeError(
-            f"An unfinished run of this configuration is in '{folder.path}' (last known at {seen:,} images): add resume=true to "
+            f"An unfinished run of this configuration is in '{folder.path}' (last known at {seen:,} images): add "
+            f"resume=true to "
             "go on, or force=true to delete it and start over."
         )
     return None
@@ -89,10 +90,8 @@ def _recorded(folder: RunFolder) -> Iterator[None]:
     except BaseException as error:
         told = _told(error, folder)
         state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
-        try:
+        with suppress(OSError):  # a full disk, most likely: the message on the console is what counts
             folder.update(state=state, error=str(told), ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
-        except OSError:
-            pass  # a full disk, most likely: the message on the console is what counts
         if told is error:
             raise
         raise told from error
@@ -105,14 +104,16 @@ def _told(error: BaseException, folder: RunFolder) -> BaseException:
 
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return GanforgeError(
-            "The GPU's memory is full: set model.accumulate=2 (the same step in half the memory), lower data.batch_size, or use "
+            "The GPU's memory is full: set model.accumulate=2 (the same step in half the memory), lower "
+            "data.batch_size, or use "
             "trainer.precision=bf16-mixed."
         )
     cause: BaseException | None = error
     while cause is not None:
         if (isinstance(cause, OSError) and cause.errno == errno.ENOSPC) or "No space left on device" in str(cause):
             return GanforgeError(
-                f"No space left for '{folder.path}': free some, then repeat the command with resume=true; the checkpoints "
+                f"No space left for '{folder.path}': free some, then repeat the command with resume=true; the "
+                f"checkpoints "
                 "written before are whole."
             )
         cause = cause.__cause__
@@ -129,7 +130,8 @@ def _processes(config: DictConfig) -> int:
         raise GanforgeError(f"trainer.accelerator must be one of auto, cpu, cuda, mps; got '{accelerator}'.")
     if accelerator in ("cuda", "gpu") and not cuda:
         raise GanforgeError(
-            f"trainer.accelerator={accelerator} was asked for and torch {torch.__version__} sees no CUDA device here: use "
+            f"trainer.accelerator={accelerator} was asked for and torch {torch.__version__} sees no CUDA device "
+            f"here: use "
             "trainer=cpu or trainer=auto, or check the driver with nvidia-smi."
         )
     on_cuda = cuda > 0 and accelerator in ("auto", "cuda", "gpu")
@@ -138,7 +140,9 @@ def _processes(config: DictConfig) -> int:
     if not isinstance(devices, int) or devices < 1:
         raise GanforgeError(f"trainer.devices must be a whole number >= 1 or auto, got '{devices}'.")
     if on_cuda and devices > cuda:
-        raise GanforgeError(f"trainer.devices={devices} were asked for and there are {cuda}: lower it, or use trainer.devices=auto.")
+        raise GanforgeError(
+            f"trainer.devices={devices} were asked for and there are {cuda}: lower it, or use trainer.devices=auto."
+        )
     return devices
 
 
@@ -147,7 +151,6 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     import torch
     from hydra.utils import instantiate
     from pytorch_lightning import Trainer
-    from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
     from ganforge import rng
     from ganforge.distributed import GradientAveraging, rank
@@ -184,7 +187,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
     _check_space(folder, model)
     _announce(config, folder, model, data, trainer)
-    rng.seed_all(config.seed, "train", rank_zero_only.rank)
+    rng.seed_all(config.seed, "train", os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
     trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
     if rank() == 0:
         folder.update(images_seen=model.images_seen)
@@ -221,7 +224,8 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
     state = content["ganforge"]
     if state["images_seen"] >= model.total_images:
         raise GanforgeError(
-            f"'{path}' is at {state['images_seen']:,} images and total_kimg={config.total_kimg:g} is reached: raise total_kimg."
+            f"'{path}' is at {state['images_seen']:,} images and total_kimg={config.total_kimg:g} is reached: raise "
+            f"total_kimg."
         )
     if state.get("wandb_run_id") and not (folder.path / ID_FILE).exists():
         (folder.path / ID_FILE).write_text(state["wandb_run_id"])
@@ -250,7 +254,8 @@ def _check_space(folder: RunFolder, model: Any) -> None:
     needed, free = 4 * 3 * size + 50_000_000, shutil.disk_usage(folder.path).free
     if free < needed:
         raise GanforgeError(
-            f"'{folder.path}' has {free / 1e6:,.0f} MB free and the run's checkpoints need about {needed / 1e6:,.0f} MB: make room, "
+            f"'{folder.path}' has {free / 1e6:,.0f} MB free and the run's checkpoints need about {needed / 1e6:,.0f} "
+            f"MB: make room, "
             "or choose another folder with paths.outputs=FOLDER."
         )
 
@@ -262,7 +267,10 @@ def _announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, trai
     )
     say(f"{config.name}: {players} parameters; {len(data.splits().train):,} training images.")
     device = str(trainer.strategy.root_device)
-    say(f"{config.total_kimg:g} kimg on {device} ({config.trainer.precision}), seed {config.seed}; everything goes to {folder.path}")
+    say(
+        f"{config.total_kimg:g} kimg on {device} ({config.trainer.precision}), seed {config.seed}; everything goes "
+        f"to {folder.path}"
+    )
 
 
 def _raise_if_stopped(callbacks: list[Any], model: Any, config: DictConfig) -> None:
@@ -271,7 +279,8 @@ def _raise_if_stopped(callbacks: list[Any], model: Any, config: DictConfig) -> N
     for callback in callbacks:
         if isinstance(callback, Interrupt) and callback.received and model.images_seen < model.total_images:
             raise Stopped(
-                f"Stopped and saved at {model.images_seen:,} of {model.total_images:,} images. To go on, repeat the command with "
+                f"Stopped and saved at {model.images_seen:,} of {model.total_images:,} images. To go on, repeat the "
+                f"command with "
                 "resume=true.",
                 128 + callback.received,
             )
@@ -305,11 +314,23 @@ def _farewell(config: DictConfig, folder: RunFolder, scores: dict[str, float]) -
             say(f"  {name:<24}{what}")
     if scores:
         best = status["best"]
-        say(f"Scores ({status['protocol']}): {_format(scores)}; best FID {best['fid']:.4g} at {best['images_seen']:,} images")
+        say(
+            f"Scores ({status['protocol']}): {_format(scores)}; best FID {best['fid']:.4g} at "
+            f"{best['images_seen']:,} images"
+        )
     say("Next, for example:")
-    base = " ".join(["ganforge train", *(word for word in command_line()[2:] if not word.startswith(("-", "resume", "force")))])
+    base = " ".join(
+        [
+            "ganforge train",
+            *(word for word in command_line()[2:] if not word.startswith(("-", "resume", "force"))),
+        ]
+    )
     say(f"  {base} seed={config.seed + 1}")
-    say(f"  {base} total_kimg={config.total_kimg * 2:g} network.width=64" if "network" in config else f"  {base} total_kimg=500")
+    say(
+        f"  {base} total_kimg={config.total_kimg * 2:g} network.width=64"
+        if "network" in config
+        else f"  {base} total_kimg=500"
+    )
     say(f"  {base} loss=minimax")
 
 

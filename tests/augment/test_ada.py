@@ -78,9 +78,7 @@ def test_warp_turns_smooth_images_in_the_documented_direction():
     y, x = torch.meshgrid(torch.linspace(-1, 1, 32), torch.linspace(-1, 1, 32), indexing="ij")
     image = torch.stack([torch.cos(3 * x + y), x * y, torch.sin(2 * y)]).unsqueeze(0)
     matrix = torch.tensor([[[0.0, 1.0], [-1.0, 0.0]]])  # output x shows input -y, output y shows input x
-    torch.testing.assert_close(
-        warp(image, matrix, torch.zeros(1, 2)), image.rot90(-1, (2, 3)), rtol=0, atol=0.02
-    )
+    torch.testing.assert_close(warp(image, matrix, torch.zeros(1, 2)), image.rot90(-1, (2, 3)), rtol=0, atol=0.02)
 
 
 def test_warp_scales_about_the_centre():
@@ -101,9 +99,7 @@ def test_warp_and_its_gradients_of_two_orders_agree_with_finite_differences():
 @pytest.mark.parametrize("name", ["scale", "rotation", "anisotropy", "fractional_translation"])
 def test_geometry_keeps_constant_images_and_moves_others(images, name):
     constant = torch.full((64, 3, 32, 32), 0.5)
-    torch.testing.assert_close(
-        only(name)(constant), constant, rtol=0, atol=1e-2
-    )  # the filter's phases differ a bit
+    torch.testing.assert_close(only(name)(constant), constant, rtol=0, atol=1e-2)  # the filter's phases differ a bit
     assert (only(name)(images) - images).abs().amax(dim=(1, 2, 3)).min() > 1e-3
 
 
@@ -145,9 +141,7 @@ def test_hue_keeps_luma_and_saturation_and_turns_chroma(images):
 
 
 def test_a_third_of_a_turn_of_hue_permutes_the_channels(images, monkeypatch):
-    monkeypatch.setattr(
-        ada_module, "_uniform", lambda images, *shape: torch.full((len(images), *shape), 2 / 3)
-    )
+    monkeypatch.setattr(ada_module, "_uniform", lambda images, *shape: torch.full((len(images), *shape), 2 / 3))
     torch.testing.assert_close(only("hue")(images), images.roll(1, dims=1), rtol=0, atol=1e-6)
 
 
@@ -183,9 +177,7 @@ def test_bands_split_frequencies(images):
     lowest, highest = torch.eye(BANDS)[:1], torch.eye(BANDS)[-1:]
     torch.testing.assert_close(equalise(constant, lowest), constant, rtol=0, atol=1e-5)
     torch.testing.assert_close(equalise(constant, highest), 0 * constant, rtol=0, atol=1e-5)
-    torch.testing.assert_close(
-        equalise(checker, 1 - highest)[..., 0, :], 0 * checker[..., 0, :], rtol=0, atol=1e-5
-    )
+    torch.testing.assert_close(equalise(checker, 1 - highest)[..., 0, :], 0 * checker[..., 0, :], rtol=0, atol=1e-5)
 
 
 def test_filter_keeps_expected_power_and_runs_on_small_images(monkeypatch):

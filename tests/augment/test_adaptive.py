@@ -70,9 +70,7 @@ def test_a_resumed_controller_goes_on_within_its_interval():
 def test_ranks_share_the_heuristic(monkeypatch):
     """With a second rank of all negative logits beside a positive one, r_t is 0."""
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(
-        torch.distributed, "all_reduce", lambda signs: signs.add_(torch.tensor([-16.0, 16.0]))
-    )
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda signs: signs.add_(torch.tensor([-16.0, 16.0])))
     augment = Adaptive(p=0.5, interval=1)
     augment.observe(POSITIVE, 32)
     assert augment.heuristic == 0

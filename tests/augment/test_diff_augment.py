@@ -41,9 +41,7 @@ def test_translation_is_uniform_to_an_eighth_and_moves_zeros_in():
     seen = DiffAugment(["translation"])(image.expand(3000, -1, -1, -1))
     padded = torch.nn.functional.pad(image, (3, 3, 2, 2))
     windows = padded.unfold(2, 16, 1).unfold(3, 24, 1)  # (1, 2, 5, 7, 16, 24)
-    matches = [
-        (seen == windows[:, :, y, x]).flatten(1).all(dim=1).sum().item() for y in range(5) for x in range(7)
-    ]
+    matches = [(seen == windows[:, :, y, x]).flatten(1).all(dim=1).sum().item() for y in range(5) for x in range(7)]
     assert sum(matches) == 3000
     assert min(matches) > 3000 / 35 * 0.5
     assert max(matches) < 3000 / 35 * 1.5

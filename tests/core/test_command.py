@@ -55,11 +55,13 @@ def test_cuda_that_is_absent(capsys):
 
 
 def test_debug_shows_the_trace():
-    with pytest.raises(Exception, match="Could not override|struct"):
+    with pytest.raises(Exception, match=r"Could not override|struct"):
         cli.main(["train", "modle=1", "debug=true"])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "modle=x"], ["train", "model=x"], ["train", "data.batch_size=x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "modle=x"], ["train", "model=x"], ["train", "data.batch_size=x"]]
+)
 def test_help_and_config_errors_import_no_torch(arguments, tmp_path):
     program = (
         "import sys\nfrom ganforge.cli import main\n"
@@ -87,16 +89,32 @@ def test_completion(monkeypatch, capsys):
 
 def test_signature_ignores_machine_keys_and_follows_the_rest():
     base = compose(["trainer=cpu"]).paths.run
-    same = ["trainer=ddp", "logger=csv", "trainer.devices=2", "data.workers=3", "download=true", "callbacks.progress.line_seconds=1"]
+    same = [
+        "trainer=ddp",
+        "logger=csv",
+        "trainer.devices=2",
+        "data.workers=3",
+        "download=true",
+        "callbacks.progress.line_seconds=1",
+    ]
     assert compose(same).paths.run == base
-    for other in ("seed=1", "total_kimg=1", "trainer.precision=bf16-mixed", "network.width=8", "loss=hinge", "data=mnist"):
+    for other in (
+        "seed=1",
+        "total_kimg=1",
+        "trainer.precision=bf16-mixed",
+        "network.width=8",
+        "loss=hinge",
+        "data=mnist",
+    ):
         assert compose(["trainer=cpu", "name=dcgan_mnist5k", other]).paths.run != base
 
 
 def test_users_own_configs(tmp_path, train, run_folder):
     (tmp_path / "mine" / "network").mkdir(parents=True)
     (tmp_path / "mine" / "network" / "narrow.yaml").write_text("defaults: [dcgan]\nwidth: 2\n")
-    assert cli.main(["train", "--config-dir", str(tmp_path / "mine"), "network=narrow", "debug=smoke", "logger=csv"]) == 0
+    assert (
+        cli.main(["train", "--config-dir", str(tmp_path / "mine"), "network=narrow", "debug=smoke", "logger=csv"]) == 0
+    )
     assert "width: 2" in (run_folder() / "config.yaml").read_text()
 
 
@@ -119,7 +137,12 @@ def test_a_run_leaves_everything(train, run_folder, capsys):
     assert status["command"][1:]
     rows = read_rows(folder)
     names = {row["name"] for row in rows}
-    assert {"metrics/fid", "metrics/inception_score", "generator/adversarial", "discriminator/adversarial"} <= names
+    assert {
+        "metrics/fid",
+        "metrics/inception_score",
+        "generator/adversarial",
+        "discriminator/adversarial",
+    } <= names
     assert {row["protocol"] for row in rows if row["name"].startswith("metrics/")} == {status["protocol"]}
     for word in (str(folder), "samples/latest.png", status["protocol"], "ganforge train"):
         assert word in told
@@ -202,7 +225,14 @@ def test_another_process_in_the_same_run(train, run_folder, capsys, monkeypatch)
 
 
 def test_one_failing_run_leaves_a_record(train, run_folder, capsys):
-    assert train("optimizer.generator.lr=1e30", "optimizer.generator._target_=torch.optim.SGD", "~optimizer.generator.betas") == 1
+    assert (
+        train(
+            "optimizer.generator.lr=1e30",
+            "optimizer.generator._target_=torch.optim.SGD",
+            "~optimizer.generator.betas",
+        )
+        == 1
+    )
     told = capsys.readouterr().err
     assert re.search(r"loss '\w+' became (nan|inf)", told)
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "failed"

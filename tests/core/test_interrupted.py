@@ -76,7 +76,11 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit():
     wait_for("parts/*/checkpoints/previous.ckpt", process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    seen = checkpoint("parts")["ganforge"]["images_seen"] if list(Path("outputs/parts").glob("*/checkpoints/last.ckpt")) else 0
+    seen = (
+        checkpoint("parts")["ganforge"]["images_seen"]
+        if list(Path("outputs/parts").glob("*/checkpoints/last.ckpt"))
+        else 0
+    )
     assert seen < 4800
     code, out = run("name=parts", "resume=true")
     assert code == 0, out
@@ -87,7 +91,9 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit():
         (path,) = Path("outputs", name).glob("*/metrics.csv")
         with path.open() as handle:
             table = list(csv.DictReader(handle))
-        tables.append([(row["images_seen"], row["name"], row["value"]) for row in table if not row["name"].startswith("speed/")])
+        tables.append(
+            [(row["images_seen"], row["name"], row["value"]) for row in table if not row["name"].startswith("speed/")]
+        )
     assert tables[0] == tables[1]
 
 
@@ -155,7 +161,8 @@ module = GAN(generator=TinyGenerator(), discriminator=TinyDiscriminator(), loss=
              terms={{"r1": R1(weight=1, every=2)}}, n_critic=2, total_kimg=0.128, log_every=4,
              optimizers={{p: partial(torch.optim.SGD, lr=0.05) for p in ("generator", "discriminator")}})
 data = ImageData(Digits(), image_size=4, channels=1, batch_size=16)
-trainer = pl.Trainer(max_epochs=-1, accelerator="cpu", devices=int(sys.argv[1]), logger=False, enable_progress_bar=False,
+trainer = pl.Trainer(max_epochs=-1, accelerator="cpu", devices=int(sys.argv[1]), logger=False,
+                     enable_progress_bar=False,
                      strategy=GradientAveraging() if int(sys.argv[1]) > 1 else "auto", use_distributed_sampler=False,
                      enable_checkpointing=False, enable_model_summary=False)
 trainer.fit(module, datamodule=data)

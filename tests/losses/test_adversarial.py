@@ -31,11 +31,7 @@ def softplus(value):
 def concrete_losses():
     found = [*vars(adversarial).values(), *vars(f_divergence).values()]
     return sorted(
-        {
-            c
-            for c in found
-            if inspect.isclass(c) and issubclass(c, AdversarialLoss) and not inspect.isabstract(c)
-        },
+        {c for c in found if inspect.isclass(c) and issubclass(c, AdversarialLoss) and not inspect.isabstract(c)},
         key=lambda c: c.__name__,
     )
 
@@ -87,9 +83,7 @@ def test_label_flipping_reaches_its_share_of_both_kinds():
     assert set((of_fake * n).mul(10).round().tolist()) == {-4.0, 5.0}
 
 
-@pytest.mark.parametrize(
-    "arguments", [{"smoothing": -0.1}, {"smoothing": 1.0}, {"flipping": 0.5}, {"flipping": -0.1}]
-)
+@pytest.mark.parametrize("arguments", [{"smoothing": -0.1}, {"smoothing": 1.0}, {"flipping": 0.5}, {"flipping": -0.1}])
 def test_cross_entropy_refuses(arguments):
     with pytest.raises(GanforgeError, match=next(iter(arguments))):
         NonSaturating(**arguments)
@@ -126,9 +120,7 @@ def test_relativistic_paired():
     loss = RelativisticPaired()
     assert loss.discriminator(REAL, FAKE).item() == pytest.approx((softplus(-1.5) + softplus(-2)) / 2)
     assert loss.generator(FAKE, REAL).item() == pytest.approx((softplus(1.5) + softplus(2)) / 2)
-    assert loss.discriminator(REAL + 5, FAKE + 5).item() == pytest.approx(
-        loss.discriminator(REAL, FAKE).item()
-    )
+    assert loss.discriminator(REAL + 5, FAKE + 5).item() == pytest.approx(loss.discriminator(REAL, FAKE).item())
     with pytest.raises(GanforgeError, match="real"):
         loss.generator(FAKE)
 

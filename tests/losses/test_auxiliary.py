@@ -29,9 +29,7 @@ def test_classification_is_cross_entropy():
     assert Classification(weight=1)(step).item() == pytest.approx(real + fake)
     assert Classification(weight=1, fake_weight=0.5)(step).item() == pytest.approx(real + fake / 2)
     alone = Classification(weight=1, fake_weight=0)
-    assert alone(make_step(fake_critique=None, real_critique=step.real_critique)).item() == pytest.approx(
-        real
-    )
+    assert alone(make_step(fake_critique=None, real_critique=step.real_critique)).item() == pytest.approx(real)
     assert Classification(weight=1, player="generator")(step).item() == pytest.approx(fake)
     uniform = make_step(real_critique=critique(class_logits=torch.zeros(4, 3)))
     assert alone(uniform).item() == pytest.approx(math.log(3))

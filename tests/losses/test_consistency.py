@@ -21,9 +21,7 @@ def test_linear_discriminator_sees_the_shift():
     discriminator = LinearDiscriminator(torch.full((SIZE,), 0.5))
     step = make_step(discriminator=discriminator)
     # T(x) = x + 0.1 changes D by 0.5 * 72 * 0.1 = 3.6.
-    assert Consistency(weight=10, augmentation=lambda x: x + 0.1)(step).item() == pytest.approx(
-        12.96, rel=1e-4
-    )
+    assert Consistency(weight=10, augmentation=lambda x: x + 0.1)(step).item() == pytest.approx(12.96, rel=1e-4)
     both = BalancedConsistency(weight=10, augmentation=lambda x: x + 0.1, fake_weight=0.5)
     assert both(step).item() == pytest.approx(1.5 * 12.96, rel=1e-4)
     assert Consistency(weight=10, augmentation=lambda x: x)(step).item() == 0

@@ -75,9 +75,7 @@ def test_input_gradient_leaves_autocast_and_the_generators_graph():
         gradient = input_gradient(step.discriminate, step.fake.bfloat16(), None)
     assert gradient.dtype == torch.float32
     assert torch.equal(gradient[0].flatten(), discriminator.weight)
-    assert torch.autograd.grad(gradient.sum(), step.networks["generator"].matrix, allow_unused=True) == (
-        None,
-    )
+    assert torch.autograd.grad(gradient.sum(), step.networks["generator"].matrix, allow_unused=True) == (None,)
 
 
 def test_centre_is_a_norm():

@@ -23,9 +23,7 @@ SHAPE = (2, 6, 6)
 
 
 def judged(real, fake, **fields):
-    return make_step(
-        real_critique=Critique(torch.tensor(real)), fake_critique=Critique(torch.tensor(fake)), **fields
-    )
+    return make_step(real_critique=Critique(torch.tensor(real)), fake_critique=Critique(torch.tensor(fake)), **fields)
 
 
 def test_drift():
@@ -109,9 +107,7 @@ def test_mode_seeking(labelled):
     generator = LinearGenerator(torch.full((72, 2), 3.0), SHAPE)
     latent = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     condition = torch.tensor([0, 1]) if labelled else None
-    step = make_step(
-        "generator", latent=latent, fake=generator(latent), fake_condition=condition, generate=generator
-    )
+    step = make_step("generator", latent=latent, fake=generator(latent), fake_condition=condition, generate=generator)
     # |G(z1) - G(z2)| = 6 everywhere and |z1 - z2| = 1.
     value = ModeSeeking(weight=1)(step)
     assert value.item() == pytest.approx(1 / (6 + 1e-5), rel=1e-6)
@@ -156,7 +152,5 @@ def test_state_starts_loads_and_is_plain_tensors():
     for term in (LeCam(weight=1), HistoricalAveraging(weight=1), PathLength(weight=1)):
         term.load_state_dict(term.state_dict())
         term(make_step(term.player))
-        assert all(
-            type(value) is torch.Tensor and not value.requires_grad for value in term.state_dict().values()
-        )
+        assert all(type(value) is torch.Tensor and not value.requires_grad for value in term.state_dict().values())
     assert Drift(weight=1).state_dict() == {}

@@ -28,9 +28,7 @@ def concrete_terms():
     while waiting:
         subclasses = waiting.pop().__subclasses__()
         waiting += subclasses
-        found |= {
-            c for c in subclasses if c.__module__.startswith("ganforge.") and c.__call__ is not Term.__call__
-        }
+        found |= {c for c in subclasses if c.__module__.startswith("ganforge.") and c.__call__ is not Term.__call__}
     return sorted((c for c in found if not inspect.isabstract(c)), key=lambda c: c.__name__)
 
 

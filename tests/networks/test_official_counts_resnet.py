@@ -89,9 +89,7 @@ def parameters(network: nn.Module) -> int:
 def uninitialized(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave weights as they are: counting needs no orthogonal matrices of hundreds of megabytes."""
     names = ("xavier", "orthogonal", "normal")
-    monkeypatch.setattr(
-        "ganforge.networks.layers._INITIALIZERS", dict.fromkeys(names, lambda weight, gain: weight)
-    )
+    monkeypatch.setattr("ganforge.networks.layers._INITIALIZERS", dict.fromkeys(names, lambda weight, gain: weight))
 
 
 @pytest.mark.parametrize(("build", "count"), OFFICIAL, ids=str)
@@ -174,10 +172,7 @@ def test_biggan_conditions(classes: int | None, shared_dim: int | None) -> None:
 
 def test_studiogan_64_by_multipliers() -> None:
     for module in (biggan, biggan_deep):
-        assert (
-            module.Generator(64, 3, 10, width=2, multipliers=[16, 8, 4, 2, 1])(torch.randn(2, 10)).shape[-1]
-            == 64
-        )
+        assert module.Generator(64, 3, 10, width=2, multipliers=[16, 8, 4, 2, 1])(torch.randn(2, 10)).shape[-1] == 64
 
 
 def test_heads_fill_their_fields() -> None:

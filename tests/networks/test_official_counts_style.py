@@ -98,9 +98,7 @@ def test_stylegan2_counts_at_every_size(size: int) -> None:
     synthesis = 16 * width[4] + layer(width[4], width[4])
     synthesis += sum(layer(width[s // 2], width[s]) + layer(width[s], width[s]) for s in sizes[1:])
     synthesis += sum(512 * width[s] + width[s] + 3 * width[s] + 3 for s in sizes)
-    plain = sum(
-        9 * width[s] ** 2 + width[s] + 9 * width[s] * width[s // 2] + width[s // 2] for s in sizes[1:]
-    )
+    plain = sum(9 * width[s] ** 2 + width[s] + 9 * width[s] * width[s // 2] + width[s // 2] for s in sizes[1:])
     last = 9 * (width[4] + 1) * width[4] + width[4] + 16 * width[4] ** 2 + width[4] + width[4] + 1
     entry = {s: 3 * width[s] + width[s] for s in sizes}
     shortcuts = sum(width[s] * width[s // 2] for s in sizes[1:])
@@ -298,9 +296,7 @@ def test_resampling_is_upfirdn(taps: tuple[int, ...]) -> None:
     torch.testing.assert_close(equalized.convolve(x, point, kernel, "up"), F.conv2d(up, point))
     torch.testing.assert_close(equalized.convolve(x, point, kernel, "down"), F.conv2d(down, point))
     blurred = _reference_filter(x, kernel, 1 + (t - 1) // 2, 1 + (t - 2) // 2)
-    torch.testing.assert_close(
-        equalized.convolve(x, weight, kernel, "down"), F.conv2d(blurred, weight)[:, :, ::2, ::2]
-    )
+    torch.testing.assert_close(equalized.convolve(x, weight, kernel, "down"), F.conv2d(blurred, weight)[:, :, ::2, ::2])
 
 
 def test_box_filter_is_nearest_and_average() -> None:
@@ -355,9 +351,7 @@ def test_equalised_layers_keep_variance() -> None:
     assert linear.weight.std().item() == pytest.approx(100, rel=0.02)
     assert linear(torch.randn(64, 256)).std().item() == pytest.approx(1, rel=0.05)
     layer = equalized.EqualizedConvolution(64, 64, 3, gain=sqrt(2))
-    assert layer(torch.randn(8, 64, 16, 16))[:, :, 1:-1, 1:-1].std().item() == pytest.approx(
-        sqrt(2), rel=0.05
-    )
+    assert layer(torch.randn(8, 64, 16, 16))[:, :, 1:-1, 1:-1].std().item() == pytest.approx(sqrt(2), rel=0.05)
     styled = equalized.EqualizedLinear(8, 4, bias=1.0)
     torch.testing.assert_close(styled(torch.zeros(2, 8)), torch.ones(2, 4))
 

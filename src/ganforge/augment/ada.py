@@ -110,9 +110,7 @@ class Ada(Adaptive):
         if max(self.strengths.values()) > 1:
             raise GanforgeError(f"Ada: strengths scale a probability, give values up to 1, got {strengths}.")
         if len(filter_bands) != BANDS or not all(0 <= band <= 1 for band in filter_bands):
-            raise GanforgeError(
-                f"Ada: give filter_bands {BANDS} values from 0 to 1, got {list(filter_bands)}."
-            )
+            raise GanforgeError(f"Ada: give filter_bands {BANDS} values from 0 to 1, got {list(filter_bands)}.")
         self.filter_bands = [float(band) for band in filter_bands]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -170,9 +168,7 @@ class Ada(Adaptive):
         squeeze = torch.stack([1 / stretch, stretch], dim=1)
         matrix = (first * squeeze.unsqueeze(1)) @ second / scale.view(-1, 1, 1)
         offset = -(matrix @ shift.unsqueeze(2)).squeeze(2) - whole
-        moved = (matrix != torch.eye(2, device=images.device)).flatten(1).any(dim=1) | (offset != 0).any(
-            dim=1
-        )
+        moved = (matrix != torch.eye(2, device=images.device)).flatten(1).any(dim=1) | (offset != 0).any(dim=1)
         index = moved.nonzero().squeeze(1)
         if not len(index):
             return images
@@ -214,9 +210,7 @@ class Ada(Adaptive):
         return images.masked_fill(rows[:, None, :, None] & columns[:, None, None, :], 0)
 
 
-def _updated(
-    argument: str, defaults: dict[str, float], values: Mapping[str, float] | None
-) -> dict[str, float]:
+def _updated(argument: str, defaults: dict[str, float], values: Mapping[str, float] | None) -> dict[str, float]:
     values = values or {}
     for name, value in values.items():
         if name not in defaults:

@@ -42,13 +42,10 @@ class Adaptive(Augment):
         if not 0 <= p <= 1:
             raise GanforgeError(f"{name}: p is a probability, give a value from 0 to 1, got {p}.")
         if target is not None and not -1 < target < 1:
-            raise GanforgeError(
-                f"{name}: target is a mean of signs, give a value between -1 and 1, got {target}."
-            )
+            raise GanforgeError(f"{name}: target is a mean of signs, give a value between -1 and 1, got {target}.")
         if not speed_kimg > 0 or interval < 1:
             raise GanforgeError(
-                f"{name}: p needs time to move, give speed_kimg > 0 and interval >= 1, "
-                f"got {speed_kimg} and {interval}."
+                f"{name}: p needs time to move, give speed_kimg > 0 and interval >= 1, got {speed_kimg} and {interval}."
             )
         self.target = target
         self.speed_kimg = speed_kimg

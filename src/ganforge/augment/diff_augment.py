@@ -31,9 +31,7 @@ class DiffAugment(Augment):
     def __init__(self, policy: Sequence[str] = ("color", "translation", "cutout")) -> None:
         super().__init__()
         if isinstance(policy, str) or not set(policy) <= set(_AUGMENTATIONS):
-            raise GanforgeError(
-                f"DiffAugment: policy must be a list of {', '.join(_AUGMENTATIONS)}, got {policy!r}."
-            )
+            raise GanforgeError(f"DiffAugment: policy must be a list of {', '.join(_AUGMENTATIONS)}, got {policy!r}.")
         self.policy = tuple(policy)
 
     def forward(self, images: Tensor) -> Tensor:

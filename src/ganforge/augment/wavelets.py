@@ -86,8 +86,7 @@ def equalise(images: Tensor, gains: Tensor) -> Tensor:
         gains: ``(n, 4)`` amplitudes of the bands, lowest first; all ones change nothing.
     """
     rows, columns = (
-        torch.einsum("nb,iob->noi", gains, _band_matrices(size, images)).unsqueeze(1)
-        for size in images.shape[-2:]
+        torch.einsum("nb,iob->noi", gains, _band_matrices(size, images)).unsqueeze(1) for size in images.shape[-2:]
     )
     return rows @ (images @ columns.mT)
 

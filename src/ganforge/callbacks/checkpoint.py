@@ -16,8 +16,8 @@ __all__ = ["Checkpoint"]
 class Checkpoint(Clocked):
     """Keeps ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt`` (lowest FID), each whole at every moment.
 
-    A checkpoint is written beside its place and moved there, so that a killed process or a full disk loses nothing. None is
-    written after a loss was not finite.
+    A checkpoint is written beside its place and moved there, so that a killed process or a full disk loses nothing.
+    None is written after a loss was not finite.
 
     Args:
         folder: where the files go.
@@ -29,7 +29,12 @@ class Checkpoint(Clocked):
         self.folder = Path(folder)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Save when it is time, and whenever an evaluation at this very clock was the best so far."""
         module = training_module(pl_module)

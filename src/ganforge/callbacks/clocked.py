@@ -48,7 +48,12 @@ class Clocked(pl.Callback):
         """Do it, on all ranks."""
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Act if it is time."""
         module = training_module(pl_module)

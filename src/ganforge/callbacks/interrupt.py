@@ -56,7 +56,12 @@ class Interrupt(pl.Callback):
         return int(flag) or None
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Save and stop if a signal came."""
         number = self._agreed(pl_module.device)

@@ -26,7 +26,7 @@ class Progress(pl.Callback):
 
     def __init__(self, line_seconds: float = 60.0) -> None:
         self.line_seconds = line_seconds
-        self._bar: tqdm | None = None  # type: ignore[type-arg]
+        self._bar: tqdm | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the bar where the clock stands."""
@@ -53,7 +53,12 @@ class Progress(pl.Callback):
         return shown
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: object, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Move the bar; log an interval's means when they have been read."""
         module = training_module(pl_module)

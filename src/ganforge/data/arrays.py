@@ -66,9 +66,9 @@ class Splits:
 class BatchOrder(Sampler[tuple[int, Tensor]]):
     """Endless batches; which images are in a batch is a function of the seed and the batch's position alone.
 
-    The stream is one permutation of the dataset after another. A batch at ``position`` holds the ``batch_size`` images that
-    follow it in the stream (it may span two permutations), and each rank takes every ``world_size``-th of them: the same
-    batches on any number of ranks, no image twice in an epoch, and resuming replays nothing.
+    The stream is one permutation of the dataset after another. A batch at ``position`` holds the ``batch_size`` images
+    that follow it in the stream (it may span two permutations), and each rank takes every ``world_size``-th of them:
+    the same batches on any number of ranks, no image twice in an epoch, and resuming replays nothing.
 
     Args:
         size: images in the dataset.

@@ -68,10 +68,11 @@ def decode(
     workers: int = 2,
     max_unreadable: float = 0.01,
 ) -> ImageArray:
-    """Return ``files`` as a memory-mapped ``(n, channels, image_size, image_size)`` array, decoding them the first time.
+    """Return ``files`` as a memory-mapped ``(n, channels, image_size, image_size)`` array, decoding them the first
+    time.
 
-    The shorter side is scaled to ``image_size`` (Lanczos) and the centre kept. The cache's key covers every file's path,
-    size and modification time. Unreadable files are left out, counted, and listed in ``unreadable.txt``.
+    The shorter side is scaled to ``image_size`` (Lanczos) and the centre kept. The cache's key covers every file's
+    path, size and modification time. Unreadable files are left out, counted, and listed in ``unreadable.txt``.
 
     Args:
         files: image files.
@@ -106,12 +107,17 @@ def _fill(files: Sequence[Path], folder: Path, decoder: _Decoder, workers: int, 
     free, needed = shutil.disk_usage(folder).free, int(np.prod(shape))
     if free < needed * 1.05:
         raise GanforgeError(
-            f"Decoding {len(files):,} images needs {needed / 1e9:.1f} GB in '{folder.parent}' and {free / 1e9:.1f} GB are free: "
+            f"Decoding {len(files):,} images needs {needed / 1e9:.1f} GB in '{folder.parent}' and {free / 1e9:.1f} "
+            f"GB are free: "
             "make room, or choose another folder with paths.cache=FOLDER."
         )
     array = np.lib.format.open_memmap(folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
     loader = DataLoader(
-        decoder, batch_size=64, num_workers=min(workers, len(files)), collate_fn=_identity, generator=torch.Generator()
+        decoder,
+        batch_size=64,
+        num_workers=min(workers, len(files)),
+        collate_fn=_identity,
+        generator=torch.Generator(),
     )
     kept: list[int] = []
     unreadable: list[str] = []
@@ -136,7 +142,8 @@ def _report(unreadable: list[str], total: int, folder: Path, max_unreadable: flo
     told = f"{len(unreadable):,} of {total:,} images cannot be read (listed in '{listing}')"
     if len(unreadable) > max_unreadable * total:
         raise GanforgeError(
-            f"{told}, more than data.source.max_unreadable={max_unreadable:g} allows: repair or remove them, or raise it."
+            f"{told}, more than data.source.max_unreadable={max_unreadable:g} allows: repair or remove them, or "
+            f"raise it."
         )
     from ganforge.console import say
 

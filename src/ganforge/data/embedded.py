@@ -34,9 +34,7 @@ def split(images: torch.Tensor, labels: torch.Tensor | None, heldout: float, see
     )
     mask = torch.zeros(len(images), dtype=torch.bool)
     mask[held] = True
-    parts = [
-        ImageArray(images[keep].contiguous(), None if labels is None else labels[keep]) for keep in (~mask, mask)
-    ]
+    parts = [ImageArray(images[keep].contiguous(), None if labels is None else labels[keep]) for keep in (~mask, mask)]
     return Splits(*parts)
 
 

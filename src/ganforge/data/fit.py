@@ -15,8 +15,8 @@ def fit(array: ImageArray, image_size: int, channels: int, margin: str) -> Image
     """Return ``array`` at ``image_size`` pixels and ``channels`` channels; itself if it already fits.
 
     Grey becomes colour by repetition, colour becomes grey by ITU-R BT.601 luma. Smaller images are padded with black
-    where ``margin`` is ``"pad"``; otherwise the shorter side is scaled (antialiased bilinear) and the centre is cut out.
-    Images that do not fit must be in memory.
+    where ``margin`` is ``"pad"``; otherwise the shorter side is scaled (antialiased bilinear) and the centre is cut
+    out. Images that do not fit must be in memory.
     """
     images = array.images
     if images.shape[1:] == (channels, image_size, image_size):

@@ -65,11 +65,14 @@ class ImageFolder:
 
     def _files(self) -> list[Path]:
         if not self.path.is_dir():
-            raise GanforgeError(f"data.source.path='{self.path}' is not a folder: give the folder that holds the images.")
+            raise GanforgeError(
+                f"data.source.path='{self.path}' is not a folder: give the folder that holds the images."
+            )
         files = sorted(file for file in self.path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
         if len(files) < 2:
             raise GanforgeError(
-                f"'{self.path}' holds {len(files)} image file(s) ({', '.join(sorted(_SUFFIXES))}), and training needs at "
+                f"'{self.path}' holds {len(files)} image file(s) ({', '.join(sorted(_SUFFIXES))}), and training "
+                f"needs at "
                 "least two: give another folder with data.source.path=FOLDER."
             )
         return files

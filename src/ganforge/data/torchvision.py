@@ -1,6 +1,5 @@
 """Published datasets through torchvision's readers; downloaded only on request."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ class TorchVision:
     """A small dataset that fits in memory, with its official test split held out.
 
     Args:
-        name: class in ``torchvision.datasets``: ``MNIST``, ``FashionMNIST``, ``KMNIST``, ``CIFAR10``, ``CIFAR100``, ``SVHN``,
+        name: class in ``torchvision.datasets``: ``MNIST``, ``FashionMNIST``, ``KMNIST``, ``CIFAR10``, ``CIFAR100``,
+        ``SVHN``,
             ``STL10``.
         root: folder of the files.
         download: fetch what is missing from the dataset's own host.
@@ -60,7 +60,8 @@ def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -
     except (RuntimeError, FileNotFoundError, OSError) as error:
         if download:
             raise GanforgeError(
-                f"{name} could not be downloaded into '{root}' ({_first_line(error)}): check the network, or copy the files "
+                f"{name} could not be downloaded into '{root}' ({_first_line(error)}): check the network, or copy "
+                f"the files "
                 "there from a machine that has one."
             ) from error
         raise GanforgeError(
@@ -79,9 +80,7 @@ def _array(dataset: Any) -> ImageArray:
         images = images[:, None]
     elif images.shape[-1] == 3:
         images = images.permute(0, 3, 1, 2)
-    labels: Sequence[int] = getattr(dataset, "targets", None)  # type: ignore[assignment]
-    if labels is None:
-        labels = dataset.labels
+    labels = dataset.targets if hasattr(dataset, "targets") else dataset.labels
     return ImageArray(images.contiguous(), torch.as_tensor(np.asarray(labels), dtype=torch.int64))
 
 

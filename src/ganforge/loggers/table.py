@@ -6,8 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, TextIO
 
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 __all__ = ["TableLogger"]
 

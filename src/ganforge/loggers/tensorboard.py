@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import TensorBoardLogger as LightningTensorBoard
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 from ganforge.errors import GanforgeError
@@ -22,9 +22,7 @@ class TensorBoardLogger(LightningTensorBoard):
         try:
             import tensorboard  # noqa: F401
         except ImportError as error:
-            raise GanforgeError(
-                "logger=tensorboard needs TensorBoard: pip install 'ganforge[tensorboard]'."
-            ) from error
+            raise GanforgeError("logger=tensorboard needs TensorBoard: pip install 'ganforge[tensorboard]'.") from error
         super().__init__(folder, name="", version="")
 
     @rank_zero_only

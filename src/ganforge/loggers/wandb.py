@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
 
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 from ganforge.console import say
@@ -24,7 +24,9 @@ Mode = Literal["auto", "online", "offline"]
 
 
 def choose_mode(timeout_seconds: float = 2.0) -> tuple[Literal["online", "offline"], str]:
-    """Return ``online`` if a key is configured and the host answers, else ``offline``; with the reason. Never waits long."""
+    """Return ``online`` if a key is configured and the host answers, else ``offline``; with the reason. Never waits
+    long.
+    """
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai"))
     if not _has_key(host.hostname or ""):
         return "offline", "no API key is configured"
@@ -86,7 +88,7 @@ class WandbLogger(Logger):
         tags: list[str] | None = None,
     ) -> None:
         super().__init__()
-        self._settings = {"project": project, "name": name, "group": group, "job_type": job_type}
+        self._settings: dict[str, Any] = {"project": project, "name": name, "group": group, "job_type": job_type}
         self._tags, self._folder, self._mode = tags, Path(folder), mode
         self._run: Any = None
         self._broken = False
@@ -112,7 +114,10 @@ class WandbLogger(Logger):
             action(self._run)
         except Exception as error:  # a dashboard's failure of whatever kind must not end a run
             self._broken = True
-            say(f"Weights & Biases stopped working ({_first_line(error)}); training goes on, and metrics.csv has everything.")
+            say(
+                f"Weights & Biases stopped working ({_first_line(error)}); training goes on, and metrics.csv has "
+                f"everything."
+            )
 
     def _start(self) -> Any:
         import wandb

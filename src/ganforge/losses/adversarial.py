@@ -60,9 +60,7 @@ class Minimax(AdversarialLoss):
         if not 0 <= smoothing < 1:
             raise GanforgeError(f"{name}: smoothing must be in [0, 1), got {smoothing}.")
         if not 0 <= flipping < 0.5:
-            raise GanforgeError(
-                f"{name}: flipping must be in [0, 0.5), got {flipping}; half would leave no signal."
-            )
+            raise GanforgeError(f"{name}: flipping must be in [0, 0.5), got {flipping}; half would leave no signal.")
         self.smoothing = smoothing
         self.flipping = flipping
 
@@ -110,9 +108,7 @@ class LeastSquares(AdversarialLoss):
         GanforgeError: unless ``fake_label`` is the lowest: logits are high for real.
     """
 
-    def __init__(
-        self, *, fake_label: float = 0.0, real_label: float = 1.0, generator_label: float = 1.0
-    ) -> None:
+    def __init__(self, *, fake_label: float = 0.0, real_label: float = 1.0, generator_label: float = 1.0) -> None:
         if not fake_label < min(real_label, generator_label):
             raise GanforgeError(
                 f"LeastSquares: fake_label ({fake_label}) must be below real_label ({real_label}) and "
@@ -223,7 +219,5 @@ def _half_square(difference: Tensor) -> Tensor:
 
 def _given(loss: AdversarialLoss, real: Tensor | None) -> Tensor:
     if real is None:
-        raise GanforgeError(
-            f"{type(loss).__name__}: the generator's loss compares with real logits; pass real."
-        )
+        raise GanforgeError(f"{type(loss).__name__}: the generator's loss compares with real logits; pass real.")
     return real

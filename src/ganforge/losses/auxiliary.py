@@ -109,8 +109,7 @@ class Information(Term):
         super().__init__(weight=weight, every=every, player=player)
         if min(categories, continuous) < 0 or categories + continuous == 0:
             raise GanforgeError(
-                f"Information: categories ({categories}) and continuous ({continuous}) must be >= 0 "
-                "and not both 0."
+                f"Information: categories ({categories}) and continuous ({continuous}) must be >= 0 and not both 0."
             )
         if deviation <= 0:
             raise GanforgeError(f"Information: deviation must be > 0, got {deviation}.")

@@ -162,9 +162,7 @@ class LatentDiversity(GeneratorTerm):
         GanforgeError: if ``deviation`` is not positive, or ``player`` the discriminator.
     """
 
-    def __init__(
-        self, *, weight: float, every: int = 1, player: Player = "generator", deviation: float = 0.05
-    ) -> None:
+    def __init__(self, *, weight: float, every: int = 1, player: Player = "generator", deviation: float = 0.05) -> None:
         super().__init__(weight=weight, every=every, player=player)
         self.deviation = _positive(self, deviation)
 

@@ -59,9 +59,7 @@ class GradientPenalty(DiscriminatorTerm):
         GanforgeError: if ``centre`` is negative, or ``player`` the generator.
     """
 
-    def __init__(
-        self, *, weight: float, every: int = 1, player: Player = "discriminator", centre: float = 1.0
-    ) -> None:
+    def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator", centre: float = 1.0) -> None:
         super().__init__(weight=weight, every=every, player=player)
         if centre < 0:
             raise GanforgeError(f"{type(self).__name__}: centre is a norm and must be >= 0, got {centre}.")

@@ -177,9 +177,6 @@ class ModeSeeking(GeneratorTerm):
         if step.latent.shape[0] < 2:
             raise GanforgeError("ModeSeeking: it compares images of a batch; raise batch_size to 2 or more.")
         other = step.latent.roll(1, 0)
-        if step.fake_condition is None:
-            second = step.fake.roll(1, 0)
-        else:
-            second = step.generate(other, step.fake_condition)
+        second = step.fake.roll(1, 0) if step.fake_condition is None else step.generate(other, step.fake_condition)
         images = (widen(step.fake) - widen(second)).abs().mean()
         return 1 / (images / (widen(step.latent) - widen(other)).abs().mean() + 1e-5)

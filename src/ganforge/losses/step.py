@@ -86,5 +86,5 @@ class Term(ABC):
         """Return what the term remembers between steps, for checkpoints; most remember nothing."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:  # noqa: B027 - nothing to restore by default
         """Restore what :meth:`state_dict` gave."""

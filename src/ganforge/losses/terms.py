@@ -2,8 +2,6 @@
 
 from typing import TypeVar
 
-from torch import Tensor
-
 from ganforge.errors import GanforgeError
 from ganforge.losses.step import Player, Term
 

@@ -26,8 +26,8 @@ class Evaluation:
     """Scores generated images under a protocol.
 
     Samples come in numbered batches, each from a random stream of its own, and ranks take them in turn: the set is the
-    same on any number of ranks. Features are gathered and put back in order, and every rank computes the values from all
-    of them, so that no rank waits for a value that another one holds.
+    same on any number of ranks. Features are gathered and put back in order, and every rank computes the values from
+    all of them, so that no rank waits for a value that another one holds.
 
     Args:
         protocol: how to measure.
@@ -103,7 +103,8 @@ class Evaluation:
         features = self.features(sample)
         if not (features.features.isfinite().all() and features.logits.isfinite().all()):
             raise GanforgeError(
-                "The generated images' features are not finite: the generator has diverged; go on from the last checkpoint "
+                "The generated images' features are not finite: the generator has diverged; go on from the last "
+                "checkpoint "
                 "with a lower learning rate."
             )
         mean, deviation = inception_score(features.logits, self.protocol.inception_splits, self.protocol.seed)

@@ -83,7 +83,8 @@ class LeNet(nn.Module):
     def forward(self, images: Tensor) -> Features:
         """Map ``(n, c, h, w)`` uint8 images of any size, 1 or 3 channels, to 84 features and 10 logits.
 
-        Colour is averaged to grey; 28 x 28 is padded to 32 x 32 with black, other sizes are resized (antialiased bilinear).
+        Colour is averaged to grey; 28 x 28 is padded to 32 x 32 with black, other sizes are resized (antialiased
+        bilinear).
         """
         grey = images.float().mean(1, keepdim=True).div(255)
         if grey.shape[-2:] == (28, 28):
@@ -97,8 +98,8 @@ class LeNet(nn.Module):
 class DigitClassifier(Extractor):
     """A small digit classifier trained on 4,500 of mnist5k's digits by ``scripts/train_digit_classifier.py``.
 
-    Its weights ship with ganforge; the file's metadata states the held-out accuracy. Values compare digit models with one
-    another; they are not comparable with Inception's.
+    Its weights ship with ganforge; the file's metadata states the held-out accuracy. Values compare digit models with
+    one another; they are not comparable with Inception's.
     """
 
     name = "lenet_mnist"
@@ -150,7 +151,9 @@ class Inception(Extractor):
         if self.weights is not None:
             path = Path(self.weights).expanduser()
             if not path.is_file():
-                raise GanforgeError(f"metrics: there is no weight file at '{path}'; give another path, or null to search.")
+                raise GanforgeError(
+                    f"metrics: there is no weight file at '{path}'; give another path, or null to search."
+                )
             return path
         home = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")).expanduser()
         path = home / "hub" / "checkpoints" / INCEPTION_FILE
@@ -192,5 +195,6 @@ def _download(path: Path) -> None:
         download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix="6726825d")
     except (OSError, RuntimeError) as error:
         raise GanforgeError(
-            f"Inception's weights could not be downloaded ({error}): copy {INCEPTION_FILE} into '{path.parent}' by hand."
+            f"Inception's weights could not be downloaded ({error}): copy {INCEPTION_FILE} into '{path.parent}' by "
+            f"hand."
         ) from error

@@ -38,7 +38,9 @@ class Protocol:
     def __post_init__(self) -> None:
         for name, allowed in {"split": ("train", "heldout"), "weights": ("ema", "raw")}.items():
             if getattr(self, name) not in allowed:
-                raise GanforgeError(f"protocol.{name} must be one of {', '.join(allowed)}, got '{getattr(self, name)}'.")
+                raise GanforgeError(
+                    f"protocol.{name} must be one of {', '.join(allowed)}, got '{getattr(self, name)}'."
+                )
         if self.num_fake < 2 or (self.num_real is not None and self.num_real < 2):
             raise GanforgeError("protocol.num_fake and protocol.num_real must be at least 2.")
         if not 1 <= self.inception_splits <= self.num_fake:

@@ -98,8 +98,8 @@ def frechet_distance(real: Moments, fake: Tensor) -> float:
 def inception_score(logits: Tensor, splits: int, seed: int) -> tuple[float, float]:
     """Return the Inception Score's mean and standard deviation over ``splits`` (Salimans et al. 2016, section 4).
 
-    ``logits`` are ``(n, classes)``; they are permuted by ``seed`` first, so that order carries no meaning. The deviation over a
-    single split is given as 0.
+    ``logits`` are ``(n, classes)``; they are permuted by ``seed`` first, so that order carries no meaning. The
+    deviation over a single split is given as 0.
     """
     from torchmetrics.image.inception import InceptionScore
 

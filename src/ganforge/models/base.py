@@ -42,16 +42,16 @@ class AdversarialModule(pl.LightningModule, ABC):
     """Manual optimization of alternating players, written once.
 
     A subclass names its players and phases; it knows neither optimizers nor devices. The clock is ``images_seen``:
-    real images over all ranks, one batch after another. It stops the run, and schedules, evaluations, checkpoints and plots
-    are placed on it; ``trainer.global_step`` counts every player's steps and is not used.
+    real images over all ranks, one batch after another. It stops the run, and schedules, evaluations, checkpoints and
+    plots are placed on it; ``trainer.global_step`` counts every player's steps and is not used.
 
     Args:
         optimizers: for each player a function of its parameters, e.g. ``functools.partial(torch.optim.Adam, lr=2e-4)``.
         total_kimg: the run stops when the clock reaches this many thousand images.
         schedules: values that move with the clock, by their place, dotted or nested: ``optimizer.generator.lr``,
             ``optimizer.discriminator.betas.0``, or an attribute path from this module such as ``terms.r1.weight``.
-        accumulate: each phase splits its batch in this many parts and sums their gradients: the same step in less memory.
-        log_every: batches between two entries of the loss log.
+        accumulate: each phase splits its batch in this many parts and sums their gradients: the same step in less
+        memory. log_every: batches between two entries of the loss log.
         channels_last: lay image tensors and convolution weights out channels-last: the same values to rounding, faster.
     """
 
@@ -66,7 +66,11 @@ class AdversarialModule(pl.LightningModule, ABC):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in {"accumulate": accumulate, "log_every": log_every, "total_kimg": total_kimg}.items():
+        for name, value in {
+            "accumulate": accumulate,
+            "log_every": log_every,
+            "total_kimg": total_kimg,
+        }.items():
             if not value > 0:
                 raise GanforgeError(f"{name} must be greater than 0, got {value}.")
         self.automatic_optimization = False
@@ -91,12 +95,19 @@ class AdversarialModule(pl.LightningModule, ABC):
 
     @abstractmethod
     def sample(
-        self, n: int, *, condition: Tensor | None = None, ema: bool = True, generator: torch.Generator | None = None
+        self,
+        n: int,
+        *,
+        condition: Tensor | None = None,
+        ema: bool = True,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """Return ``(n, c, h, w)`` generated images in [-1, 1], from averaged weights where there are any."""
 
     def after_step(self, phase: Phase, images: int) -> None:
-        """Do what follows a player's step (weight average, clipping); ``images`` is what the phase used over all ranks."""
+        """Do what follows a player's step (weight average, clipping); ``images`` is what the phase used over all
+        ranks.
+        """
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Build one optimizer a player. Final."""
@@ -106,16 +117,14 @@ class AdversarialModule(pl.LightningModule, ABC):
                 f"optimizer must name the players {sorted(players)}, and names {sorted(self._make_optimizers)}: "
                 "give each player one entry."
             )
-        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        self.to(memory_format=self.memory_format)
         self._player_parameters = {
             name: list({p: None for module in modules for p in module.parameters() if p.requires_grad})
             for name, modules in players.items()
         }
         self._phases = tuple(self.phases())
         made = {name: self._make_optimizers[name](self._player_parameters[name]) for name in players}
-        self._setters = {
-            place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()
-        }
+        self._setters = {place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()}
         self._order = list(made)
         return list(made.values())
 

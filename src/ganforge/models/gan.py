@@ -26,9 +26,9 @@ __all__ = ["GAN"]
 class GAN(AdversarialModule):
     """The alternating game of Goodfellow et al. 2014, algorithm 1, with every formula left to its axis.
 
-    Each batch of real images trains the discriminator once; each ``n_critic``-th batch trains the generator after it, on
-    fresh latents. Generated images take the batch's own conditions. Terms join their player's loss, or step by themselves
-    where they are lazy (``every > 1``).
+    Each batch of real images trains the discriminator once; each ``n_critic``-th batch trains the generator after it,
+    on fresh latents. Generated images take the batch's own conditions. Terms join their player's loss, or step by
+    themselves where they are lazy (``every > 1``).
 
     Args:
         generator: see :mod:`ganforge.networks`.
@@ -127,9 +127,7 @@ class GAN(AdversarialModule):
 
     def _needs(self, player: Player, name: str) -> bool:
         """Whether a prompt term of ``player`` reads ``name``."""
-        return any(
-            name in term.needs for term in self.terms.values() if term.player == player and term.every == 1
-        )
+        return any(name in term.needs for term in self.terms.values() if term.player == player and term.every == 1)
 
     def _discriminator_losses(self, batch: Batch) -> dict[str, Tensor]:
         step = self._step("discriminator", batch, judge_real=True)
@@ -149,7 +147,10 @@ class GAN(AdversarialModule):
         step = self._step("generator", batch, judge_real=judge_real)
         assert step.fake_critique is not None
         real = None if step.real_critique is None else step.real_critique.logits
-        return {"adversarial": self.loss.generator(step.fake_critique.logits, real), **self._prompt_terms(step)}
+        return {
+            "adversarial": self.loss.generator(step.fake_critique.logits, real),
+            **self._prompt_terms(step),
+        }
 
     def _lazy_loss(self, name: str, term: Term, batch: Batch) -> dict[str, Tensor]:
         step = self._step(
@@ -171,7 +172,12 @@ class GAN(AdversarialModule):
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, condition: Tensor | None = None, ema: bool = True, generator: torch.Generator | None = None
+        self,
+        n: int,
+        *,
+        condition: Tensor | None = None,
+        ema: bool = True,
+        generator: torch.Generator | None = None,
     ) -> Tensor:
         """See :class:`AdversarialModule`; batch norm uses its running statistics."""
         network = self.generator_ema if ema and self.generator_ema is not None else self.generator

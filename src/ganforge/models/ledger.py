@@ -78,7 +78,8 @@ class Ledger:
 def _not_finite(name: str, value: float, images_seen: int) -> GanforgeError:
     player, term = name.split("/", 1)
     return GanforgeError(
-        f"The {player}'s loss '{term}' became {value} shortly before {images_seen:,} images: training has diverged, and the "
+        f"The {player}'s loss '{term}' became {value} shortly before {images_seen:,} images: training has diverged, "
+        f"and the "
         "checkpoints kept are from before. Lower the learning rate or the term's weight, or train with "
         "trainer.precision=32-true."
     )

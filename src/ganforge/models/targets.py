@@ -22,7 +22,8 @@ def flatten(schedules: Mapping[str, Any], prefix: str = "") -> dict[str, Schedul
             flat[f"{prefix}{name}"] = value
         else:
             raise GanforgeError(
-                f"schedules.{prefix}{name} must be a schedule such as {{_target_: ganforge.schedules.Linear, ...}}, got {value!r}."
+                f"schedules.{prefix}{name} must be a schedule such as {{_target_: ganforge.schedules.Linear, ...}}, "
+                f"got {value!r}."
             )
     return flat
 

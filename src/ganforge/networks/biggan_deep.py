@@ -146,9 +146,7 @@ class Generator(nn.Module):
         require_positive("generator", classes=classes, shared_dim=shared_dim)
         widths = [width * multiplier for multiplier in generator_multipliers(image_size, multipliers)]
         if any(after > before for before, after in pairwise(widths)):
-            raise GanforgeError(
-                "generator: multipliers must not increase, for shortcuts drop channels; reorder them."
-            )
+            raise GanforgeError("generator: multipliers must not increase, for shortcuts drop channels; reorder them.")
         sides = [4 * 2 ** (stage + 1) for stage in range(len(widths) - 1)]
         require_sides("generator", attention, sides)
         layers = Layers(initialization, normalization)

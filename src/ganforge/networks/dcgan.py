@@ -61,7 +61,9 @@ class Generator(nn.Module):
         self.apply(_initialise)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map ``(n, latent_dim)`` to ``(n, channels, image_size, image_size)`` in (-1, 1); ``condition`` is not read."""
+        """Map ``(n, latent_dim)`` to ``(n, channels, image_size, image_size)`` in (-1, 1); ``condition`` is not
+        read.
+        """
         images: Tensor = self.layers(latent[:, :, None, None])
         return images
 

@@ -132,9 +132,7 @@ class Generator(nn.Module):
         self.classes = classes
         self.stages = nn.ModuleList([_Seed(latent_dim + (classes or 0), widths[0])])
         for inputs, outputs in pairwise(widths):
-            self.stages.append(
-                nn.Sequential(_Normalised(inputs, outputs, "up"), _Normalised(outputs, outputs))
-            )
+            self.stages.append(nn.Sequential(_Normalised(inputs, outputs, "up"), _Normalised(outputs, outputs)))
         self.to_images = nn.ModuleList(EqualizedConvolution(width, channels, 1) for width in widths)
         self.register_buffer("level_of_detail", torch.zeros(()))
 
@@ -213,8 +211,7 @@ class Discriminator(nn.Module):
         self.stages = nn.ModuleList([nn.Sequential(*last, nn.Flatten(), dense, nn.LeakyReLU(0.2))])
         self.stages.extend(_Down(inputs, outputs) for outputs, inputs in pairwise(widths))
         self.from_images = nn.ModuleList(
-            nn.Sequential(EqualizedConvolution(channels, width, 1, gain=_HE), nn.LeakyReLU(0.2))
-            for width in widths
+            nn.Sequential(EqualizedConvolution(channels, width, 1, gain=_HE), nn.LeakyReLU(0.2)) for width in widths
         )
         self.out = EqualizedLinear(features, 1 + (classes or 0))
         self.register_buffer("level_of_detail", torch.zeros(()))

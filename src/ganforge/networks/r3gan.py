@@ -99,9 +99,7 @@ def _residuals(plan: list[_Stage], expansion: int) -> nn.ModuleList:
     """Return one sequence of residual blocks for each stage."""
     gain = sqrt(2 / (1 + 0.2**2)) * sum(stage.blocks for stage in plan) ** -0.25
     return nn.ModuleList(
-        nn.Sequential(
-            *(_Residual(stage.width, stage.cardinality, expansion, gain) for _ in range(stage.blocks))
-        )
+        nn.Sequential(*(_Residual(stage.width, stage.cardinality, expansion, gain) for _ in range(stage.blocks)))
         for stage in plan
     )
 

@@ -78,9 +78,7 @@ class DiscriminatorBlock(nn.Module):
         self.before = before
         self.conv1 = layers.conv(inputs, hidden, gain=layers.residual_gain)
         self.conv2 = layers.conv(hidden, outputs, gain=layers.residual_gain)
-        self.shortcut = (
-            nn.Identity() if inputs == outputs and factor == 1 else layers.conv(inputs, outputs, 1)
-        )
+        self.shortcut = nn.Identity() if inputs == outputs and factor == 1 else layers.conv(inputs, outputs, 1)
         self.pool = nn.Identity() if factor == 1 else nn.AvgPool2d(factor)
         self.after = after
 

@@ -65,7 +65,5 @@ class Discriminator(resnet.Discriminator):
         head: HeadFactory | None = None,
         attention: Collection[int] | None = None,
     ) -> None:
-        sides = (
-            shape_for("discriminator", _DISCRIMINATOR_SIDES, image_size) if attention is None else attention
-        )
+        sides = shape_for("discriminator", _DISCRIMINATOR_SIDES, image_size) if attention is None else attention
         super().__init__(image_size, channels, width, classes, normalization, head, attention=sides)

@@ -123,9 +123,7 @@ class _SynthesisLayer(nn.Module):
 
     fixed_noise: Tensor
 
-    def __init__(
-        self, inputs: int, outputs: int, style_dim: int, size: int, resample: Resample | None = None
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, style_dim: int, size: int, resample: Resample | None = None) -> None:
         super().__init__()
         self.convolution = ModulatedConvolution(inputs, outputs, style_dim, resample)
         self.noise_strength = nn.Parameter(torch.zeros(()))
@@ -342,8 +340,7 @@ class Discriminator(nn.Module):
         sizes = resolutions("StyleGAN2 discriminator", image_size)
         if architecture not in _BLOCKS:
             raise GanforgeError(
-                f"StyleGAN2 discriminator: architecture must be one of {', '.join(_BLOCKS)}, "
-                f"got '{architecture}'."
+                f"StyleGAN2 discriminator: architecture must be one of {', '.join(_BLOCKS)}, got '{architecture}'."
             )
         widths = _widths(sizes, channel_base, channel_max)[::-1]
         width = widths[-1]
