@@ -9,13 +9,11 @@ any procedure stays plain PyTorch; the price is that communication does not over
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
-from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, distributed, nn
 
-__all__ = ["GradientAveraging", "average_buffers", "average_gradients", "gather_rows", "rank", "world_size"]
+__all__ = ["average_buffers", "average_gradients", "gather_rows", "rank", "world_size"]
 
 
 def world_size() -> int:
@@ -69,18 +67,3 @@ def gather_rows(rows: Tensor) -> list[Tensor]:
     gathered = [torch.empty_like(padded) for _ in counts]
     distributed.all_gather(gathered, padded)
     return [part[: int(length)] for part, length in zip(gathered, counts, strict=True)]
-
-
-class GradientAveraging(DDPStrategy):
-    """Lightning's DDP process handling without its wrapper; see this module's text for why.
-
-    Parameters and buffers are broadcast from rank 0 once, before the first step.
-    """
-
-    def _setup_model(self, model: nn.Module) -> Any:
-        for tensor in [*model.parameters(), *model.buffers()]:
-            distributed.broadcast(tensor.data, src=0)
-        return model
-
-    def _register_ddp_hooks(self) -> None:
-        """Register nothing: there is no wrapper to hook."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ganforge.errors import GanforgeError
 
-__all__ = ["Latent", "Normal", "Uniform"]
+__all__ = ["Coded", "Latent", "Normal", "Uniform"]
 
 
 class Latent(ABC):
@@ -41,3 +41,33 @@ class Uniform(Latent):
     def __call__(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """See :class:`Latent`."""
         return torch.rand(n, self.dim, generator=generator, device=device) * 2 - 1
+
+
+class Coded(Latent):
+    """InfoGAN's latent: uniform noise, a one-hot category and continuous codes uniform on [-1, 1], in this order.
+
+    Chen et al. 2016, section 7.2, with the paper's sizes for MNIST as defaults.
+
+    Args:
+        noise: coordinates without a code.
+        categories: of the discrete code; at least 2.
+        continuous: number of continuous codes.
+        dim: their sum, if given, for configurations that state it.
+    """
+
+    def __init__(self, noise: int = 62, categories: int = 10, continuous: int = 2, dim: int | None = None) -> None:
+        super().__init__(noise + categories + continuous)
+        if categories < 2 or noise < 0 or continuous < 0:
+            raise GanforgeError("latent.categories must be at least 2, latent.noise and latent.continuous at least 0.")
+        if dim is not None and dim != self.dim:
+            raise GanforgeError(
+                f"latent.dim={dim} must be latent.noise + latent.categories + latent.continuous = {self.dim}."
+            )
+        self.noise, self.categories, self.continuous = noise, categories, continuous
+
+    def __call__(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """See :class:`Latent`."""
+        uniform = torch.rand(n, self.noise + self.continuous, generator=generator, device=device) * 2 - 1
+        category = torch.randint(self.categories, (n,), generator=generator, device=device)
+        one_hot = torch.nn.functional.one_hot(category, self.categories).to(uniform)
+        return torch.cat([uniform[:, : self.noise], one_hot, uniform[:, self.noise :]], 1)

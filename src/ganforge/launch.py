@@ -6,13 +6,15 @@ children know nothing of Hydra.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
-from ganforge.errors import GanforgeError
+from ganforge.errors import GanforgeError, Stopped
 
-__all__ = ["inside_a_launched_process", "launch"]
+__all__ = ["environment_rank", "inside_a_launched_process", "launch"]
 
 
 def inside_a_launched_process() -> bool:
@@ -20,24 +22,42 @@ def inside_a_launched_process() -> bool:
     return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
+def environment_rank() -> int:
+    """Return the number that a launcher gave this process, before there is a process group; 0 without a launcher."""
+    if not inside_a_launched_process():
+        return 0
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
+
+
 def launch(config: Path, processes: int) -> None:
     """Train the configuration in ``processes`` processes and wait for all of them.
 
     Raises:
+        Stopped: after Ctrl-C or SIGTERM, which is passed on once; the processes have saved.
         GanforgeError: if one failed; it has told why on the console.
     """
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["--no-python", sys.executable, "-m", "ganforge.train", str(config)]
     environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **os.environ}
-    process = subprocess.Popen(command, env=environment)
-    while True:
-        try:
-            code = process.wait()
-            break
-        except KeyboardInterrupt:  # the terminal has sent it to the children too: they save and end
-            continue
+    # A session of its own: Ctrl-C reaches this process alone, which asks the others once to save and end.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    received: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        if not received:
+            process.send_signal(signal.SIGTERM)
+        received.append(number)
+
+    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if received:
+        raise Stopped("Stopped and saved. To go on, repeat the command with resume=true.", 128 + received[0])
     if code:
         raise GanforgeError(
-            f"One of the {processes} processes failed or was stopped; its own message is above. "
-            "What the last checkpoint holds is kept: add resume=true to go on."
+            f"One of the {processes} processes failed; its own message is above. What the last checkpoint holds is "
+            "kept: add resume=true to go on."
         )

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 
 from ganforge.errors import GanforgeError
 
-__all__ = ["Constant", "Cosine", "Linear", "Schedule", "Step"]
+__all__ = ["Constant", "Cosine", "Growth", "Linear", "Schedule", "Step"]
 
 
 class Schedule(ABC):
@@ -71,3 +71,29 @@ class Step(Schedule):
         """See :class:`Schedule`."""
         passed = sum(images_seen >= kimg * 1000 for kimg in self.at_kimg)
         return float(self.start * self.factor**passed)
+
+
+class Growth(Schedule):
+    """ProGAN's level of detail: each resolution from 4 pixels up is trained, then the next one faded in.
+
+    The paper trains 800 kimg and fades 800 kimg at each resolution (Karras et al. 2018, appendix A.1). Here a phase's
+    length follows from the whole: ``share`` of ``total_kimg`` is spent growing, in equal parts, the rest at full size.
+
+    Args:
+        image_size: full height and width in pixels, 4 times a power of two.
+        total_kimg: length of the run in thousands of images.
+        share: part of the run spent growing.
+    """
+
+    def __init__(self, image_size: int, total_kimg: float, share: float = 0.5) -> None:
+        self.levels = image_size.bit_length() - 3
+        if 4 << self.levels != image_size:
+            raise GanforgeError(f"Growth needs data.image_size to be 4, 8, 16, 32, ..., got {image_size}.")
+        if not 0 < share < 1:
+            raise GanforgeError(f"Growth: share must be between 0 and 1, got {share}.")
+        self.phase = share * total_kimg * 1000 / max(1, 2 * self.levels)
+
+    def __call__(self, images_seen: int) -> float:
+        """Return the level: ``log2(image_size / 4)`` at the start, 0 at full resolution."""
+        number, within = divmod(images_seen / self.phase, 2)
+        return max(0.0, self.levels - number - max(0.0, within - 1))

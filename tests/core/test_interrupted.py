@@ -97,9 +97,11 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit():
     assert tables[0] == tables[1]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals_save_and_say_how_to_go_on(number, code):
-    process = start("name=stopped", "total_kimg=48")
+@pytest.mark.parametrize(
+    ("number", "code", "devices"), [(signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 1), (signal.SIGINT, 130, 2)]
+)
+def test_signals_save_and_say_how_to_go_on(number, code, devices):
+    process = start("name=stopped", "total_kimg=48", f"trainer.devices={devices}")
     wait_for("stopped/*/checkpoints/last.ckpt", process)
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
@@ -146,7 +148,8 @@ sys.path.insert(0, {tests!r})
 from test_procedure import TinyDiscriminator, TinyGenerator
 from ganforge.data.embedded import Digits
 from ganforge.data.module import ImageData
-from ganforge.distributed import GradientAveraging, rank, world_size
+from ganforge.distributed import rank
+from ganforge.strategy import GradientAveraging
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import Wasserstein
 from ganforge.losses.gradient_penalty import R1

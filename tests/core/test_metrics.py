@@ -76,8 +76,8 @@ def test_evaluation_of_real_images_and_of_noise(tmp_path):
     heldout = normalise(torch.as_tensor(data.heldout.images))
     real = evaluation(lambda n, generator, ema: heldout[torch.randint(500, (n,), generator=generator)])
     fake = evaluation(lambda n, generator, ema: torch.rand(n, 1, 32, 32, generator=generator) * 2 - 1)
-    assert real["fid"] < 3
-    assert fake["fid"] > 20
+    assert real["fid"] < 30
+    assert fake["fid"] > 300
     assert real["inception_score"] > 9
     assert fake["inception_score"] < 3
 

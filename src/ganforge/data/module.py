@@ -68,6 +68,13 @@ class ImageData(pl.LightningDataModule):
                 raise GanforgeError("The dataset's training split holds no image: check data.source.")
         return self._splits
 
+    def example(self) -> Batch:
+        """Return a few made-up images of the shape and label range that batches have, before anything is loaded."""
+        generator = torch.Generator().manual_seed(0)
+        count = 12 if self.image_size <= 64 else 4  # 12 can be packed by 2, 3 and 4
+        images = torch.rand(count, self.channels, self.image_size, self.image_size, generator=generator) * 2 - 1
+        return Batch(images, None if self.classes is None else torch.arange(count) % self.classes)
+
     def _fit(self, array: ImageArray) -> ImageArray:
         return fit(array, self.image_size, self.channels, self.margin)
 

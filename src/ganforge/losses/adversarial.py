@@ -15,6 +15,7 @@ from ganforge.losses.precision import widen
 
 __all__ = [
     "AdversarialLoss",
+    "EnergyMargin",
     "Hinge",
     "LeastSquares",
     "Minimax",
@@ -221,3 +222,26 @@ def _given(loss: AdversarialLoss, real: Tensor | None) -> Tensor:
     if real is None:
         raise GanforgeError(f"{type(loss).__name__}: the generator's loss compares with real logits; pass real.")
     return real
+
+
+class EnergyMargin(AdversarialLoss):
+    """EBGAN's margin loss (Zhao et al. 2017, equations 1 and 2), on logits that are minus the energy.
+
+    ``L_D = E[-D(x)] + E[max(0, margin + D(G(z)))]`` and ``L_G = E[-D(G(z))]``.
+
+    Args:
+        margin: energy that generated images are pushed up to; above 0.
+    """
+
+    def __init__(self, *, margin: float = 1.0) -> None:
+        if not margin > 0:
+            raise GanforgeError(f"loss.margin must be > 0, got {margin}.")
+        self.margin = margin
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """See :class:`AdversarialLoss`."""
+        return -real.mean() + F.relu(self.margin + fake).mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        """See :class:`AdversarialLoss`."""
+        return -fake.mean()

@@ -104,6 +104,9 @@ class AdversarialModule(pl.LightningModule, ABC):
     ) -> Tensor:
         """Return ``(n, c, h, w)`` generated images in [-1, 1], from averaged weights where there are any."""
 
+    def check(self, batch: Batch) -> None:
+        """Refuse combinations that make no sense; called once, on a copy, with a small made-up batch."""
+
     def after_step(self, phase: Phase, images: int) -> None:
         """Do what follows a player's step (weight average, clipping); ``images`` is what the phase used over all
         ranks.

@@ -18,6 +18,7 @@ from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.constraint import Constraint
 from ganforge.losses.step import Player, Step, Term
 from ganforge.models.base import AdversarialModule, Phase
+from ganforge.models.preflight import check_labels_are_read, check_terms
 from ganforge.networks.critique import Critique
 
 __all__ = ["GAN"]
@@ -74,6 +75,14 @@ class GAN(AdversarialModule):
         """See :class:`AdversarialModule`."""
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
+    def check(self, batch: Batch) -> None:
+        """See :class:`AdversarialModule`."""
+        step = self._step("discriminator", batch, judge_real=True)
+        assert step.fake_critique is not None
+        if step.condition is not None:
+            check_labels_are_read(self.generator, self.discriminator, step.latent, step.condition)
+        check_terms(self.terms, step.fake_critique, step.condition is not None)
+
     def phases(self) -> Sequence[Phase]:
         """See :class:`AdversarialModule`."""
         periods: dict[Player, int] = {"discriminator": 1, "generator": self.n_critic}
@@ -101,12 +110,13 @@ class GAN(AdversarialModule):
         latent = self.latent(len(real), generator=None, device=real.device)
         with torch.set_grad_enabled(player == "generator"):
             fake = self.generator(latent, condition)
-        shown = self.augment.pseudo(real, fake) if player == "discriminator" else real
+        if player == "discriminator":
+            real = self.augment.pseudo(real, fake)
         return Step(
             player=player,
             real=real,
             fake=fake,
-            real_critique=self._discriminate(shown, condition) if judge_real else None,
+            real_critique=self._discriminate(real, condition) if judge_real else None,
             fake_critique=self._discriminate(fake, condition) if judge_fake else None,
             latent=latent,
             condition=condition,

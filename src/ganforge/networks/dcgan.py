@@ -1,5 +1,7 @@
 """DCGAN (Radford, Metz and Chintala 2016, arXiv:1511.06434), for square images of 8, 16, 32, ... pixels."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from ganforge.errors import GanforgeError
@@ -75,9 +77,11 @@ class Discriminator(nn.Module):
         image_size: height and width in pixels: 8 times a power of two.
         channels: of the image.
         width: channels of the first hidden layer; each stage doubles it.
+        codes: lengths of InfoGAN's codes by name, which a head with one hidden layer of 128 reads from the features
+            (Chen et al. 2016, appendix C.1: 1 x 1 convolution, batch norm, leaky ReLU); ``None`` for no such head.
     """
 
-    def __init__(self, image_size: int, channels: int, width: int = 64) -> None:
+    def __init__(self, image_size: int, channels: int, width: int = 64, codes: Mapping[str, int] | None = None) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for _ in range(_stages(image_size) - 1):
@@ -89,9 +93,18 @@ class Discriminator(nn.Module):
             width *= 2
         self.layers = nn.Sequential(*layers)
         self.head = nn.Conv2d(width, 1, 4)
+        self.code_head = None if codes is None else _code_head(width * 16, sum(codes.values()))
         self.apply(_initialise)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
         """Judge ``(n, channels, image_size, image_size)`` images in [-1, 1]; ``condition`` is not read."""
         features: Tensor = self.layers(images)
-        return Critique(self.head(features).flatten(), features.flatten(1))
+        flat = features.flatten(1)
+        codes = None if self.code_head is None else self.code_head(flat)
+        return Critique(self.head(features).flatten(), flat, codes=codes)
+
+
+def _code_head(features: int, codes: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(features, 128), nn.BatchNorm1d(128), nn.LeakyReLU(0.1, inplace=True), nn.Linear(128, codes)
+    )

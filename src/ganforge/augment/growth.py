@@ -1,0 +1,30 @@
+"""Real images at the level of detail that a growing generator has reached (Karras et al. 2018)."""
+
+import torch
+from torch import Tensor
+
+from ganforge.augment.base import Augment
+from ganforge.networks.progressive import at_level
+
+__all__ = ["LevelOfDetail"]
+
+
+class LevelOfDetail(Augment):
+    """Shows the discriminator real images as coarse as the generated ones, fading likewise.
+
+    A schedule writes ``level_of_detail``: 0 is full resolution, each whole level halves it.
+    """
+
+    level_of_detail: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("level_of_detail", torch.zeros(()))
+
+    def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return real images at the current level, at full size; ``fake`` is not read."""
+        return at_level(real, float(self.level_of_detail))
+
+    def scalars(self) -> dict[str, Tensor]:
+        """Return the level."""
+        return {"level_of_detail": self.level_of_detail}

@@ -1,0 +1,43 @@
+"""EBGAN's networks (Zhao, Mathieu and LeCun 2017, arXiv:1609.03126): an autoencoder judges by its error.
+
+The shapes are DCGAN's, as in the paper's appendix for images; sizes are 8, 16, 32, ... pixels.
+"""
+
+from torch import Tensor, nn
+
+from ganforge.networks import dcgan
+from ganforge.networks.critique import Critique
+
+__all__ = ["Discriminator", "Generator"]
+
+
+class Generator(dcgan.Generator):
+    """DCGAN's generator; arguments as there."""
+
+
+class Discriminator(nn.Module):
+    """An autoencoder whose reconstruction error is the energy; logits are minus the energy, so high for real.
+
+    The energy is the mean squared error over an image's values (the paper's is its root, the norm; the margin's scale
+    follows). The code is a vector of ``code`` numbers.
+
+    Args:
+        image_size: height and width in pixels: 8 times a power of two.
+        channels: of the image.
+        width: channels of the layers next to the image.
+        code: length of the code.
+    """
+
+    def __init__(self, image_size: int, channels: int, width: int = 64, code: int = 64) -> None:
+        super().__init__()
+        encoder = dcgan.Discriminator(image_size, channels, width)
+        self.encoder = encoder.layers
+        self.code = nn.Conv2d(encoder.head.in_channels, code, 4)
+        self.decoder = dcgan.Generator(image_size, channels, latent_dim=code, width=width)
+        nn.init.normal_(self.code.weight, 0.0, 0.02)
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
+        """Judge ``(n, channels, image_size, image_size)`` images; features are the code; no condition is read."""
+        code = self.code(self.encoder(images)).flatten(1)
+        error = (self.decoder(code) - images).square().flatten(1).mean(1)
+        return Critique(-error, code)

@@ -1,0 +1,28 @@
+"""Overrides that make any variant small enough for a test, found from what its network can be told."""
+
+from pathlib import Path
+
+from ganforge.config import compose, config_folder
+
+
+def options(group: str) -> list[str]:
+    """Return the options of a config group, found on disk: a new file is tested without writing a test."""
+    return sorted(path.stem for path in (config_folder() / group).glob("[!_]*.yaml"))
+
+
+def narrow(*overrides: str) -> list[str]:
+    """Return ``overrides`` with the network's widths made small."""
+    network = compose(overrides).network
+    small = list(overrides)
+    if "width" in network:
+        small.append("network.width=8")
+    if "channel_base" in network:
+        small += ["network.channel_base=128", "network.channel_max=8"]
+    if "widths" in network:
+        small += ["network.widths=[8,8,8,8]", "network.cardinalities=[2,2,2,2]", "network.blocks=[1,1,1,1]"]
+    if "style_mixing" in network:
+        small += ["latent.dim=16"]
+    return small
+
+
+REPOSITORY = Path(__file__).parents[2]

@@ -1,0 +1,102 @@
+"""Contracts of every variant, by discovery: real steps, finite losses, each phase moves only its player."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from ganforge import cli
+from ganforge.config import compose, config_folder
+from ganforge.models.preflight import preflight
+
+sys.path.insert(0, str(Path(__file__).parent))
+from narrow import narrow, options
+
+#: Variants of point sets, which need their own dataset.
+POINTS = {"simultaneous"}
+IMAGES = [name for name in options("model") if name not in POINTS]
+
+
+def built(*overrides):
+    config = compose(narrow(*overrides))
+    torch.manual_seed(0)
+    return instantiate(config.model), instantiate(config.data).example()
+
+
+def run_phases(module, batch, rounds):
+    """Do what ``training_step`` does, without a Trainer."""
+    optimizers = dict(zip(module.players(), module.configure_optimizers(), strict=True))
+    for number in range(rounds):
+        for phase in module._phases:
+            if (number + 1) % phase.every:
+                continue
+            mine = {id(p) for p in module._player_parameters[phase.player]}
+            before = {name: p.detach().clone() for name, p in module.named_parameters()}
+            for parameters in module._player_parameters.values():
+                for parameter in parameters:
+                    parameter.requires_grad_(id(parameter) in mine)
+            losses = phase.losses(batch)
+            assert losses
+            assert all(torch.isfinite(loss) for loss in losses.values()), losses
+            optimizers[phase.player].zero_grad()
+            sum(losses.values()).backward()
+            optimizers[phase.player].step()
+            for parameters in module._player_parameters.values():
+                for parameter in parameters:
+                    parameter.requires_grad_(True)
+            yield phase, {n for n, p in module.named_parameters() if not torch.equal(p, before[n])}
+            module.after_step(phase, len(batch.images))
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("data", ["mnist5k", "cifar10"])
+def test_variant_takes_real_steps(name, data):
+    module, batch = built(f"model={name}", f"data={data}")
+    preflight(module, batch)
+    periods = max(phase.every for phase in module.phases())
+    moved = {player: set() for player in module.players()}
+    for phase, changed in run_phases(module, batch, min(periods, 16)):
+        names = {
+            n for n, p in module.named_parameters() if id(p) in {id(q) for q in module._player_parameters[phase.player]}
+        }
+        assert changed, f"{phase.player} did not move"
+        assert changed <= names, f"{phase.player}'s phase moved {sorted(changed - names)[:3]}"
+        moved[phase.player] |= changed
+    assert all(moved.values())
+    images = module.sample(3)
+    assert images.shape[1:] == batch.images.shape[1:]
+    assert torch.isfinite(images).all()
+
+
+def test_preflight_leaves_everything_as_it_was():
+    module, batch = built("model=stylegan2", "data=mnist5k")
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    state = torch.get_rng_state()
+    preflight(module, batch)
+    assert torch.equal(state, torch.get_rng_state())
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert module.terms["path_length"].state_dict() == {} or "mean" not in module.terms["path_length"].state_dict()
+
+
+@pytest.mark.parametrize("group", ["network", "loss", "term", "constraint", "augment", "ema", "latent", "optimizer"])
+def test_every_option_is_described(group):
+    for path in (config_folder() / group).glob("*.yaml"):
+        if path.stem not in ("none", "default", "adam", "adamw", "rmsprop", "normal", "uniform", "label"):
+            lines = path.read_text().splitlines()
+            assert any(line.startswith("# ") and not line.startswith("# @") for line in lines[:3]), path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IMAGES)
+def test_variant_trains_from_the_command_line(name):
+    overrides = narrow(f"model={name}", "data=mnist5k")
+    assert (
+        cli.main(
+            ["train", *overrides, "debug=smoke", "data.batch_size=12", "total_kimg=0.12", "logger=csv", "trainer=cpu"]
+        )
+        == 0
+    )
+    assert list(Path("outputs").glob("*/*/samples/latest.png"))
