@@ -3,7 +3,7 @@
 from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganforge.errors import GanforgeError
 
@@ -32,4 +32,6 @@ class WeightClipping:
     @torch.no_grad()
     def __call__(self, discriminator: nn.Module) -> None:
         """Clamp the parameters in place."""
-        torch._foreach_clamp_(list(discriminator.parameters()), -self.bound, self.bound)  # type: ignore[attr-defined]
+        weights: list[Tensor] = list(discriminator.parameters())
+        torch._foreach_clamp_min_(weights, -self.bound)
+        torch._foreach_clamp_max_(weights, self.bound)
