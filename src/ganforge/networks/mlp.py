@@ -31,7 +31,7 @@ class LinearMaxout(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map ``(n, inputs)`` to ``(n, outputs)``."""
         pieces: Tensor = self.linear(inputs)
-        return pieces.view(len(inputs), -1, self.pieces).amax(2)
+        return pieces.view(len(inputs), -1, self.pieces).max(2).values
 
 
 def _uniform(network: nn.Module, bound: float) -> None:
