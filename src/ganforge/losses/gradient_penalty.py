@@ -43,6 +43,12 @@ def input_gradient(
         return torch.autograd.grad(logits.sum(), leaves, create_graph=True)[0]
 
 
+def _share_per_image(images: Tensor) -> Tensor:
+    """Draw one number in [0, 1) for each of ``(n, ...)`` images or points, shaped to multiply them."""
+    shape = (images.shape[0], *[1] * (images.ndim - 1))
+    return torch.rand(shape, dtype=images.dtype, device=images.device)
+
+
 class GradientPenalty(DiscriminatorTerm):
     """``E[(||grad D(y)|| - centre)^2]`` on interpolates ``y = x + u (G(z) - x)``, ``u`` uniform per image.
 
@@ -72,8 +78,8 @@ class GradientPenalty(DiscriminatorTerm):
 
     def points(self, step: Step) -> Tensor:
         """Images at which the gradient is taken, ``(n, c, h, w)``."""
-        share = torch.rand(step.real.shape[0], 1, 1, 1, device=step.real.device)
-        return torch.lerp(widen(step.real), widen(step.fake), share)
+        real = widen(step.real)
+        return torch.lerp(real, widen(step.fake), _share_per_image(real))
 
     def excess(self, norms: Tensor) -> Tensor:
         """What is squared, from the ``(n,)`` norms."""
@@ -99,8 +105,7 @@ class Dragan(GradientPenalty):
     def points(self, step: Step) -> Tensor:
         """Perturbed real images."""
         real = widen(step.real)
-        share = torch.rand(real.shape[0], 1, 1, 1, device=real.device)
-        return real + share * 0.5 * real.std(correction=0) * torch.rand_like(real)
+        return real + _share_per_image(real) * 0.5 * real.std(correction=0) * torch.rand_like(real)
 
 
 class _ZeroCentred(DiscriminatorTerm):

@@ -1,0 +1,37 @@
+"""A module's own training step without a Trainer: for theory, tests and notebooks."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor
+
+from ganforge.images import Batch
+from ganforge.models.base import AdversarialModule
+
+__all__ = ["ByHand"]
+
+
+class ByHand:
+    """Calls ``module.training_step`` on batches that you give, in one process and the tensors' precision.
+
+    It puts in the Trainer's place the three things that the step asks it for: the optimizers, a backward
+    pass, and somewhere to say that the run is over. There are no callbacks, no loggers and no autocast.
+
+    Args:
+        module: what to train; it is left in training mode.
+    """
+
+    def __init__(self, module: AdversarialModule) -> None:
+        self.module = module.train()
+        self.optimizers = module.configure_optimizers()
+        strategy = SimpleNamespace(_lightning_optimizers=self.optimizers, backward=self._backward)
+        stand_in: Any = SimpleNamespace(optimizers=self.optimizers, strategy=strategy, should_stop=False)
+        module.trainer = stand_in
+
+    @staticmethod
+    def _backward(loss: Tensor, optimizer: None) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, batch: Batch) -> None:
+        """Train on one batch."""
+        self.module.training_step(batch, self.module.batches_seen)
