@@ -2,9 +2,9 @@
 
     python scripts/axes_table.py
 
-Every combination is built on small networks and put through the checks that ``ganforge train`` makes before data is touched.
-The discriminator has every head (classes, codes, embedding), so that what is refused is refused for what it means and
-not for a missing layer.
+Every combination is built on small networks and put through the checks that ``ganforge train`` makes before data is
+touched. The discriminator has every head (classes, codes, embedding), so that what is refused is refused for what it
+means and not for a missing layer.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,6 @@ from ganforge.models.gan import GAN
 from ganforge.models.preflight import preflight
 from ganforge.networks.critique import Critique
 
-HEADS = ("features", "class_logits", "codes", "embedding", "proxy")
 At = tuple[str, str, str, str]
 
 
@@ -116,9 +115,9 @@ def main() -> None:
         "# Which options go together",
         "",
         f"Made by `python scripts/axes_table.py` from {len(verdicts):,} combinations of {len(losses)} losses, "
-        f"{len(options('term'))} terms, 2 conditionings and {len(augments)} augmentations, each put through the checks that "
-        "`ganforge train` makes before data is touched. The discriminator has every head; a network without the head that a "
-        "term reads is refused as well, by name.",
+        f"{len(options('term'))} terms, 2 conditionings and {len(augments)} augmentations, each put through the "
+        "checks that `ganforge train` makes before data is touched. The discriminator has every head; a network "
+        "without the head that a term reads is refused as well, by name.",
         "",
         f"Losses: {', '.join(losses)}.",
         f"Augmentations: {', '.join(augments)}.",
@@ -140,9 +139,8 @@ def main() -> None:
     page = Path(__file__).parents[1] / "docs" / "axes.md"
     page.parent.mkdir(exist_ok=True)
     page.write_text("\n".join(lines) + "\n")
-    print(
-        f"{page}: {sum(v is None for v in verdicts.values()):,} legal, {sum(v is not None for v in verdicts.values()):,} refused"
-    )
+    legal = sum(refusal is None for refusal in verdicts.values())
+    print(f"{page}: {legal:,} legal, {len(verdicts) - legal:,} refused")
 
 
 if __name__ == "__main__":

@@ -144,9 +144,7 @@ def table(runs: list[Run], mixture: str) -> list[str]:
         "|---|--:|--:|--:|--:|--:|",
     ]
     for variant in VARIANTS:
-        done = [
-            run.scores() for run in runs if (run.mixture, run.variant) == (mixture, variant) and run.finished
-        ]
+        done = [run.scores() for run in runs if (run.mixture, run.variant) == (mixture, variant) and run.finished]
         if done:
             columns = {name: [scores[name] for scores, _, _ in done] for name in COLUMNS}
             cells = [
@@ -155,9 +153,7 @@ def table(runs: list[Run], mixture: str) -> list[str]:
             ]
             minutes = statistics.fmean(seconds for _, _, seconds in done) / 60
             lines.append(f"| {TITLES[variant]} | {len(done)} | {' | '.join(cells)} | {minutes:.1f} |")
-    protocols = {
-        protocol for run in runs if run.mixture == mixture and run.finished for protocol in (run.scores()[1],)
-    }
+    protocols = {protocol for run in runs if run.mixture == mixture and run.finished for protocol in (run.scores()[1],)}
     return [*lines, "", f"Protocol: {', '.join(sorted(protocols)) or 'nothing finished yet'}."]
 
 
@@ -189,9 +185,7 @@ def write(runs: list[Run], arguments: argparse.Namespace) -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--steps", type=int, default=10_000, help="discriminator steps a run")
     parser.add_argument("--seeds", type=int, default=5, help="runs a cell: seeds 0, 1, ...")
     parser.add_argument("--width", type=int, default=128, help="of G's layers; D's: half")
@@ -199,9 +193,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="runs at a time, one thread each")
     parser.add_argument("--mixtures", nargs="+", choices=list(MIXTURES), default=list(MIXTURES))
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
-    parser.add_argument(
-        "--outputs", type=Path, default=Path("outputs/mode_coverage"), help="folder of the runs"
-    )
+    parser.add_argument("--outputs", type=Path, default=Path("outputs/mode_coverage"), help="folder of the runs")
     parser.add_argument("--target", type=Path, default=Path("docs/mode_coverage.md"), help="the page")
     parser.add_argument("--only-table", action="store_true", help="write the page from what is finished")
     return parser.parse_args()

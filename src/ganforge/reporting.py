@@ -30,14 +30,16 @@ def announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, train
 
 
 def final_scores(callbacks: list[Any], folder: RunFolder) -> dict[str, float]:
-    """Return the last evaluation's values, and write them with their protocol."""
-    from ganforge.callbacks.evaluate import Evaluate
+    """Return the last measurement's values, and write them with their protocol."""
+    from ganforge.callbacks.clocked import Scoring
     from ganforge.distributed import rank
 
     for callback in callbacks:
-        if isinstance(callback, Evaluate):
+        if isinstance(callback, Scoring):
             if rank() == 0:
-                folder.update(scores=callback.last, best=callback.best, protocol=callback.tag)
+                folder.update(
+                    scores=callback.last, best=callback.best, protocol=callback.tag, criterion=callback.criterion
+                )
             return callback.last
     return {}
 
@@ -56,22 +58,16 @@ def farewell(config: DictConfig, folder: RunFolder, scores: dict[str, float]) ->
         if (folder.path / name).exists():
             say(f"  {name:<24}{what}")
     if scores:
-        best = status["best"]
-        say(
-            f"Scores ({status['protocol']}): {format_scores(scores)}; best FID {best['fid']:.4g} at "
-            f"{best['images_seen']:,} images"
-        )
+        best, criterion = status["best"], status["criterion"]
+        say(f"Scores ({status['protocol']}): {format_scores(scores)}")
+        say(f"Best {criterion}: {best[criterion]:.4g} at {best['images_seen']:,} images")
+    base = " ".join(["ganforge train", *(word for word in command_line()[2:] if not _is_passing(word))])
     say("Next, for example:")
-    base = " ".join(
-        [
-            "ganforge train",
-            *(word for word in command_line()[2:] if not word.startswith(("-", "resume", "force"))),
-        ]
-    )
     say(f"  {base} seed={config.seed + 1}")
-    say(
-        f"  {base} total_kimg={config.total_kimg * 2:g} network.width=64"
-        if "network" in config
-        else f"  {base} total_kimg=500"
-    )
-    say(f"  {base} loss=minimax")
+    say(f"  {base} loss=hinge")
+    say(f"  {base} total_kimg={config.total_kimg * 2:g}")
+
+
+def _is_passing(word: str) -> bool:
+    """Whether an argument belongs to this run alone, not to the next one."""
+    return word.startswith(("-", "resume", "force", "seed=", "total_kimg=", "loss="))

@@ -13,9 +13,7 @@ def test_true_samples_score_full_marks() -> None:
     points = ring.draw(50_000, torch.Generator().manual_seed(0)).images
     scores = mode_scores(points, ring.centres, ring.sigma)
     assert scores["modes"] == 8
-    assert scores["high_quality"] == pytest.approx(
-        1 - math.exp(-4.5), abs=2e-3
-    )  # a plane's P(distance < 3 sigma)
+    assert scores["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=2e-3)  # a plane's P(distance < 3 sigma)
     assert scores["reverse_kl"] < 1e-3
 
 
@@ -30,9 +28,7 @@ def test_two_of_four_modes_cost_log_two() -> None:
 def test_poor_samples_count_in_the_share_alone() -> None:
     centres = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
     points = torch.tensor([[0.29, 0.0], [0.31, 0.0], [0.5, 9.0], [1.0, 0.0]])
-    assert mode_scores(points, centres, 0.1) == pytest.approx(
-        {"modes": 2, "high_quality": 0.5, "reverse_kl": 0.0}
-    )
+    assert mode_scores(points, centres, 0.1) == pytest.approx({"modes": 2, "high_quality": 0.5, "reverse_kl": 0.0})
 
 
 def test_without_good_samples_the_divergence_is_infinite() -> None:

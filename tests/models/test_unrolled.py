@@ -38,9 +38,7 @@ def unrolled_dirac(loss: AdversarialLoss, unroll_steps: int) -> GAN:
     return dirac_game(loss, procedure=partial(UnrolledGAN, unroll_steps=unroll_steps), step_size=H)
 
 
-def points_game(
-    kind: type[GAN], optimizer: type[torch.optim.Optimizer], loss: AdversarialLoss, **extra: int
-) -> GAN:
+def points_game(kind: type[GAN], optimizer: type[torch.optim.Optimizer], loss: AdversarialLoss, **extra: int) -> GAN:
     torch.manual_seed(0)
     return kind(
         generator=mlp.PointGenerator(width=5, depth=1),

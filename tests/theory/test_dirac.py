@@ -72,13 +72,9 @@ PROCEDURES = {"alternating": GAN, "simultaneous": SimultaneousGAN}
 
 
 def name(loss: AdversarialLoss) -> str:
-    options = {
-        key: getattr(value, "__class__", value).__name__ for key, value in vars(loss).items() if key == "form"
-    }
+    options = {key: getattr(value, "__class__", value).__name__ for key, value in vars(loss).items() if key == "form"}
     options |= {
-        key: value
-        for key, value in vars(loss).items()
-        if key in ("objective", "fake_label", "generator_label")
+        key: value for key, value in vars(loss).items() if key in ("objective", "fake_label", "generator_label")
     }
     return "-".join([type(loss).__name__, *map(str, options.values())])
 
@@ -106,15 +102,11 @@ def measured_map(places: Tensor) -> Tensor:
 @pytest.mark.parametrize("procedure", PROCEDURES)
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize(("loss", "rise", "fall"), LOSSES, ids=[name(loss) for loss, _, _ in LOSSES])
-def test_contraction_rate(
-    loss: AdversarialLoss, rise: float, fall: float, penalty: str, procedure: str
-) -> None:
+def test_contraction_rate(loss: AdversarialLoss, rise: float, fall: float, penalty: str, procedure: str) -> None:
     options, curvature = PENALTIES[penalty]
     played = dirac_game(loss, procedure=PROCEDURES[procedure], step_size=H, start=(1e-6, -7e-7), **options)
     rate = spectral_radius(measured_map(play(played, 15)))
-    assert rate == pytest.approx(
-        spectral_radius(jacobian(rise, fall, curvature, PROCEDURES[procedure])), abs=1e-4
-    )
+    assert rate == pytest.approx(spectral_radius(jacobian(rise, fall, curvature, PROCEDURES[procedure])), abs=1e-4)
 
 
 def test_every_loss_is_measured() -> None:

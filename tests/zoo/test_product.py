@@ -1,17 +1,17 @@
 """The free product of axes: every pair that is legal takes a step, every other one is refused in one sentence."""
 
+import re
 import sys
 from itertools import product
 from pathlib import Path
 
 import pytest
-import torch
 from hydra.utils import instantiate
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-from axes_table import HEADS, combinations, verdict
+from axes_table import combinations, verdict
+from ganforge.complaints import find_cause
 from ganforge.config import compose
-from ganforge.errors import GanforgeError
 from ganforge.models.preflight import preflight
 
 
@@ -59,18 +59,11 @@ def test_docs_list_the_verdicts():
     ],
 )
 def test_refusals(overrides, sentence):
-    with pytest.raises(Exception, match=".") as caught:
-        config = compose(overrides)
+    config = compose(overrides)
+    try:
         preflight(instantiate(config.model), instantiate(config.data).example())
-    error = caught.value
-    while not isinstance(error, GanforgeError) and error.__cause__ is not None:
-        error = error.__cause__
-    assert isinstance(error, GanforgeError), repr(error)
-    import re
-
-    assert re.search(sentence, str(error)), str(error)
-
-
-def test_heads_are_those_that_terms_need():
-    assert HEADS
-    assert torch.is_tensor(torch.zeros(1))
+    except Exception as error:
+        told = str(find_cause(error))
+    else:
+        told = "nothing"
+    assert re.search(sentence, told), told

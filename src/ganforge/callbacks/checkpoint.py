@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from ganforge.callbacks.clocked import Clocked, training_module
-from ganforge.callbacks.evaluate import Evaluate
+from ganforge.callbacks.clocked import Clocked, Scoring, training_module
 from ganforge.distributed import rank
 from ganforge.models.base import AdversarialModule
 
@@ -14,7 +13,7 @@ __all__ = ["Checkpoint"]
 
 
 class Checkpoint(Clocked):
-    """Keeps ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt`` (lowest FID), each whole at every moment.
+    """Keeps ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt`` (lowest FID, or reverse KL), each whole at every moment.
 
     A checkpoint is written beside its place and moved there, so that a killed process or a full disk loses nothing.
     None is written after a loss was not finite.
@@ -38,7 +37,7 @@ class Checkpoint(Clocked):
     ) -> None:
         """Save when it is time, and whenever an evaluation at this very clock was the best so far."""
         module = training_module(pl_module)
-        best = next((callback.best for callback in trainer.callbacks if isinstance(callback, Evaluate)), {})  # type: ignore[attr-defined]
+        best = next((callback.best for callback in trainer.callbacks if isinstance(callback, Scoring)), {})  # type: ignore[attr-defined]
         is_best = best.get("images_seen") == module.images_seen
         if is_best or self.is_due(module):
             self.save(trainer, module)

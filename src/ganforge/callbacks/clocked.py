@@ -1,13 +1,13 @@
 """Callbacks that run each so many thousand images."""
 
-from typing import cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 
 from ganforge.errors import GanforgeError
 from ganforge.models.base import AdversarialModule
 
-__all__ = ["Clocked", "log_values", "training_module"]
+__all__ = ["Clocked", "Scoring", "log_values", "training_module"]
 
 
 def training_module(module: pl.LightningModule) -> AdversarialModule:
@@ -59,3 +59,36 @@ class Clocked(pl.Callback):
         module = training_module(pl_module)
         if self.is_due(module):
             self.act(trainer, module)
+
+
+class Scoring(Clocked):
+    """Measures the model on the clock; remembers the last values and the best ones, in checkpoints too."""
+
+    #: The value that says which measurement is the best; lower is better.
+    criterion: str
+
+    def __init__(self, every_kimg: float) -> None:
+        super().__init__(every_kimg)
+        self.last: dict[str, float] = {}
+        self.best: dict[str, float] = {}
+
+    @property
+    def tag(self) -> str:
+        """The protocol's name and hash; known once training has started."""
+        raise NotImplementedError
+
+    def keep(self, trainer: pl.Trainer, module: AdversarialModule, values: dict[str, float]) -> None:
+        """Remember and log values measured now."""
+        self.last = {**values, "images_seen": module.images_seen}
+        if not self.best or values[self.criterion] < self.best[self.criterion]:
+            self.best = self.last
+        measured = {f"metrics/{name}": value for name, value in values.items()}
+        log_values(trainer, measured, module.images_seen, self.tag)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep the best and the last values in checkpoints."""
+        return {"last": self.last, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave."""
+        self.last, self.best = state_dict["last"], state_dict["best"]

@@ -2,12 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
-from ganforge.callbacks.clocked import Clocked, log_values
+from ganforge.callbacks.clocked import Scoring
 from ganforge.console import say
 from ganforge.data.module import ImageData
 from ganforge.metrics.evaluation import Evaluation
@@ -17,7 +16,7 @@ from ganforge.models.base import AdversarialModule
 __all__ = ["Evaluate"]
 
 
-class Evaluate(Clocked):
+class Evaluate(Scoring):
     """Measures the generator under a protocol on all ranks, and remembers the best and the last values.
 
     Weights are found and real images measured before training starts, so that what is missing is told at once.
@@ -29,11 +28,11 @@ class Evaluate(Clocked):
         batch_size: images in a batch of samples.
     """
 
+    criterion = "fid"
+
     def __init__(self, protocol: Protocol, cache: str, every_kimg: float, batch_size: int = 250) -> None:
         super().__init__(every_kimg)
         self.protocol, self.cache, self.batch_size = protocol, Path(cache).expanduser(), batch_size
-        self.last: dict[str, float] = {}
-        self.best: dict[str, float] = {}
         self._evaluation: Evaluation | None = None
 
     @property
@@ -58,21 +57,9 @@ class Evaluate(Clocked):
             return module.sample(n, ema=ema, generator=generator)
 
         values = self._evaluation(sample)
-        self.last = {**values, "images_seen": module.images_seen}
-        if not self.best or values["fid"] < self.best["fid"]:
-            self.best = self.last
         seconds = time.perf_counter() - started
-        measured = {f"metrics/{name}": value for name, value in values.items()}
-        log_values(trainer, measured, module.images_seen, self.tag)
+        self.keep(trainer, module, values)
         say(
             f"{module.images_seen / 1000:,.1f} kimg: FID {values['fid']:.3f}, IS {values['inception_score']:.3f} "
             f"+- {values['inception_score_std']:.3f} ({self.tag}, {seconds:.1f} s)"
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Keep the best and the last values in checkpoints."""
-        return {"last": self.last, "best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
-        self.last, self.best = state_dict["last"], state_dict["best"]

@@ -1,13 +1,12 @@
 """Mode coverage of generated points while training, and pictures of them."""
 
 import io
-from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from ganforge.callbacks.clocked import Clocked, log_values
+from ganforge.callbacks.clocked import Scoring
 from ganforge.callbacks.samples import SampleGrid
 from ganforge.console import say
 from ganforge.data.mixtures import Mixture, MixtureData
@@ -31,7 +30,7 @@ def _mixture(trainer: pl.Trainer, callback: pl.Callback) -> Mixture:
     return data.mixture
 
 
-class ModeCoverage(Clocked):
+class ModeCoverage(Scoring):
     """Logs ``metrics/modes``, ``metrics/high_quality`` and ``metrics/reverse_kl``; see :func:`mode_scores`.
 
     Args:
@@ -39,14 +38,22 @@ class ModeCoverage(Clocked):
         every_kimg: thousands of points between measurements.
     """
 
+    criterion = "reverse_kl"
+
     def __init__(self, protocol: ModeProtocol, every_kimg: float) -> None:
         super().__init__(every_kimg)
         self.protocol = protocol
-        self.last: dict[str, float] = {}
+        self._tag = ""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refuse data without modes before training."""
-        _mixture(trainer, self)
+        mixture = _mixture(trainer, self)
+        self._tag = self.protocol.tag(mixture.centres, mixture.sigma)
+
+    @property
+    def tag(self) -> str:
+        """See :class:`Scoring`."""
+        return self._tag
 
     def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Sample, measure and log, on rank 0."""
@@ -56,22 +63,11 @@ class ModeCoverage(Clocked):
         generator = torch_generator(protocol.seed, "modes", device=module.device)
         points = module.sample(protocol.samples, ema=protocol.weights == "ema", generator=generator)
         scores = mode_scores(points, mixture.centres, mixture.sigma, protocol.threshold)
-        self.last = {**scores, "images_seen": module.images_seen}
-        tag = protocol.tag(mixture.centres, mixture.sigma)
-        measured = {f"metrics/{name}": value for name, value in scores.items()}
-        log_values(trainer, measured, module.images_seen, tag)
+        self.keep(trainer, module, scores)
         say(
             f"{module.images_seen / 1000:,.1f} kimg: {scores['modes']:.0f} of {len(mixture.centres)} modes, "
-            f"{scores['high_quality']:.1%} of high quality, reverse KL {scores['reverse_kl']:.3f} ({tag})"
+            f"{scores['high_quality']:.1%} of high quality, reverse KL {scores['reverse_kl']:.3f} ({self.tag})"
         )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Keep the last values in checkpoints."""
-        return {"last": self.last}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
-        self.last = state_dict["last"]
 
 
 class PointCloud(SampleGrid):
@@ -89,9 +85,7 @@ class PointCloud(SampleGrid):
         axes = figure.subplots()
         x, y = mixture.centres.T.numpy()
         axes.scatter(x, y, marker="+", s=120, linewidth=0.8, color="tab:red", label="modes")
-        axes.scatter(
-            points[:, 0], points[:, 1], s=3, alpha=0.4, linewidth=0, color="tab:blue", label="generated"
-        )
+        axes.scatter(points[:, 0], points[:, 1], s=3, alpha=0.4, linewidth=0, color="tab:blue", label="generated")
         limit = 1.4 * float(mixture.centres.abs().max())
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         axes.set_title(f"{module.images_seen / 1000:,.0f} kimg")

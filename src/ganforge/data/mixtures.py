@@ -102,6 +102,11 @@ class MixtureData(pl.LightningDataModule):
             )
         return self._splits
 
+    def example(self) -> Batch:
+        """Return a few points of the mixture, before the sample is drawn."""
+        few = self.mixture.draw(12, torch_generator(0, "example"))
+        return Batch(few[torch.arange(12)], few.labels)
+
     def _clock(self) -> int:
         return 0 if self.trainer is None else int(getattr(self.trainer.lightning_module, "images_seen", 0))
 

@@ -74,8 +74,8 @@ class PathLength(GeneratorTerm):
         generator = step.networks["generator"]
         if not (hasattr(generator, "map") and hasattr(generator, "synthesise")):
             raise GanforgeError(
-                f"PathLength: the generator {type(generator).__name__} has no map and synthesise; choose a "
-                "style-based network, such as stylegan2, or leave the term out."
+                "term.path_length needs a generator with map and synthesise, and network.generator "
+                f"({type(generator).__name__}) has none: choose network=stylegan2, or leave the term out of term=[...]."
             )
         style_generator = cast(_StyleGenerator, generator)
         n = max(1, step.latent.shape[0] // self.batch_shrink)

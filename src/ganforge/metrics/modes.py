@@ -33,9 +33,7 @@ def mode_scores(points: Tensor, centres: Tensor, sigma: float, threshold: float 
     good = nearest[distances < threshold * sigma]
     counts = torch.bincount(good, minlength=len(centres)).double()
     shares = counts / counts.sum()
-    divergence = (
-        torch.special.xlogy(shares, shares * len(centres)).sum().item() if len(good) else float("inf")
-    )
+    divergence = torch.special.xlogy(shares, shares * len(centres)).sum().item() if len(good) else float("inf")
     return {
         "modes": float((counts > 0).sum()),
         "high_quality": len(good) / len(points),

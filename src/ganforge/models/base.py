@@ -134,7 +134,8 @@ class AdversarialModule(pl.LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run every phase that is due, then advance the clock. Final."""
         self.images_per_batch = images = len(batch.images) * world_size()
-        batch = batch._replace(images=batch.images.contiguous(memory_format=self.memory_format))
+        if batch.images.ndim == 4:
+            batch = batch._replace(images=batch.images.contiguous(memory_format=self.memory_format))
         for place, (set_value, schedule) in self._setters.items():
             value = schedule(self.images_seen)
             set_value(value)

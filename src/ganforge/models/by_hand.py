@@ -30,7 +30,7 @@ class ByHand:
 
     @staticmethod
     def _backward(loss: Tensor, optimizer: None) -> None:
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     def step(self, batch: Batch) -> None:
         """Train on one batch."""

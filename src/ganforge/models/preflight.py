@@ -9,6 +9,7 @@ from ganforge.errors import GanforgeError
 from ganforge.images import Batch
 from ganforge.losses.step import Term
 from ganforge.models.base import AdversarialModule
+from ganforge.models.by_hand import ByHand
 from ganforge.networks.critique import Critique
 
 __all__ = ["check_labels_are_read", "check_terms", "preflight"]
@@ -28,6 +29,7 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
         torch.manual_seed(0)
         probe = copy.deepcopy(module)
         try:
+            ByHand(probe)  # optimizers and schedules are built too
             probe.check(batch)
             for phase in probe.phases():
                 phase.losses(batch)

@@ -18,9 +18,7 @@ class SimultaneousGAN(StandInGAN):
     """
 
     def _discriminator_losses(self, batch: Batch) -> dict[str, Tensor]:
-        self._before = {
-            name: weight.detach().clone() for name, weight in self.discriminator.named_parameters()
-        }
+        self._before = {name: weight.detach().clone() for name, weight in self.discriminator.named_parameters()}
         return super()._discriminator_losses(batch)
 
     def stand_in(self, step: Step) -> dict[str, Tensor]:

@@ -57,9 +57,7 @@ class UnrolledGAN(StandInGAN):
             real = discriminate(step.real, step.condition).logits
             fake = discriminate(step.fake, step.fake_condition).logits
             loss = self.loss.discriminator(real, fake)
-            gradients = torch.autograd.grad(
-                loss, list(weights.values()), create_graph=True, materialize_grads=True
-            )
+            gradients = torch.autograd.grad(loss, list(weights.values()), create_graph=True, materialize_grads=True)
             weights = advance(weights, gradients)
         return weights
 

@@ -184,9 +184,7 @@ class PointDiscriminator(nn.Module):
         super().__init__()
         _require_sizes(self, channels=channels, width=width, depth=depth, pieces=pieces)
         sizes = [channels] + [width] * depth
-        self.layers = nn.Sequential(
-            *(LinearMaxout(inputs, outputs, pieces) for inputs, outputs in pairwise(sizes))
-        )
+        self.layers = nn.Sequential(*(LinearMaxout(inputs, outputs, pieces) for inputs, outputs in pairwise(sizes)))
         self.head = nn.Linear(width, 1)
         _normal(self, 0.02)
 
