@@ -1,14 +1,12 @@
 """The free product of axes: every pair that is legal takes a step, every other one is refused in one sentence."""
 
 import re
-import sys
 from itertools import product
 from pathlib import Path
 
 import pytest
 from hydra.utils import instantiate
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from axes_table import combinations, verdict
 from ganforge.complaints import find_cause
 from ganforge.config import compose

@@ -1,19 +1,16 @@
 """Contracts of every variant, by discovery: real steps, finite losses, each phase moves only its player."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from hydra.utils import instantiate
+from narrow import narrow, options
 
 from ganforge import cli
 from ganforge.config import compose, config_folder
 from ganforge.models.by_hand import ByHand
 from ganforge.models.preflight import preflight
-
-sys.path.insert(0, str(Path(__file__).parent))
-from narrow import narrow, options
 
 #: Variants of point sets, which need their own dataset.
 POINTS = {"simultaneous"}
