@@ -67,6 +67,10 @@ def _syntax(match: re.Match[str], overrides: Sequence[str]) -> str:
     return f"'{match['override']}' is not of the form key=value: see 'ganforge train --help'."
 
 
+def _sweep_without_flag(match: re.Match[str], overrides: Sequence[str]) -> str:
+    return f"'{match['override']}' names several values: add -m to train them one after another."
+
+
 def _interpolation(match: re.Match[str], overrides: Sequence[str]) -> str:
     return f"The configuration refers to '{match['key']}', which does not exist: check the last override."
 
@@ -79,6 +83,7 @@ _PATTERNS = (
     ),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
     (r"Key '(?P<key>[^']+)' is not in struct", _unknown_key),
+    (r"Ambiguous value for argument '(?P<override>[^']+)'", _sweep_without_flag),
     (r"Error parsing override '(?P<override>[^']*)'", _syntax),
     (r"Interpolation key '(?P<key>[^']+)' not found", _interpolation),
 )

@@ -25,6 +25,7 @@ from ganforge.runs import load_checkpoint
         (["data.batch_size=abc"], r"data.batch_size must be a number \(default \d+\), got 'abc'"),
         (["data.batch_size=0"], r"data.batch_size must be greater than 0"),
         (["total_kimg=-1"], r"total_kimg must be greater than 0"),
+        (["seed=1,2"], r"'seed=1,2' names several values: add -m"),
         (["nonsense"], r"'nonsense' is not of the form key=value"),
         (["trainer.accelerator=tpu9"], r"trainer.accelerator must be one of"),
         (["trainer.devices=0"], r"trainer.devices must be a whole number"),
