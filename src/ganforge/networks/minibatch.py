@@ -19,7 +19,8 @@ class MinibatchDiscrimination(nn.Module):
     size (over processes: each its own; with ``model.accumulate``: each part) expects that size.
 
     Deviations: a sample's closeness to itself, 1, is left out, as in the authors' code. Columns of ``T`` begin with
-    norm 1, which that code enforces throughout with a learned scale, and its bias is that of the layer that follows.
+    norm 1; that code keeps them there beside a learned scale, which it sets from a first batch. Its bias is that of the
+    layer that follows.
 
     Args:
         features: length of the input.
