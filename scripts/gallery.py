@@ -37,9 +37,9 @@ NARROW: dict[str, list[str]] = {
     "sagan": ["network.width=24"],
     "sndcgan": ["network.width=24"],
     "biggan": ["network.width=12"],
-    "progressive": ["network.channel_base=1024", "network.channel_max=64", "latent.dim=64"],
+    "progressive": ["network.channel_base=256", "network.channel_max=64", "latent.dim=64"],
     "stylegan2": ["network.channel_base=512", "network.channel_max=64", "latent.dim=64"],
-    "r3gan": ["network.widths=[64,32,16,16]", "network.cardinalities=[8,4,2,2]", "network.blocks=[1,1,1,1]"],
+    "r3gan": ["network.widths=[64,32,16,8]", "network.cardinalities=[8,4,2,1]", "network.blocks=[1,1,1,1]"],
 }
 SIDE, COLUMNS, TITLE, GAP = 172, 7, 34, 10  # pixels of a grid of 5 x 5 digits and its surroundings; grids a row
 
