@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from ganforge.errors import GanforgeError
 from ganforge.networks.critique import Critique
+from ganforge.networks.minibatch import MinibatchFactory
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -79,9 +81,18 @@ class Discriminator(nn.Module):
         width: channels of the first hidden layer; each stage doubles it.
         codes: lengths of InfoGAN's codes by name, which a head with one hidden layer of 128 reads from the features
             (Chen et al. 2016, appendix C.1: 1 x 1 convolution, batch norm, leaky ReLU); ``None`` for no such head.
+        minibatch: makes minibatch discrimination for features of the given length; its outputs join the features
+            before the last layer (Salimans et al. 2016, section 3.2). ``None`` for none.
     """
 
-    def __init__(self, image_size: int, channels: int, width: int = 64, codes: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        image_size: int,
+        channels: int,
+        width: int = 64,
+        codes: Mapping[str, int] | None = None,
+        minibatch: MinibatchFactory | None = None,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
         for _ in range(_stages(image_size) - 1):
@@ -94,6 +105,8 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.head = nn.Conv2d(width, 1, 4)
         self.code_head = None if codes is None else _code_head(width * 16, sum(codes.values()))
+        self.minibatch = None if minibatch is None else minibatch(width * 16)
+        self.minibatch_head = None if self.minibatch is None else nn.Linear(self.minibatch.kernels, 1, bias=False)
         self.apply(_initialise)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
@@ -101,7 +114,12 @@ class Discriminator(nn.Module):
         features: Tensor = self.layers(images)
         flat = features.flatten(1)
         codes = None if self.code_head is None else self.code_head(flat)
-        return Critique(self.head(features).flatten(), flat, codes=codes)
+        logits: Tensor = self.head(features).flatten()
+        if self.minibatch is not None and self.minibatch_head is not None:
+            closeness = self.minibatch(flat)
+            logits = logits + self.minibatch_head(closeness).squeeze(1)  # the last layer is linear in both
+            flat = torch.cat([flat, closeness], 1)
+        return Critique(logits, flat, codes=codes)
 
 
 def _code_head(features: int, codes: int) -> nn.Module:

@@ -1,0 +1,280 @@
+"""Train every variant of conf/model/ on the same digits, and show what each one drew: docs/gallery.md.
+
+    nice python scripts/gallery.py --workers 2
+
+Every run is a ``ganforge train`` of its own, in one thread, with the same seed, batch and number of images. Finished
+runs are not repeated, stopped ones go on, and one that fails is shown as it is: give the same command again until the
+page is whole.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from PIL import Image, ImageDraw, ImageFont
+
+from ganforge.config import compose, config_folder
+from ganforge.curves import read_curves
+from ganforge.runs import RunFolder
+
+#: Variants that are not for images.
+SKIPPED = {"simultaneous": "it is for the games of theory in the plane"}
+#: What makes a network, by its module, cost minutes in one thread: papers' widths are for GPUs. Others keep their own.
+NARROW: dict[str, list[str]] = {
+    "resnet": ["network.width=24"],
+    "sagan": ["network.width=24"],
+    "sndcgan": ["network.width=24"],
+    "biggan": ["network.width=12"],
+    "progressive": ["network.channel_base=256", "network.channel_max=64", "latent.dim=64"],
+    "stylegan2": ["network.channel_base=512", "network.channel_max=64", "latent.dim=64"],
+    "r3gan": ["network.widths=[64,32,16,8]", "network.cardinalities=[8,4,2,1]", "network.blocks=[1,1,1,1]"],
+}
+SIDE, COLUMNS, TITLE, GAP = 172, 7, 34, 10  # pixels of a grid of 5 x 5 digits and its surroundings; grids a row
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, and what it left."""
+
+    name: str
+    overrides: tuple[str, ...]
+    folder: Path
+    log: Path
+
+    @property
+    def command(self) -> str:
+        """What to type for this run."""
+        return shlex.join(["ganforge", "train", *self.overrides])
+
+    @property
+    def state(self) -> str:
+        """``finished``, ``stopped``, ``failed``, ``running`` or ``not run``."""
+        state = RunFolder(self.folder).status().get("state")
+        return str(state) if state else ("failed" if self.log.exists() else "not run")
+
+    def told(self) -> str:
+        """Return what happened, in one sentence: for a failure the run's own last words."""
+        if self.state == "failed" and self.log.exists():
+            words = ["", *(line for line in self.log.read_text(errors="replace").splitlines() if line.strip())]
+            return f"failed: {words[-1].removeprefix('ganforge: ')}"
+        return f"stopped at {self.kimg:.1f} kimg" if self.state == "stopped" else self.state
+
+    @cached_property
+    def curves(self) -> dict[str, tuple[list[float], list[float]]]:
+        """Every logged value; read once, after training."""
+        return read_curves(self.folder / "metrics.csv")
+
+    @property
+    def kimg(self) -> float:
+        """Thousands of images seen."""
+        return max((seen[-1] for seen, _ in self.curves.values()), default=0) / 1000
+
+    @property
+    def minutes(self) -> float:
+        """Wall time of training and measuring."""
+        lines = (self.folder / "metrics.csv").read_text().splitlines()
+        return float(lines[-1].split(",")[1]) / 60
+
+    def parameters(self) -> dict[str, int]:
+        """Count each player's parameters from the run's own configuration."""
+        module: Any = instantiate(OmegaConf.load(self.folder / "config.yaml").model)
+        return {
+            player: sum(parameter.numel() for part in parts for parameter in part.parameters())
+            for player, parts in module.players().items()
+        }
+
+    def result(self) -> dict[str, Any]:
+        """Return the row of the table; absent values are ``None``."""
+        row: dict[str, Any] = dict.fromkeys(("parameters", "images_per_second", "minutes", "fid", "best", "protocol"))
+        row |= {"told": self.told(), "command": self.command}
+        if not self.curves:
+            return row
+        status = RunFolder(self.folder).status()
+        fid = self.curves.get("metrics/fid", ([], []))[1]
+        speed = self.curves.get("speed/images_per_second", ([], []))[1]
+        return row | {
+            "parameters": self.parameters(),
+            "images_per_second": round(statistics.median(speed)) if speed else None,
+            "minutes": round(self.minutes, 2),
+            "fid": fid[-1] if fid else None,
+            "best": min(fid, default=None),
+            "protocol": status.get("protocol"),
+        }
+
+
+def plan(arguments: argparse.Namespace) -> list[Run]:
+    """Return one run a variant, found on disk."""
+    names = sorted(path.stem for path in (config_folder() / "model").glob("[!_]*.yaml"))
+    unknown = sorted(set(arguments.variants or ()) - set(names))
+    if unknown:
+        raise SystemExit(f"There is no variant {', '.join(unknown)}: choose from {', '.join(names)}.")
+    logs = arguments.outputs / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    runs = []
+    for name in arguments.variants or [name for name in names if name not in SKIPPED]:
+        overrides = [f"model={name}", "data=mnist5k", f"total_kimg={arguments.kimg:g}", f"seed={arguments.seed}"]
+        overrides += NARROW.get(compose(overrides).network.generator._target_.split(".")[-2], [])
+        overrides += [
+            f"callbacks.evaluate.every_kimg={arguments.kimg / 4:g}",
+            f"callbacks.checkpoint.every_kimg={arguments.kimg / 2:g}",
+            f"callbacks.samples.every_kimg={arguments.kimg / 4:g}",
+            f"callbacks.curves.every_kimg={arguments.kimg:g}",
+            "callbacks.samples.images=25",
+            "logger=csv",
+            "trainer=cpu",
+            f"paths.outputs={arguments.outputs}",
+        ]
+        folder = Path(compose(overrides).paths.run)
+        runs.append(Run(name, tuple(overrides), folder, logs / f"{folder.parent.name}_{folder.name}.txt"))
+    return runs
+
+
+def train(run: Run, minutes: float | None) -> None:
+    """Train one run in a process of its own, or go on with it; after ``minutes`` it saves and stops."""
+    command = [sys.executable, "-m", "ganforge.cli", "train", *run.overrides, "resume=true"]
+    with run.log.open("w") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            process.wait(None if minutes is None else minutes * 60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+    print(f"{run.name}: {run.told()}", flush=True)
+
+
+def contact_sheet(runs: list[Run], results: dict[str, Any], target: Path) -> None:
+    """Draw every run's last grid under its name; what has none is an empty frame that says why."""
+    rows = -(-len(runs) // COLUMNS)
+    width, height = SIDE + GAP, SIDE + TITLE + GAP
+    columns = min(COLUMNS, len(runs))
+    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    name_font, small_font = ImageFont.load_default(15), ImageFont.load_default(11)
+    for index, run in enumerate(runs):
+        x, y = GAP + index % COLUMNS * width, GAP + index // COLUMNS * height
+        row = results[run.name]
+        draw.text((x, y), run.name, "black", name_font)
+        fid = "" if row["fid"] is None else f"FID {row['fid']:.1f}  "
+        draw.text((x, y + 18), f"{fid}{row['told'].partition(':')[0]}", "dimgray", small_font)
+        picture = run.folder / "samples" / "latest.png"
+        if picture.exists():
+            sheet.paste(Image.open(picture).convert("RGB").crop((0, 0, SIDE, SIDE)), (x, y + TITLE))
+        else:
+            draw.rectangle((x, y + TITLE, x + SIDE, y + TITLE + SIDE), outline="lightgray")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(target, optimize=True)
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Return a number, or a dash where there is none."""
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace) -> str:
+    """Return the page."""
+    protocols = sorted({row["protocol"] for row in results.values() if row["protocol"]})
+    narrow = [f"| {network} | `{' '.join(overrides)}` |" for network, overrides in NARROW.items()]
+    rows = []
+    for run in runs:
+        row = results[run.name]
+        counts = row["parameters"] or {}
+        cells = [
+            f"`{run.name}`",
+            number(counts.get("generator"), 0),
+            number(counts.get("discriminator"), 0),
+            number(row["images_per_second"], 0),
+            number(row["minutes"]),
+            number(row["fid"], 2),
+            number(row["best"], 2),
+            row["told"].replace("|", "\\|"),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    skipped = "; ".join(f"`{name}` is left out: {why}" for name, why in SKIPPED.items())
+    return "\n".join(
+        [
+            "# Gallery: every variant on the same digits",
+            "",
+            f"Made by `{' '.join(['python', 'scripts/gallery.py', *sys.argv[1:]])}`; {skipped}.",
+            "",
+            "![Samples of every variant](images/gallery.png)",
+            "",
+            f"Budget of every run: {arguments.kimg:g} thousand real images of `data=mnist5k` in batches of 32, seed "
+            f"{arguments.seed}, one thread of a CPU. Nothing was tuned: learning rates are those of the configurations "
+            "and networks named below were made narrow. The clock is images that the discriminator has seen: a variant "
+            "with `n_critic=5` has a fifth of the generator steps of the others. This shows that each variant "
+            "trains, and what it costs; it does not rank papers.",
+            "",
+            f"FID is the last one measured and the lowest of four (protocol {', '.join(protocols) or 'none yet'}: "
+            "features of the shipped digit classifier, averaged generator; not comparable with published FIDs). "
+            "Samples are not selected.",
+            "",
+            "| variant | parameters of G | of D | images/s | minutes | FID, last | FID, best | what happened |",
+            "|---|--:|--:|--:|--:|--:|--:|---|",
+            *rows,
+            "",
+            "| network | made narrow by |",
+            "|---|---|",
+            *narrow,
+            "",
+            "## Commands",
+            "",
+            "```",
+            *(run.command for run in runs),
+            "```",
+            "",
+        ]
+    )
+
+
+def write(runs: list[Run], arguments: argparse.Namespace) -> None:
+    """Write the page, its picture and its numbers."""
+    results = {run.name: run.result() for run in runs}
+    arguments.docs.mkdir(parents=True, exist_ok=True)
+    contact_sheet(runs, results, arguments.docs / "images" / "gallery.png")
+    numbers = {"kimg": arguments.kimg, "seed": arguments.seed, "variants": results}
+    (arguments.docs / "gallery.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    (arguments.docs / "gallery.md").write_text(page(runs, results, arguments))
+    print(arguments.docs / "gallery.md")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--kimg", type=float, default=40, help="thousands of images a run")
+    parser.add_argument("--minutes", type=float, help="stop a run after so long; the same command goes on with it")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time, one thread each")
+    parser.add_argument("--variants", nargs="+", help="these only; the page then shows these only")
+    parser.add_argument("--outputs", type=Path, default=Path("outputs/gallery"), help="folder of the runs")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the page")
+    parser.add_argument("--only-page", action="store_true", help="write the page from what there is")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parse()
+    runs = plan(arguments)
+    left = [run for run in runs if run.state != "finished"]
+    print(f"{len(runs) - len(left)} of {len(runs)} runs are finished", flush=True)
+    if not arguments.only_page:
+        with ThreadPoolExecutor(arguments.workers) as pool:
+            list(pool.map(lambda run: train(run, arguments.minutes), left))
+    write(runs, arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

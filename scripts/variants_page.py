@@ -1,0 +1,128 @@
+"""Write what every variant is to docs/variants.md, from its configuration and from what the gallery measured.
+
+python scripts/variants_page.py
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ganforge.config import config_folder
+
+DOCS = Path(__file__).parents[1] / "docs"
+#: Whose axes the others are compared with.
+BASE = "dcgan"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant as its file describes it."""
+
+    name: str
+    paper: str
+    description: str
+    choices: dict[str, str]
+    values: tuple[str, ...]
+
+    def differences(self, base: "Variant") -> str:
+        """Return the options that differ from ``base``'s and the file's own values, as the command line has them."""
+        words = [f"{axis}={choice}" for axis, choice in self.choices.items() if choice != base.choices.get(axis)]
+        return " ".join(f"`{word}`" for word in [*words, *self.values]) or "nothing"
+
+
+def flatten(node: Any, prefix: str = "") -> Iterator[str]:
+    """Yield ``a.b=value`` for every value of nested mappings."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield f"{prefix}={node}"
+
+
+def choices(entries: list[Any]) -> dict[str, str]:
+    """Return the option that a defaults list chooses on each axis, its variants' own lists first."""
+    chosen: dict[str, str] = {}
+    for entry in entries:
+        if isinstance(entry, dict):
+            (axis, option), *_ = entry.items()
+            option = f"[{','.join(option)}]" if isinstance(option, list) else str(option)
+            chosen[axis.removeprefix("override").strip(" /")] = option
+        elif entry != "_self_":
+            chosen |= choices(load(config_folder() / "model" / f"{entry}.yaml").get("defaults", []))
+    return chosen
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a file of the configuration as it is written."""
+    loaded = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(loaded, dict)
+    return {str(key): value for key, value in loaded.items()}
+
+
+def read(path: Path) -> Variant:
+    """Read a variant: the first comment is its paper, the others say what it is."""
+    head = path.read_text().partition("defaults:")[0].splitlines()
+    comments = [line[2:] for line in head if line.startswith("# ") and not line.startswith("# @")]
+    body = load(path)
+    common = choices(load(config_folder() / "train.yaml")["defaults"])
+    chosen = common | choices(body.pop("defaults"))
+    return Variant(path.stem, comments[0], " ".join(comments[1:]), chosen, tuple(flatten(body)))
+
+
+def variants() -> list[Variant]:
+    """Read every variant, found on disk."""
+    return [read(path) for path in sorted((config_folder() / "model").glob("[!_]*.yaml"))]
+
+
+def measured() -> tuple[dict[str, float], str]:
+    """Return the gallery's last FIDs by variant, and how they were measured."""
+    path = DOCS / "gallery.json"
+    if not path.exists():
+        return {}, "No FID has been measured yet: `python scripts/gallery.py` does."
+    gallery = json.loads(path.read_text())
+    rows = {name: row for name, row in gallery["variants"].items() if row["fid"] is not None}
+    protocols = sorted({row["protocol"] for row in rows.values() if row["protocol"]})
+    told = (
+        f"FID ({', '.join(protocols)}) is from [the gallery](gallery.md): narrow networks, {gallery['kimg']:g} "
+        "thousand images of digits; it does not rank papers."
+    )
+    return {name: row["fid"] for name, row in rows.items()}, told
+
+
+def page(fids: dict[str, float], told: str) -> str:
+    """Return the page."""
+    found = variants()
+    base = next(variant for variant in found if variant.name == BASE)
+    lines = [
+        "# Variants",
+        "",
+        f"Made by `python scripts/variants_page.py` from `conf/model/`. Differences are from `model={BASE}`, as the "
+        "command line has them; values without an axis are the file's own.",
+        "",
+        told,
+        "",
+    ]
+    for variant in found:
+        file = f"conf/model/{variant.name}.yaml"
+        lines += [f"## {variant.name}", "", f"{variant.paper} {variant.description}".strip(), ""]
+        lines += [f"- differs by {variant.differences(base)}"]
+        lines += [f"- [{file}](../{file}); `ganforge train model={variant.name}`"]
+        lines += [f"- FID {fids[variant.name]:.2f}"] if variant.name in fids else []
+        lines += [""]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    target = DOCS / "variants.md"
+    target.write_text(page(*measured()))
+    print(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
