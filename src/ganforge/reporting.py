@@ -52,7 +52,7 @@ def farewell(config: DictConfig, folder: RunFolder, scores: dict[str, float]) ->
         ("samples/latest.png", "generated images, from the averaged generator"),
         ("curves.png", "losses and metrics against images seen"),
         ("metrics.csv", "every value logged"),
-        ("checkpoints/last.ckpt", "everything needed to go on; best.ckpt is the one with the lowest FID"),
+        ("checkpoints/last.ckpt", "everything needed to go on; best.ckpt scored best"),
         ("config.yaml", "the composed configuration; run.json has versions and the command"),
     ):
         if (folder.path / name).exists():

@@ -167,6 +167,11 @@ def test_odd_images_are_read(tmp_path):
     assert sorted(images.float().mean((1, 2, 3)).round().tolist()) == [0, 90, 156, 255]
 
 
+def test_labels_beyond_the_classes_are_refused():
+    with pytest.raises(GanforgeError, match=r"data.classes=7 and the dataset's labels go up to 9: set data.classes=10"):
+        ImageData(Digits(), image_size=8, channels=1, batch_size=4, classes=7).splits()
+
+
 @pytest.mark.parametrize("path", ["nowhere", None])
 def test_folder_that_is_not_there(tmp_path, path):
     with pytest.raises(GanforgeError, match=r"data\.source\.path"):

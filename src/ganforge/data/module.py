@@ -66,7 +66,19 @@ class ImageData(pl.LightningDataModule):
             self._splits = Splits(self._fit(loaded.train), self._fit(loaded.heldout))
             if not len(self._splits.train):
                 raise GanforgeError("The dataset's training split holds no image: check data.source.")
+            self._check_labels(self._splits.train)
         return self._splits
+
+    def _check_labels(self, train: ImageArray) -> None:
+        """Refuse labels that networks built for ``classes`` would index past their end."""
+        if self.classes is None or train.labels is None:
+            return
+        highest = int(train.labels.max())
+        if highest >= self.classes:
+            raise GanforgeError(
+                f"data.classes={self.classes} and the dataset's labels go up to {highest}: set "
+                f"data.classes={highest + 1}."
+            )
 
     def example(self) -> Batch:
         """Return a few made-up images of the shape and label range that batches have, before anything is loaded."""
