@@ -1,5 +1,10 @@
 """Fixtures: every test has its own working folder, offline, and a cache shared by the whole session."""
 
+import os
+
+# Tests' tensors are tiny: a second thread waits more than it works, and much more on a machine that does other things.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable
 from pathlib import Path
 

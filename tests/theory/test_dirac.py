@@ -10,6 +10,7 @@ from torch import Tensor
 from ganforge.losses import adversarial, f_divergence
 from ganforge.losses.adversarial import (
     AdversarialLoss,
+    EnergyMargin,
     Hinge,
     LeastSquares,
     Minimax,
@@ -42,6 +43,7 @@ LOSSES = [
     (LeastSquares(fake_label=-1.0, generator_label=0.0), 1.0, 0.0),
     (Wasserstein(), 1.0, 1.0),
     (Hinge(), 1.0, 1.0),
+    (EnergyMargin(), 1.0, 1.0),
     (RelativisticPaired(), 0.5, 0.5),
     (RelativisticAverage(), 1.0, 1.0),
     (RelativisticAverage(LeastSquares(fake_label=-1.0)), 2.0, 2.0),

@@ -40,7 +40,7 @@ def phases_of(module, batch, rounds):
 
 
 @pytest.mark.parametrize("name", IMAGES)
-@pytest.mark.parametrize("data", ["mnist5k", "cifar10"])
+@pytest.mark.parametrize("data", ["mnist5k", pytest.param("cifar10", marks=pytest.mark.slow)])
 def test_variant_takes_real_steps(name, data):
     module, batch = built(f"model={name}", f"data={data}")
     preflight(module, batch)
