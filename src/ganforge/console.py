@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ganforge.launch import environment_rank
+
 __all__ = ["log_to", "say"]
 
 _log = logging.getLogger("ganforge")
@@ -23,9 +25,7 @@ class _Console(logging.Handler):
 
 def say(message: str) -> None:
     """Tell the user something, from the first process only."""
-    from ganforge.distributed import rank
-
-    if rank() == 0:
+    if environment_rank() == 0:
         _log.info(message)
 
 

@@ -157,6 +157,29 @@ def test_features_that_are_not_finite(tmp_path):
         evaluation(lambda n, generator, ema: torch.zeros(n, 1, 32, 32))
 
 
+@pytest.mark.slow
+def test_inception_runs_from_a_weight_file(tmp_path, monkeypatch):
+    """The published file cannot be had here; one of its layout with random weights takes the same way in."""
+    from torch_fidelity import feature_extractor_inceptionv3 as fidelity
+
+    monkeypatch.setattr(fidelity, "load_state_dict_from_url", lambda url, progress: {})
+    monkeypatch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
+    names = ["2048", "logits_unbiased"]
+    network = fidelity.FeatureExtractorInceptionV3("random", names, verbose=False)
+    monkeypatch.undo()
+    path = tmp_path / "hub" / "checkpoints" / INCEPTION_FILE
+    path.parent.mkdir(parents=True)
+    torch.save(network.state_dict(), path)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    loaded = Inception().load()
+    images = torch.randint(0, 256, (3, 1, 32, 32), dtype=torch.uint8)
+    features, logits = loaded.module(images)
+    expected = network(images.expand(-1, 3, -1, -1).contiguous())
+    assert torch.equal(features, expected[0])
+    assert torch.equal(logits, expected[1])
+    assert features.shape == (3, loaded.dimensions)
+
+
 def test_inception_weights_that_are_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(GanforgeError, match=rf"put {INCEPTION_FILE} .* into '{tmp_path}.*download=true"):

@@ -1,5 +1,6 @@
 """The progress bar, and the log of losses and speed."""
 
+import os
 import sys
 import time
 
@@ -34,12 +35,15 @@ class Progress(pl.Callback):
         self._seen, self._time = module.images_seen, time.perf_counter()
         self._line_seen, self._line_time = self._seen, self._time
         if rank() == 0 and sys.stderr.isatty():
+            # A terminal that gives its size as 0 x 0 would make tqdm show nothing.
+            known = min(os.get_terminal_size(sys.stderr.fileno())) > 0
+            size = {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
             self._bar = tqdm(
                 total=module.total_images,
                 initial=module.images_seen,
                 unit="img",
                 unit_scale=True,
-                dynamic_ncols=True,
+                **size,
                 smoothing=0.05,
             )
 

@@ -129,8 +129,9 @@ class _InceptionFeatures(nn.Module):
 
     def forward(self, images: Tensor) -> Features:
         with torch.autocast(images.device.type, enabled=False):
-            features, logits = self.network(images.expand(-1, 3, -1, -1).contiguous())
-        return Features(features, logits)
+            # In parts: at 299 x 299 pixels a whole batch of samples would take gigabytes of activations.
+            parts = [self.network(part.expand(-1, 3, -1, -1).contiguous()) for part in images.split(64)]
+        return Features(*(torch.cat(field) for field in zip(*parts, strict=True)))
 
 
 class Inception(Extractor):
