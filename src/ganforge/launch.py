@@ -5,6 +5,8 @@ the composed configuration is written first, and every process reads it: a sweep
 children know nothing of Hydra.
 """
 
+import inspect
+import logging
 import os
 import signal
 import subprocess
@@ -36,9 +38,10 @@ def launch(config: Path, processes: int) -> None:
         Stopped: after Ctrl-C or SIGTERM, which is passed on once; the processes have saved.
         GanforgeError: if one failed; it has told why on the console.
     """
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command = [sys.executable, "-m", "ganforge.launch", "--standalone", f"--nproc-per-node={processes}"]
     command += ["--no-python", sys.executable, "-m", "ganforge.train", str(config)]
-    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)), **os.environ}
+    threads = str(max(1, (os.cpu_count() or 1) // processes))
+    environment = {"OMP_NUM_THREADS": threads, **os.environ}
     # A session of its own: Ctrl-C reaches this process alone, which asks the others once to save and end.
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     received: list[int] = []
@@ -61,3 +64,23 @@ def launch(config: Path, processes: int) -> None:
             f"One of the {processes} processes failed; its own message is above. What the last checkpoint holds is "
             "kept: add resume=true to go on."
         )
+
+
+def _torchrun() -> int:
+    """Run torch's launcher on the command line's arguments, without its reports: the processes tell what went wrong."""
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    logging.disable(logging.ERROR)
+    try:
+        inspect.unwrap(run.main)(sys.argv[1:])
+    except SignalException as signalled:
+        return 128 + int(signalled.sigval)
+    except ChildFailedError as failed:
+        return int(failed.get_first_failure()[1].exitcode)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_torchrun())

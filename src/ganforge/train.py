@@ -166,7 +166,8 @@ def _main() -> int:
             print(stop, file=sys.stderr)  # noqa: T201
         return stop.exit_code
     except GanforgeError as error:
-        print(f"ganforge: {error}", file=sys.stderr)  # noqa: T201
+        number = environment_rank()
+        print(f"ganforge{f' (process {number})' if number else ''}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
