@@ -20,8 +20,11 @@ __all__ = ["environment_rank", "inside_a_launched_process", "launch"]
 
 
 def inside_a_launched_process() -> bool:
-    """Whether torchrun, SLURM or another launcher has started this process as one of several."""
-    return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    """Whether torchrun, srun or another launcher has started this process as one of several.
+
+    An allocation alone (``salloc``, or ``sbatch`` without ``srun``) sets SLURM_NTASKS too, but starts one process.
+    """
+    return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
 
 
 def environment_rank() -> int:

@@ -244,3 +244,23 @@ def test_wheel_holds_the_configs():
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"] == {"conf": "ganforge/conf"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "inside", "rank"),
+    [
+        ({}, False, 0),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, False, 0),
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3"}, True, 3),
+        ({"LOCAL_RANK": "1", "RANK": "5"}, True, 5),
+    ],
+)
+def test_who_started_this_process(environment, inside, rank, monkeypatch):
+    from ganforge.launch import environment_rank, inside_a_launched_process
+
+    for name in ("LOCAL_RANK", "RANK", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert inside_a_launched_process() is inside
+    assert environment_rank() == rank
