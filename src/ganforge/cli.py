@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ganforge import __version__
@@ -10,8 +10,11 @@ from ganforge.errors import Stopped
 
 __all__ = ["main"]
 
+Task = Callable[[Any], dict[str, float]]
+
 _HELP = f"""ganforge {__version__}: experiments with generative adversarial networks
 
+  ganforge download data=NAME         fetch a dataset and the metrics' weights, for machines without internet
   ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, about three minutes on a
   laptop
 
@@ -41,22 +44,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command == "--version":
         print(__version__)
         return 0
-    if command != "train":
-        print(
-            f"ganforge: there is no command '{command}'; there is: train. See ganforge --help.",
-            file=sys.stderr,
-        )
-        return 2
-    return _train(rest)
+    if command == "download":
+        return _run([*rest, "download=true", "hydra.run.dir=."], _download)
+    if command == "train":
+        return _run(rest, _train)
+    print(
+        f"ganforge: there is no command '{command}'; there are: train, download. See ganforge --help.", file=sys.stderr
+    )
+    return 2
 
 
-def _train(overrides: list[str]) -> int:
-    """Compose, then train; every failure is one sentence unless ``debug=true``."""
+def _run(overrides: list[str], task: Task) -> int:
+    """Compose, then do the task; every failure is one sentence unless ``debug=true``."""
     # Hydra's grammar reads a bare true as a boolean, and a group's option must be a word.
     overrides = ["debug=trace" if override == "debug=true" else override for override in overrides]
     trace = "debug=trace" in overrides or bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
-        _hydra(overrides)
+        _hydra(overrides, task)
     except Stopped as stop:
         print(stop, file=sys.stderr)
         return stop.exit_code
@@ -78,7 +82,7 @@ def _sentence(error: Exception, overrides: list[str]) -> str:
     return str(cause) if cause is not None else explain(error, overrides)
 
 
-def _hydra(overrides: list[str]) -> None:
+def _hydra(overrides: list[str], do: Task) -> None:
     """Let Hydra parse, compose and launch; its own error printing is switched off, ours is better."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -92,7 +96,7 @@ def _hydra(overrides: list[str]) -> None:
     def task(config: Any) -> dict[str, float]:
         sys.argv = original
         try:
-            return _task(config)
+            return do(config)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise
@@ -113,7 +117,7 @@ def _hydra(overrides: list[str]) -> None:
         raise failure[0]
 
 
-def _task(config: Any) -> dict[str, float]:
+def _train(config: Any) -> dict[str, float]:
     """Train one composed configuration."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -125,19 +129,29 @@ def _task(config: Any) -> dict[str, float]:
     return train(config)
 
 
+def _download(config: Any) -> dict[str, float]:
+    """Fetch what a training run of this configuration would need from the network, and do nothing else."""
+    from hydra.utils import instantiate
+
+    splits = instantiate(config.data).splits()
+    print(f"data: {len(splits.train):,} training and {len(splits.heldout):,} held-out images in '{config.paths.data}'")
+    if config.metrics is not None:
+        loaded = instantiate(config.metrics.protocol).extractor.load()
+        print(f"metrics: {config.metrics.protocol.name}, weights {loaded.weights}")
+    return {}
+
+
 def _complete(arguments: list[str]) -> int:
     """Answer the shell's completion: Hydra completes the words after ``train``."""
     line = os.environ.get("COMP_LINE", "")
+    commands = ("train", "download")
     words = line.split()
-    if (
-        arguments[1].startswith("query")
-        and len(words) < (2 if not line.endswith(" ") else 1) + 1
-        and "train" not in words
-    ):
-        print("train")
+    chosen = words[1] if len(words) > 1 else ""
+    if arguments[1].startswith("query") and chosen not in commands:
+        print(*commands)
         return 0
-    os.environ["COMP_LINE"] = line.replace(" train ", " ", 1)
-    _hydra(arguments)
+    os.environ["COMP_LINE"] = line.replace(f" {chosen} ", " ", 1)
+    _hydra(arguments, _train)
     return 0
 
 

@@ -61,7 +61,9 @@ def launch(config: Path, processes: int) -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
     if received:
-        raise Stopped("Stopped and saved. To go on, repeat the command with resume=true.", 128 + received[0])
+        raise Stopped(
+            "Stopped; the last checkpoint is kept. To go on, repeat the command with resume=true.", 128 + received[0]
+        )
     if code:
         raise GanforgeError(
             f"One of the {processes} processes failed; its own message is above. What the last checkpoint holds is "

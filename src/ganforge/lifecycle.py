@@ -15,7 +15,7 @@ from ganforge.launch import environment_rank
 from ganforge.reporting import format_scores
 from ganforge.runs import RunFolder
 
-__all__ = ["check_space", "claim", "processes_wanted", "recorded"]
+__all__ = ["check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
 
 
 def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
@@ -26,15 +26,13 @@ def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
         raise GanforgeError(f"Process {writer} is training this very run in '{folder.path}': wait for it, or stop it.")
     if config.force:
         if leads:
-            folder.clear()
+            folder.set_aside()
     elif folder.status().get("state") == "finished" and isinstance(config.resume, bool):
         return _already_finished(folder)
     elif folder.has_checkpoint() and config.resume is False:
-        seen = folder.status().get("images_seen", 0)
         raise GanforgeError(
-            f"An unfinished run of this configuration is in '{folder.path}' (last known at {seen:,} images): add "
-            f"resume=true to "
-            "go on, or force=true to delete it and start over."
+            f"An unfinished run of this configuration is in '{folder.path}': add resume=true to go on, or "
+            "force=true to delete it and start over."
         )
     return None
 
@@ -55,33 +53,33 @@ def recorded(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        told = _told(error, folder)
+        told = in_one_sentence(error, folder)
         state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
         with suppress(OSError):  # a full disk, most likely: the message on the console is what counts
             folder.update(state=state, error=str(told), ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+            folder.settle()
         if told is error:
             raise
         raise told from error
     folder.update(state="finished", ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    folder.settle()
 
 
-def _told(error: BaseException, folder: RunFolder) -> BaseException:
+def in_one_sentence(error: BaseException, folder: RunFolder) -> BaseException:
     """Return a sentence for errors of the system, and the error itself for all others."""
     import torch
 
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return GanforgeError(
             "The GPU's memory is full: set model.accumulate=2 (the same step in half the memory), lower "
-            "data.batch_size, or use "
-            "trainer.precision=bf16-mixed."
+            "data.batch_size, or use trainer.precision=bf16-mixed."
         )
     cause: BaseException | None = error
     while cause is not None:
         if (isinstance(cause, OSError) and cause.errno == errno.ENOSPC) or "No space left on device" in str(cause):
             return GanforgeError(
                 f"No space left for '{folder.path}': free some, then repeat the command with resume=true; the "
-                f"checkpoints "
-                "written before are whole."
+                "checkpoints written before are whole."
             )
         cause = cause.__cause__
     return error
@@ -98,8 +96,7 @@ def processes_wanted(config: DictConfig) -> int:
     if accelerator in ("cuda", "gpu") and not cuda:
         raise GanforgeError(
             f"trainer.accelerator={accelerator} was asked for and torch {torch.__version__} sees no CUDA device "
-            f"here: use "
-            "trainer=cpu or trainer=auto, or check the driver with nvidia-smi."
+            "here: use trainer=cpu or trainer=auto, or check the driver with nvidia-smi."
         )
     on_cuda = cuda > 0 and accelerator in ("auto", "cuda", "gpu")
     if devices == "auto":
@@ -120,6 +117,5 @@ def check_space(folder: RunFolder, model: Any) -> None:
     if free < needed:
         raise GanforgeError(
             f"'{folder.path}' has {free / 1e6:,.0f} MB free and the run's checkpoints need about {needed / 1e6:,.0f} "
-            f"MB: make room, "
-            "or choose another folder with paths.outputs=FOLDER."
+            "MB: make room, or choose another folder with paths.outputs=FOLDER."
         )

@@ -72,9 +72,25 @@ class RunFolder:
         """Whether there is something to go on from."""
         return any((self.checkpoints / name).exists() for name in ("last.ckpt", "previous.ckpt"))
 
-    def clear(self) -> None:
-        """Delete everything in the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    @property
+    def _aside(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.replaced")
+
+    def set_aside(self) -> None:
+        """Move what an earlier run left out of the way; :meth:`settle` decides what becomes of it."""
+        shutil.rmtree(self._aside, ignore_errors=True)
+        if self.path.exists():
+            self.path.rename(self._aside)
+
+    def settle(self) -> None:
+        """Delete what was set aside once this run has a checkpoint; until then a failed start gives it back."""
+        if not self._aside.exists():
+            return
+        if self.has_checkpoint():
+            shutil.rmtree(self._aside, ignore_errors=True)
+        else:
+            shutil.rmtree(self.path, ignore_errors=True)
+            self._aside.rename(self.path)
 
     def begin(self, config: DictConfig, command: list[str]) -> None:
         """Record the configuration, the command line, the code's commit and the packages' versions."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ganforge.complaints import explain, find_cause
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Stopped
 from ganforge.launch import environment_rank, inside_a_launched_process, launch
-from ganforge.lifecycle import check_space, claim, processes_wanted, recorded
+from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
 from ganforge.runs import RunFolder, checkpoint_to_resume, command_line
 
@@ -32,9 +33,9 @@ def train(config: DictConfig) -> dict[str, float]:
             return finished
         if environment_rank() > 0:  # started by SLURM beside the process that keeps the records
             return _train_here(config, folder)
-        processes = 1 if inside_a_launched_process() else processes_wanted(config)
-        folder.begin(config, command_line())
         with recorded(folder):
+            processes = 1 if inside_a_launched_process() else processes_wanted(config)
+            folder.begin(config, command_line())
             if processes == 1:
                 return _train_here(config, folder)
             launch(folder.path / "config.yaml", processes)
@@ -117,7 +118,7 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
     if state["images_seen"] >= model.total_images:
         raise GanforgeError(
             f"'{path}' is at {state['images_seen']:,} images and total_kimg={config.total_kimg:g} is reached: raise "
-            f"total_kimg."
+            "total_kimg."
         )
     if state.get("wandb_run_id") and not (folder.path / ID_FILE).exists():
         (folder.path / ID_FILE).write_text(state["wandb_run_id"])
@@ -147,8 +148,7 @@ def _raise_if_stopped(callbacks: list[Any], model: Any, config: DictConfig) -> N
         if isinstance(callback, Interrupt) and callback.received and model.images_seen < model.total_images:
             raise Stopped(
                 f"Stopped and saved at {model.images_seen:,} of {model.total_images:,} images. To go on, repeat the "
-                f"command with "
-                "resume=true.",
+                "command with resume=true.",
                 128 + callback.received,
             )
 
@@ -165,9 +165,13 @@ def _main() -> int:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201
         return stop.exit_code
-    except GanforgeError as error:
+    except Exception as error:
+        if config.trace:
+            raise
+        told = in_one_sentence(error, folder)
         number = environment_rank()
-        print(f"ganforge{f' (process {number})' if number else ''}: {error}", file=sys.stderr)  # noqa: T201
+        speaker = f"ganforge (process {number})" if number else "ganforge"
+        print(f"{speaker}: {find_cause(told) or explain(told, [])}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -49,8 +49,8 @@ def test_bad_input_is_one_sentence(overrides, sentence, capsys, monkeypatch, tmp
     assert told.startswith("ganforge: ")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_cuda_that_is_absent(capsys):
+def test_cuda_that_is_absent(capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert cli.main(["train", "trainer=gpu"]) == 1
     assert "sees no CUDA device" in capsys.readouterr().err
 
@@ -82,7 +82,7 @@ def test_unknown_command_and_version(capsys):
 def test_completion(monkeypatch, capsys):
     monkeypatch.setenv("COMP_LINE", "ganforge ")
     assert cli.main(["-sc", "query=bash"]) == 0
-    assert capsys.readouterr().out.split() == ["train"]
+    assert capsys.readouterr().out.split() == ["train", "download"]
     monkeypatch.setenv("COMP_LINE", "ganforge train model=dc")
     cli.main(["-sc", "query=bash"])
     assert "model=dcgan" in capsys.readouterr().out.split()
@@ -214,6 +214,28 @@ def test_resumed_run_equals_uninterrupted_one(train, capsys, monkeypatch, tmp_pa
     for name, value in whole["state_dict"].items():
         assert torch.equal(value, parts["state_dict"][name]), name
     assert any(name.startswith("generator_ema") for name in whole["state_dict"])
+
+
+def test_force_that_cannot_start_gives_the_old_run_back(train, run_folder, capsys, monkeypatch, tmp_path):
+    assert train() == 0
+    before = {path.name: path.read_bytes() for path in (run_folder() / "checkpoints").iterdir()}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert train("force=true", "trainer.accelerator=cuda") == 1
+    assert "sees no CUDA device" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (run_folder() / "checkpoints").iterdir()} == before
+    assert json.loads((run_folder() / "run.json").read_text())["state"] == "finished"
+    assert train() == 0
+    assert "This run is finished" in capsys.readouterr().out
+
+
+def test_download_without_a_network_need(capsys, tmp_path):
+    assert cli.main(["download", "data=mnist5k"]) == 0
+    told = capsys.readouterr().out
+    assert "4,500 training and 500 held-out images" in told
+    assert "weights" in told
+    assert not list(tmp_path.glob("outputs/*"))
+    assert cli.main(["download", "data=image_folder"]) == 1
+    assert "data.source.path=FOLDER" in capsys.readouterr().err
 
 
 def test_another_process_in_the_same_run(train, run_folder, capsys, monkeypatch):

@@ -10,7 +10,7 @@ from ganforge.data.embedded import Digits, Mnist5k
 from ganforge.data.fit import fit
 from ganforge.data.folder import ImageFolder
 from ganforge.data.module import ImageData
-from ganforge.data.torchvision import TorchVision
+from ganforge.data.torchvision import TorchVision, in_memory
 from ganforge.errors import GanforgeError
 from ganforge.images import Batch, grid, normalise, quantise
 
@@ -99,6 +99,35 @@ def test_digits():
     splits = Digits().load(8, 1)
     assert len(splits.train) + len(splits.heldout) == 1797
     assert splits.train.images.max() == 255
+
+
+class Layout:
+    """What torchvision's dataset classes look like from outside; the real files are downloads."""
+
+    def __init__(self, data, **labels):
+        self.data = data
+        vars(self).update(labels)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "shape"),
+    [
+        (
+            Layout(torch.arange(2 * 28 * 28).view(2, 28, 28).to(torch.uint8), targets=torch.tensor([3, 1])),
+            (2, 1, 28, 28),
+        ),
+        (Layout(np.arange(2 * 32 * 32 * 3).reshape(2, 32, 32, 3).astype(np.uint8), targets=[3, 1]), (2, 3, 32, 32)),
+        (Layout(np.zeros((2, 3, 96, 96), np.uint8), labels=np.array([3, 1])), (2, 3, 96, 96)),
+    ],
+    ids=["MNIST", "CIFAR", "STL10 and SVHN"],
+)
+def test_layouts_of_torchvision(dataset, shape):
+    array = in_memory(dataset)
+    assert array.images.shape == shape
+    assert array.images.dtype == torch.uint8
+    assert array.labels.tolist() == [3, 1]
+    if shape[1:] == (3, 32, 32):
+        assert torch.equal(array.images[0, :, 0, 1], torch.from_numpy(dataset.data[0, 0, 1]))
 
 
 def test_dataset_that_is_not_there(tmp_path):

@@ -71,11 +71,8 @@ class Scoring(Clocked):
         super().__init__(every_kimg)
         self.last: dict[str, float] = {}
         self.best: dict[str, float] = {}
-
-    @property
-    def tag(self) -> str:
-        """The protocol's name and hash; known once training has started."""
-        raise NotImplementedError
+        #: The protocol's name and hash; subclasses set it before the first measurement.
+        self.tag = ""
 
     def keep(self, trainer: pl.Trainer, module: AdversarialModule, values: dict[str, float]) -> None:
         """Remember and log values measured now."""

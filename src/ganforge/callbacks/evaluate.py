@@ -35,17 +35,13 @@ class Evaluate(Scoring):
         self.protocol, self.cache, self.batch_size = protocol, Path(cache).expanduser(), batch_size
         self._evaluation: Evaluation | None = None
 
-    @property
-    def tag(self) -> str:
-        """The protocol's name and hash; known once training has started."""
-        return "" if self._evaluation is None else self._evaluation.tag
-
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Load the extractor and measure the real images."""
         data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
         if self._evaluation is None:
             device = pl_module.device
             self._evaluation = Evaluation(self.protocol, data.splits(), self.cache, device, self.batch_size)
+            self.tag = self._evaluation.tag
 
     def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Sample, measure, log."""

@@ -43,17 +43,11 @@ class ModeCoverage(Scoring):
     def __init__(self, protocol: ModeProtocol, every_kimg: float) -> None:
         super().__init__(every_kimg)
         self.protocol = protocol
-        self._tag = ""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refuse data without modes before training."""
         mixture = _mixture(trainer, self)
-        self._tag = self.protocol.tag(mixture.centres, mixture.sigma)
-
-    @property
-    def tag(self) -> str:
-        """See :class:`Scoring`."""
-        return self._tag
+        self.tag = self.protocol.tag(mixture.centres, mixture.sigma)
 
     def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Sample, measure and log, on rank 0."""

@@ -30,11 +30,6 @@ class StackedCoverage(Scoring):
         self.protocol, self.batch_size = protocol, batch_size
         self._evaluation: StackedEvaluation | None = None
 
-    @property
-    def tag(self) -> str:
-        """See :class:`Scoring`."""
-        return "" if self._evaluation is None else self._evaluation.tag
-
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Load the classifier; refuse data that are not stacked digits."""
         data = getattr(trainer, "datamodule", None)
@@ -46,6 +41,7 @@ class StackedCoverage(Scoring):
         labels = data.splits().train.labels
         assert labels is not None
         self._evaluation = StackedEvaluation(self.protocol, labels, pl_module.device, self.batch_size)
+        self.tag = self._evaluation.tag
 
     def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Sample, measure, log; every rank does its share."""

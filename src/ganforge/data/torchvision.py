@@ -10,7 +10,7 @@ from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.decoded import decode
 from ganforge.errors import GanforgeError
 
-__all__ = ["CelebA", "TorchVision"]
+__all__ = ["CelebA", "TorchVision", "in_memory", "open_dataset"]
 
 
 class TorchVision:
@@ -41,7 +41,7 @@ class TorchVision:
 
     def load(self, image_size: int, channels: int) -> Splits:
         """Return both splits at the dataset's own size."""
-        return Splits(_array(self._open(self.train)), _array(self._open(self.heldout)))
+        return Splits(in_memory(self._open(self.train)), in_memory(self._open(self.heldout)))
 
     def _open(self, which: dict[str, Any]) -> Any:
         return open_dataset(self.name, self.root, self.download, which)
@@ -73,7 +73,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _array(dataset: Any) -> ImageArray:
+def in_memory(dataset: Any) -> ImageArray:
     """Turn torchvision's in-memory arrays, of any of its layouts, into ``(n, c, h, w)`` uint8."""
     images = torch.as_tensor(np.asarray(dataset.data))
     if images.ndim == 3:

@@ -43,7 +43,7 @@ class Evaluation:
         self.protocol, self.device, self.batch_size = protocol, device, batch_size
         self._extractor = protocol.extractor.load()
         self._extractor.module.to(device)
-        self.tag = protocol.tag(self._extractor.weights)
+        self.tag = protocol.tag(self._extractor.weights, batch_size)
         self.real = self._real_moments(data, cache)
 
     def _extract(self, images: Tensor) -> Features:

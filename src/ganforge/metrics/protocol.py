@@ -46,8 +46,13 @@ class Protocol:
         if not 1 <= self.inception_splits <= self.num_fake:
             raise GanforgeError("protocol.inception_splits must be between 1 and protocol.num_fake.")
 
-    def describe(self, weights: str) -> dict[str, Any]:
-        """Return the protocol as plain values; ``weights`` is the extractor's hash."""
+    def describe(self, weights: str, sample_batch: int) -> dict[str, Any]:
+        """Return the protocol as plain values.
+
+        Args:
+            weights: the extractor's hash.
+            sample_batch: images drawn from one random stream; another size draws another sample.
+        """
         return {
             "extractor": self.extractor.name,
             "extractor_weights": weights,
@@ -60,9 +65,10 @@ class Protocol:
             "generator": self.weights,
             "batch_norm": "running statistics",
             "seed": self.seed,
+            "sample_batch": sample_batch,
         }
 
-    def tag(self, weights: str) -> str:
+    def tag(self, weights: str, sample_batch: int) -> str:
         """Return the name with eight digits of the hash of :meth:`describe`: what travels with every value."""
-        text = json.dumps(self.describe(weights), sort_keys=True)
+        text = json.dumps(self.describe(weights, sample_batch), sort_keys=True)
         return f"{self.name}@{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
