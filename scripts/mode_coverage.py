@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-LOSSES = "ganforge.losses"
 #: What each variant changes in experiment=mixture. WGAN-GP's coefficient and betas are those of its authors'
 #: toy experiments, R3GAN's betas are its paper's; its gamma, 0.01, is a guess for points. Nothing was tuned.
 VARIANTS: dict[str, list[str]] = {
@@ -25,17 +24,19 @@ VARIANTS: dict[str, list[str]] = {
     "pacgan2": ["model=pacgan", "data.batch_size=200"],
     "wgan_gp": [
         "model=dcgan",
-        f"loss._target_={LOSSES}.adversarial.Wasserstein",
-        f"+term.gradient_penalty={{_target_:{LOSSES}.gradient_penalty.GradientPenalty,weight:0.1}}",
+        "loss=wasserstein",
+        "term=[gradient_penalty]",
+        "term.gradient_penalty.weight=0.1",
         "model.n_critic=5",
         "optimizer.generator.betas=[0.5,0.9]",
         "optimizer.discriminator.betas=[0.5,0.9]",
     ],
     "rpgan_r1_r2": [
         "model=dcgan",
-        f"loss._target_={LOSSES}.adversarial.RelativisticPaired",
-        f"+term.r1={{_target_:{LOSSES}.gradient_penalty.R1,weight:0.01}}",
-        f"+term.r2={{_target_:{LOSSES}.gradient_penalty.R2,weight:0.01}}",
+        "loss=relativistic_paired",
+        "term=[r1,r2]",
+        "term.r1.weight=0.01",
+        "term.r2.weight=0.01",
         "optimizer.generator.betas=[0.0,0.99]",
         "optimizer.discriminator.betas=[0.0,0.99]",
     ],
@@ -184,7 +185,7 @@ def write(runs: list[Run], arguments: argparse.Namespace) -> None:
     print(arguments.target)
 
 
-def parse() -> argparse.Namespace:
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--steps", type=int, default=10_000, help="discriminator steps a run")
     parser.add_argument("--seeds", type=int, default=5, help="runs a cell: seeds 0, 1, ...")
@@ -196,7 +197,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--outputs", type=Path, default=Path("outputs/mode_coverage"), help="folder of the runs")
     parser.add_argument("--target", type=Path, default=Path("docs/mode_coverage.md"), help="the page")
     parser.add_argument("--only-table", action="store_true", help="write the page from what is finished")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def main() -> int:

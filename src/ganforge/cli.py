@@ -2,15 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from ganforge import __version__
 from ganforge.errors import Stopped
 
 __all__ = ["main"]
-
-Task = Callable[[Any], dict[str, float]]
 
 _HELP = f"""ganforge {__version__}: experiments with generative adversarial networks
 
@@ -32,35 +32,61 @@ more
 """
 
 
+@dataclass(frozen=True)
+class Command:
+    """A word after ``ganforge``.
+
+    Attributes:
+        task: ``module:function``, imported once the configuration is valid.
+        config: the configuration that Hydra composes for it; ``None``: the function takes the words as they are, and
+            returns the exit status.
+        overrides: added to the user's.
+    """
+
+    task: str
+    config: str | None = "train"
+    overrides: tuple[str, ...] = ()
+
+    def __call__(self, argument: Any) -> Any:
+        """Import the task and do it."""
+        module, _, function = self.task.partition(":")
+        return getattr(import_module(module), function)(argument)
+
+
+COMMANDS = {
+    "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
+    "train": Command("ganforge.train:train"),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["-sc"]:
         return _complete(arguments)
-    command, *rest = arguments or ["--help"]
-    if command in ("-h", "--help", "help"):
+    name, *rest = arguments or ["--help"]
+    if name in ("-h", "--help", "help"):
         print(_HELP)
         return 0
-    if command == "--version":
+    if name == "--version":
         print(__version__)
         return 0
-    if command == "download":
-        return _run([*rest, "download=true", "hydra.run.dir=."], _download)
-    if command == "train":
-        return _run(rest, _train)
-    print(
-        f"ganforge: there is no command '{command}'; there are: train, download. See ganforge --help.", file=sys.stderr
-    )
-    return 2
+    if name not in COMMANDS:
+        names = ", ".join(COMMANDS)
+        print(f"ganforge: there is no command '{name}'; there are: {names}. See ganforge --help.", file=sys.stderr)
+        return 2
+    return _run(COMMANDS[name], rest)
 
 
-def _run(overrides: list[str], task: Task) -> int:
+def _run(command: Command, words: list[str]) -> int:
     """Compose, then do the task; every failure is one sentence unless ``debug=true``."""
     # Hydra's grammar reads a bare true as a boolean, and a group's option must be a word.
-    overrides = ["debug=trace" if override == "debug=true" else override for override in overrides]
-    trace = "debug=trace" in overrides or bool(os.environ.get("HYDRA_FULL_ERROR"))
+    words = ["debug=trace" if word == "debug=true" else word for word in [*words, *command.overrides]]
+    trace = "debug=trace" in words or bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
-        _hydra(overrides, task)
+        if command.config is None:
+            return int(command([word for word in words if word != "debug=trace"]))
+        _hydra(words, command)
     except Stopped as stop:
         print(stop, file=sys.stderr)
         return stop.exit_code
@@ -70,7 +96,7 @@ def _run(overrides: list[str], task: Task) -> int:
     except Exception as error:
         if trace:
             raise
-        print(f"ganforge: {_sentence(error, overrides)}", file=sys.stderr)
+        print(f"ganforge: {_sentence(error, words)}", file=sys.stderr)
         return 1
     return 0
 
@@ -82,21 +108,23 @@ def _sentence(error: Exception, overrides: list[str]) -> str:
     return str(cause) if cause is not None else explain(error, overrides)
 
 
-def _hydra(overrides: list[str], do: Task) -> None:
+def _hydra(overrides: list[str], command: Command) -> None:
     """Let Hydra parse, compose and launch; its own error printing is switched off, ours is better."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from ganforge.complaints import check_values
     from ganforge.config import config_folder, register_resolvers
 
     register_resolvers()
     failure: list[Exception] = []
 
-    def task(config: Any) -> dict[str, float]:
+    def task(config: Any) -> Any:
         sys.argv = original
         try:
-            return do(config)
+            check_values(config, HydraConfig.get().overrides.task)
+            return command(config)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise
@@ -108,7 +136,7 @@ def _hydra(overrides: list[str], do: Task) -> None:
     previous = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(task)()
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command.config)(task)()
     finally:
         sys.argv = original
         if previous is None:
@@ -117,41 +145,18 @@ def _hydra(overrides: list[str], do: Task) -> None:
         raise failure[0]
 
 
-def _train(config: Any) -> dict[str, float]:
-    """Train one composed configuration."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from ganforge.complaints import check_values
-
-    check_values(config, HydraConfig.get().overrides.task)
-    from ganforge.train import train
-
-    return train(config)
-
-
-def _download(config: Any) -> dict[str, float]:
-    """Fetch what a training run of this configuration would need from the network, and do nothing else."""
-    from hydra.utils import instantiate
-
-    splits = instantiate(config.data).splits()
-    print(f"data: {len(splits.train):,} training and {len(splits.heldout):,} held-out images in '{config.paths.data}'")
-    if config.metrics is not None:
-        loaded = instantiate(config.metrics.protocol).extractor.load()
-        print(f"metrics: {config.metrics.protocol.name}, weights {loaded.weights}")
-    return {}
-
-
 def _complete(arguments: list[str]) -> int:
-    """Answer the shell's completion: Hydra completes the words after ``train``."""
+    """Answer the shell's completion: Hydra completes the words after the command."""
     line = os.environ.get("COMP_LINE", "")
-    commands = ("train", "download")
     words = line.split()
     chosen = words[1] if len(words) > 1 else ""
-    if arguments[1].startswith("query") and chosen not in commands:
-        print(*commands)
+    if arguments[1].startswith("query") and chosen not in COMMANDS:
+        print(*COMMANDS)
         return 0
     os.environ["COMP_LINE"] = line.replace(f" {chosen} ", " ", 1)
-    _hydra(arguments, _train)
+    command = COMMANDS.get(chosen, COMMANDS["train"])
+    if command.config is not None:
+        _hydra(arguments, command)
     return 0
 
 

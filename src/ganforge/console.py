@@ -30,11 +30,13 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def log_to(path: Path) -> Iterator[None]:
-    """Send what :func:`say` says to the console and to a file, which is appended to."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [_Console(), logging.FileHandler(path, delay=True)]
-    handlers[1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+def log_to(path: Path | None) -> Iterator[None]:
+    """Send what :func:`say` says to the console and, where there is a ``path``, to that file, which is appended to."""
+    handlers: list[logging.Handler] = [_Console()]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, delay=True))
+        handlers[1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     level, propagate = _log.level, _log.propagate
     _log.setLevel(logging.INFO)
     _log.propagate = False

@@ -82,7 +82,7 @@ def test_unknown_command_and_version(capsys):
 def test_completion(monkeypatch, capsys):
     monkeypatch.setenv("COMP_LINE", "ganforge ")
     assert cli.main(["-sc", "query=bash"]) == 0
-    assert capsys.readouterr().out.split() == ["train", "download"]
+    assert {"train", "download"} <= set(capsys.readouterr().out.split())
     monkeypatch.setenv("COMP_LINE", "ganforge train model=dc")
     cli.main(["-sc", "query=bash"])
     assert "model=dcgan" in capsys.readouterr().out.split()

@@ -1,0 +1,21 @@
+"""Fetch what a run needs from the network, for machines that have none."""
+
+from omegaconf import DictConfig
+
+from ganforge.console import log_to, say
+
+__all__ = ["download"]
+
+
+def download(config: DictConfig) -> None:
+    """Fetch the configuration's dataset and its metrics' weights, and do nothing else."""
+    from hydra.utils import instantiate
+
+    with log_to(None):
+        splits = instantiate(config.data).splits()
+        say(
+            f"data: {len(splits.train):,} training and {len(splits.heldout):,} held-out images in '{config.paths.data}'"
+        )
+        if config.metrics is not None:
+            loaded = instantiate(config.metrics.protocol).extractor.load()
+            say(f"metrics: {config.metrics.protocol.name}, weights {loaded.weights}")

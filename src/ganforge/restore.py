@@ -1,0 +1,121 @@
+"""A finished or unfinished run, brought back from its folder: for evaluation, sampling and comparison."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ganforge.errors import GanforgeError
+from ganforge.runs import RunFolder, checkpoint_to_resume
+
+__all__ = ["Restored", "read_config", "restore"]
+
+#: Whose classes a run's configuration may build. It comes from a file, perhaps somebody else's.
+_KNOWN = ("ganforge.", "torch.optim.", "torch.nn.")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A run's model with a checkpoint's weights.
+
+    Attributes:
+        folder: the run's folder.
+        config: its composed configuration, as it was trained.
+        module: the training module, on the CPU, in evaluation mode; ``module.sample`` draws from it.
+        checkpoint: the file that the weights are from.
+        images_seen: how many real images it had been trained on.
+    """
+
+    folder: RunFolder
+    config: DictConfig
+    module: Any
+    checkpoint: Path
+    images_seen: int
+
+    def data(self) -> Any:
+        """Build the data module that the run was trained on; nothing is read before its ``splits()``."""
+        from hydra.utils import instantiate
+
+        return instantiate(self.config.data)
+
+
+def restore(run: str | Path, checkpoint: str = "last") -> Restored:
+    """Bring back a run.
+
+    Args:
+        run: the run's folder, or one of its checkpoint files.
+        checkpoint: ``last``, ``previous``, ``best``, or a file's path; not read where ``run`` is a file.
+
+    Raises:
+        GanforgeError: if there is no run, or its checkpoint is missing, damaged or not of its configuration.
+    """
+    from hydra.utils import instantiate
+
+    path = Path(run).expanduser()
+    if path.is_file():
+        path, checkpoint = path.resolve().parent.parent, str(path.resolve())
+    config = read_config(path)
+    folder = RunFolder(path)
+    file, content = checkpoint_to_resume(folder, checkpoint)
+    module = instantiate(config.model)
+    try:
+        module.load_state_dict(content["state_dict"])
+    except (RuntimeError, KeyError) as error:
+        raise GanforgeError(
+            f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes "
+            f"({str(error).splitlines()[-1].strip()[:160]}): it is from another run or another version of ganforge."
+        ) from error
+    images_seen = int(content["ganforge"]["images_seen"])
+    module.images_seen = images_seen
+    return Restored(folder, config, module.eval().requires_grad_(False), file, images_seen)
+
+
+def read_config(folder: Path) -> DictConfig:
+    """Return the composed configuration that a run's folder holds.
+
+    Raises:
+        GanforgeError: if there is none, it cannot be read, or it names code that is not ganforge's or torch's.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise GanforgeError(
+            f"'{folder}' is no run's folder, it holds no config.yaml: give outputs/<name>/<signature>, or a checkpoint."
+        )
+    try:
+        config = OmegaConf.load(path)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise GanforgeError(f"'{path}' cannot be read ({reason}): repeat the run with force=true.") from error
+    if not isinstance(config, DictConfig) or "model" not in config:
+        raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
+    for target in _targets(OmegaConf.to_container(config, resolve=False)):
+        if not _is_known_class(target):
+            raise GanforgeError(
+                f"'{path}' asks to build '{target}', which is neither ganforge's nor torch's: compose the run yourself "
+                "with the training command if you trust it."
+            )
+    return config
+
+
+def _is_known_class(target: str) -> bool:
+    """Whether ``target`` is a class that ganforge or torch defines, not merely one that their modules import."""
+    from hydra.utils import get_object
+
+    if not target.startswith(_KNOWN):
+        return False
+    try:
+        found = get_object(target)
+    except Exception:
+        return False
+    return isinstance(found, type) and f"{found.__module__}.".startswith(_KNOWN)
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Yield every ``_target_`` below ``node``."""
+    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and "_target_" in node:
+        yield str(node["_target_"])
+    for value in values:
+        yield from _targets(value)
