@@ -1,9 +1,9 @@
 """The scripts that make the tables of docs/ ask for runs that can be built."""
 
-import mode_coverage
 import pytest
 from hydra.utils import instantiate
 
+import mode_coverage
 from ganforge.config import compose
 
 RUNS = {f"{run.mixture}_{run.variant}": run for run in mode_coverage.plan(mode_coverage.parse([])) if run.seed == 0}
