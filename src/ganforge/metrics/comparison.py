@@ -1,0 +1,70 @@
+"""What a metric sees: generated images beside real ones, through one extractor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ganforge.metrics.extractors import Features
+from ganforge.metrics.scores import Moments
+
+__all__ = ["Comparison", "Metric"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Generated images beside real ones. All ranks hold the same one; tensors lie on one device.
+
+    Fields that a metric does not name in its ``needs`` may be ``None``.
+
+    Attributes:
+        fake_features: ``(n, d)`` float32.
+        fake_logits: ``(n, classes)`` float32 of the extractor.
+        seed: the protocol's; randomness comes from ``rng.torch_generator(seed, purpose)``.
+        extract: maps ``(n, c, h, w)`` uint8 images to :class:`Features`.
+        fake_images: ``(m, c, h, w)`` uint8, the first ``m`` of the generated ones, on the CPU.
+        fake_labels: ``(n,)`` int64 classes that the images were generated for.
+        real_moments: of the protocol's real images.
+        real_features: ``(r, d)`` of the protocol's real images.
+        real_logits: ``(r, classes)``.
+        real_images: ``(r, c, h, w)`` uint8, on the CPU.
+        real_labels: ``(r,)``.
+        train_features: of what the model was trained on, whatever the protocol's split.
+        heldout_features: of what it has never seen.
+        train_images, heldout_images: the same as uint8 images, on the CPU.
+        train_labels, heldout_labels: their classes.
+        path_pairs: ``(n, epsilon, generator)`` to two ``(n, c, h, w)`` batches in [-1, 1], generated at ``t`` and
+            ``t + epsilon`` of paths between latents.
+    """
+
+    fake_features: Tensor
+    fake_logits: Tensor
+    seed: int
+    extract: Callable[[Tensor], Features]
+    fake_images: Tensor | None = None
+    fake_labels: Tensor | None = None
+    real_moments: Moments | None = None
+    real_features: Tensor | None = None
+    real_logits: Tensor | None = None
+    real_images: Tensor | None = None
+    real_labels: Tensor | None = None
+    train_features: Tensor | None = None
+    heldout_features: Tensor | None = None
+    train_images: Tensor | None = None
+    heldout_images: Tensor | None = None
+    train_labels: Tensor | None = None
+    heldout_labels: Tensor | None = None
+    path_pairs: Callable[[int, float, torch.Generator], tuple[Tensor, Tensor]] | None = None
+
+
+class Metric(Protocol):
+    """One published measure: a frozen dataclass of its parameters, which are part of the protocol's hash."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The fields of :class:`Comparison` that must not be ``None``."""
+
+    def __call__(self, comparison: Comparison) -> dict[str, float]:
+        """Return values by name, such as ``{"fid": 12.3}``; plain floats."""
