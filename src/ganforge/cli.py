@@ -54,7 +54,9 @@ class Command:
 
 
 COMMANDS = {
+    "doctor": Command("ganforge.doctor:doctor", config=None),
     "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
+    "evaluate": Command("ganforge.evaluate:evaluate", config="evaluate"),
     "train": Command("ganforge.train:train"),
 }
 

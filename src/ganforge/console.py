@@ -2,13 +2,14 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ganforge.launch import environment_rank
 
-__all__ = ["log_to", "say"]
+__all__ = ["log_to", "say", "warnings_told"]
 
 _log = logging.getLogger("ganforge")
 
@@ -50,3 +51,18 @@ def log_to(path: Path | None) -> Iterator[None]:
             handler.close()
         _log.setLevel(level)
         _log.propagate = propagate
+
+
+@contextmanager
+def warnings_told(category: type[Warning], told: set[str]) -> Iterator[None]:
+    """Say warnings of a category in lines of their own, each once; ``told`` remembers them. Others pass as they are."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", category)
+        yield
+    for warning in caught:
+        text = str(warning.message)
+        if not issubclass(warning.category, category):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif text not in told:
+            told.add(text)
+            say(f"Note: {text}")

@@ -16,6 +16,5 @@ def download(config: DictConfig) -> None:
         say(
             f"data: {len(splits.train):,} training and {len(splits.heldout):,} held-out images in '{config.paths.data}'"
         )
-        if config.metrics is not None:
-            loaded = instantiate(config.metrics.protocol).extractor.load()
-            say(f"metrics: {config.metrics.protocol.name}, weights {loaded.weights}")
+        for name, protocol in (config.protocol or {}).items():
+            say(f"protocol {name}: weights {instantiate(protocol.extractor).load().weights}")

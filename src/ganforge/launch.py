@@ -18,6 +18,8 @@ from ganforge.errors import GanforgeError, Stopped
 
 __all__ = ["environment_rank", "inside_a_launched_process", "launch"]
 
+_KEPT = "What the last checkpoint holds is kept: add resume=true to go on."
+
 
 def inside_a_launched_process() -> bool:
     """Whether torchrun, srun or another launcher has started this process as one of several.
@@ -34,15 +36,15 @@ def environment_rank() -> int:
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
-def launch(config: Path, processes: int) -> None:
-    """Train the configuration in ``processes`` processes and wait for all of them.
+def launch(config: Path, processes: int, module: str = "ganforge.train", kept: str = _KEPT) -> None:
+    """Run ``python -m module config`` in ``processes`` processes and wait for all of them.
 
     Raises:
         Stopped: after Ctrl-C or SIGTERM, which is passed on once; the processes have saved.
-        GanforgeError: if one failed; it has told why on the console.
+        GanforgeError: if one failed; it has told why on the console. Both end with ``kept``: what is not lost.
     """
     command = [sys.executable, "-m", "ganforge.launch", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["--no-python", sys.executable, "-m", "ganforge.train", str(config)]
+    command += ["--no-python", sys.executable, "-m", module, str(config)]
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
     # A session of its own: Ctrl-C reaches this process alone, which asks the others once to save and end.
@@ -61,14 +63,9 @@ def launch(config: Path, processes: int) -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
     if received:
-        raise Stopped(
-            "Stopped; the last checkpoint is kept. To go on, repeat the command with resume=true.", 128 + received[0]
-        )
+        raise Stopped(f"Stopped. {kept}", 128 + received[0])
     if code:
-        raise GanforgeError(
-            f"One of the {processes} processes failed; its own message is above. What the last checkpoint holds is "
-            "kept: add resume=true to go on."
-        )
+        raise GanforgeError(f"One of the {processes} processes failed; its own message is above. {kept}")
 
 
 def _torchrun() -> int:

@@ -38,7 +38,11 @@ def final_scores(callbacks: list[Any], folder: RunFolder) -> dict[str, float]:
         if isinstance(callback, Scoring):
             if rank() == 0:
                 folder.update(
-                    scores=callback.last, best=callback.best, protocol=callback.tag, criterion=callback.criterion
+                    scores=callback.last,
+                    best=callback.best,
+                    criterion=callback.criterion,
+                    protocol=callback.criterion_tag,
+                    protocols=callback.tags,
                 )
             return callback.last
     return {}

@@ -97,11 +97,11 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
 
 
 def _callbacks(config: DictConfig) -> list[Any]:
-    """Build callbacks; evaluation only where metrics are chosen."""
+    """Build callbacks; evaluation only where there is a protocol."""
     from hydra.utils import instantiate
 
     entries = dict(config.callbacks or {})
-    if OmegaConf.select(config, "metrics.protocol._target_") is None:
+    if not config.protocol:
         entries.pop("evaluate", None)
     return [instantiate(entry) for entry in entries.values() if entry is not None]
 

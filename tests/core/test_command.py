@@ -33,7 +33,7 @@ from ganforge.runs import load_checkpoint
         (["conditioning=label", "data.classes=null"], r"conditioning=label"),
         (["data=cifar10"], r"CIFAR10 is not in 'data_cache'.*download=true"),
         (["data=image_folder"], r"data.source.path=FOLDER"),
-        (["metrics=inception"], r"weights-inception-2015-12-05-6726825d.pth"),
+        (["protocol=fid50k_train"], r"weights-inception-2015-12-05-6726825d.pth"),
         (["optimizer.generator.lr=-1"], r"optimizer.*lr|learning rate"),
         (["trainer.precision=12"], r"(?i)precision"),
         (["resume=nowhere.ckpt"], r"no checkpoint at 'nowhere.ckpt'"),

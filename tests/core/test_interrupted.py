@@ -129,15 +129,14 @@ def test_two_processes_train_alike_and_score_as_one():
 
     from ganforge.config import compose
     from ganforge.metrics.evaluation import Evaluation
+    from ganforge.metrics.sources import Generated
 
     config = compose([*OPTIONS, *options])
     model, data = instantiate(config.model), instantiate(config.data)
     model.load_state_dict(two["state_dict"])
-    evaluation = Evaluation(
-        instantiate(config.metrics.protocol), data.splits(), Path(config.paths.cache), torch.device("cpu"), 32
-    )
-    alone = evaluation(lambda n, generator, ema: model.sample(n, generator=generator, ema=ema))
-    for name, value in alone.items():
+    (protocol,) = (instantiate(entry) for entry in config.protocol.values())
+    evaluation = Evaluation([protocol], data.splits(), Path(config.paths.cache), torch.device("cpu"))
+    for name, value in evaluation(Generated(model, torch.device("cpu")))[protocol.name].items():
         assert scores[name] == pytest.approx(value, rel=1e-5), name
 
 

@@ -102,7 +102,7 @@ def test_option_s_classes_agree_with_its_source() -> None:
 
     config = compose(["data=shapes"])
     assert instantiate(config.data.source).classes == config.data.classes
-    assert config.metrics is None
+    assert not config.protocol
 
 
 def test_command_line_run(train: Callable[..., int], run_folder: Callable[[], Path]) -> None:

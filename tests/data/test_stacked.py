@@ -4,23 +4,17 @@ import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from ganforge.callbacks.stacked import StackedCoverage
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.embedded import Mnist5k
-from ganforge.data.mixtures import MixtureData, Ring
 from ganforge.data.stacked import StackedDigits
 from ganforge.errors import GanforgeError
-from ganforge.images import normalise
-from ganforge.metrics import stacked
-from ganforge.metrics.extractors import DigitClassifier
-from ganforge.metrics.stacked import StackedEvaluation, StackedProtocol, classify, coverage
-
-CPU = torch.device("cpu")
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.extractors import StackedDigitClassifier
+from ganforge.metrics.stacked import StackedModes, coverage
 
 
 class Given:
@@ -43,14 +37,12 @@ def sample(digits: Splits) -> Splits:
     return StackedDigits(Given(digits), 2000, 6000).load(32, 3)
 
 
-def evaluation(images: torch.Tensor, samples: int = 6000, **settings: object) -> dict[str, float]:
-    """Score a generator that gives ``images`` from a random place on, by its stream."""
-    protocol = StackedProtocol("test", DigitClassifier(), samples, **settings)  # type: ignore[arg-type]
-
-    def sampler(n: int, generator: torch.Generator, ema: bool) -> torch.Tensor:
-        return normalise(images[torch.randint(len(images), (n,), generator=generator)])
-
-    return StackedEvaluation(protocol, torch.arange(1000), CPU)(sampler)
+def score(images: torch.Tensor, reference: torch.Tensor | None = None) -> dict[str, float]:
+    """Count the modes of images."""
+    features, logits = StackedDigitClassifier().load().module(images)
+    metric = StackedModes("uniform" if reference is None else "data")
+    extract = None  # the metric asks for nothing more
+    return metric(Comparison(features, logits, 0, extract, real_labels=reference))  # type: ignore[arg-type]
 
 
 def test_channels_are_digits_of_the_same_split_and_make_up_the_label(digits: Splits, sample: Splits) -> None:
@@ -90,55 +82,13 @@ def test_perfect_samples_divergence_has_miller_s_bias() -> None:
     assert coverage(torch.bincount(modes, minlength=1000))["reverse_kl"] == pytest.approx(999 / 52_000, rel=0.1)
 
 
-def test_held_out_images_are_recognised_at_28_and_at_32_pixels(sample: Splits) -> None:
-    classifier = DigitClassifier().load().module
-    images, labels = sample.heldout.images[:1000], sample.heldout.labels[:1000]
-    modes = classify(classifier, images)
-    assert (modes == labels).float().mean() > 0.97
-    assert torch.equal(classify(classifier, torch.nn.functional.pad(images, (2, 2, 2, 2))), modes)
-
-
 def test_real_images_reach_nearly_all_modes_and_one_image_a_single_one(sample: Splits) -> None:
-    real = evaluation(sample.heldout.images)
+    real = score(sample.heldout.images)
     assert real["modes"] > 980
     assert real["reverse_kl"] < 0.25  # about 999 / 12,000 for the drawing, twice
-    one = evaluation(sample.heldout.images[:1], 500)
+    one = score(sample.heldout.images[:1])
     assert one == pytest.approx({"modes": 1, "reverse_kl": math.log(1000)})
-    assert evaluation(sample.heldout.images[:1], 500, reference="data") == pytest.approx(one)
-
-
-def test_images_that_are_not_finite_are_refused(sample: Splits) -> None:
-    run = StackedEvaluation(StackedProtocol("test", DigitClassifier(), 10), sample.train.labels, CPU, 5)
-    with pytest.raises(GanforgeError, match="not finite"):
-        run(lambda n, generator, ema: torch.full((n, 3, 32, 32), math.nan))
-
-
-def test_ranks_share_one_stream_of_samples(sample: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = StackedEvaluation(StackedProtocol("test", DigitClassifier(), 130), sample.train.labels, CPU, 20)
-
-    def sampler(n: int, generator: torch.Generator, ema: bool) -> torch.Tensor:
-        return normalise(sample.heldout.images[torch.randint(6000, (n,), generator=generator)])
-
-    whole, parts = run.counts(sampler), []
-    monkeypatch.setattr(stacked, "world_size", lambda: 3)
-    for number in range(3):
-        monkeypatch.setattr(stacked, "rank", lambda number=number: number)
-        parts.append(run.counts(sampler))
-    assert whole.sum() == 130
-    assert torch.equal(sum(parts), whole)
-
-
-def test_tags_tell_protocols_apart(sample: Splits) -> None:
-    protocols = [{}, {"samples": 10}, {"reference": "data"}, {"weights": "raw"}, {"seed": 1}]
-    tags = {
-        StackedEvaluation(
-            StackedProtocol("test", DigitClassifier(), **settings),  # type: ignore[arg-type]
-            sample.train.labels,
-            CPU,
-        ).tag
-        for settings in protocols
-    }
-    assert len(tags) == 5
+    assert score(sample.heldout.images[:1], torch.arange(1000)) == pytest.approx(one)
 
 
 def test_refusals(digits: Splits) -> None:
@@ -149,16 +99,15 @@ def test_refusals(digits: Splits) -> None:
     unlabelled = ImageArray(digits.train.images)
     with pytest.raises(GanforgeError, match="labels 0 to 9"):
         StackedDigits(Given(Splits(unlabelled, unlabelled)), 5).load(32, 3)
-    with pytest.raises(GanforgeError, match=r"protocol\.reference"):
-        StackedProtocol("test", DigitClassifier(), reference="even")  # type: ignore[arg-type]
-    points = SimpleNamespace(datamodule=MixtureData(Ring(), batch_size=5))
-    with pytest.raises(GanforgeError, match="data=stacked_mnist5k"):
-        StackedCoverage(StackedProtocol("test", DigitClassifier()), 1).on_fit_start(points, None)  # type: ignore[arg-type]
+    with pytest.raises(GanforgeError, match=r"StackedModes\.reference"):
+        StackedModes(reference="even")  # type: ignore[arg-type]
+    with pytest.raises(GanforgeError, match="must be StackedDigitClassifier"):
+        StackedModes()(Comparison(torch.zeros(2, 3), torch.zeros(2, 10), 0, None))  # type: ignore[arg-type]
 
 
 def test_command_line_run_counts_modes(train: Callable[..., int], run_folder: Callable[[], Path]) -> None:
-    small = ["data.source.size=200", "data.source.heldout=10", "callbacks.modes.every_kimg=0.064"]
-    assert train("model=dcgan", "data=stacked_mnist5k", *small, "callbacks.modes.protocol.samples=60") == 0
+    small = ["data.source.size=200", "data.source.heldout=10", "protocol=stacked_modes"]
+    assert train("model=dcgan", "data=stacked_mnist5k", *small, "protocol.stacked_modes.num_fake=60") == 0
     with (run_folder() / "metrics.csv").open(newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["name"].startswith("metrics/")]
     measured = [(row["images_seen"], row["name"]) for row in rows]

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 
 from ganforge.errors import GanforgeError
+from ganforge.metrics.comparison import higher_is_better
 from ganforge.models.base import AdversarialModule
 
 __all__ = ["Clocked", "Scoring", "log_values", "training_module"]
@@ -64,23 +65,35 @@ class Clocked(pl.Callback):
 class Scoring(Clocked):
     """Measures the model on the clock; remembers the last values and the best ones, in checkpoints too."""
 
-    #: The value that says which measurement is the best; lower is better.
+    #: The value that says which measurement is the best.
     criterion: str
 
     def __init__(self, every_kimg: float) -> None:
         super().__init__(every_kimg)
         self.last: dict[str, float] = {}
         self.best: dict[str, float] = {}
-        #: The protocol's name and hash; subclasses set it before the first measurement.
-        self.tag = ""
+        #: The protocol, name and hash, of each value.
+        self.tags: dict[str, str] = {}
 
-    def keep(self, trainer: pl.Trainer, module: AdversarialModule, values: dict[str, float]) -> None:
-        """Remember and log values measured now."""
-        self.last = {**values, "images_seen": module.images_seen}
-        if not self.best or values[self.criterion] < self.best[self.criterion]:
-            self.best = self.last
+    @property
+    def criterion_tag(self) -> str:
+        """The protocol of the criterion."""
+        return self.tags.get(self.criterion, "")
+
+    def keep(self, trainer: pl.Trainer, module: AdversarialModule, values: dict[str, float], tag: str) -> None:
+        """Remember and log values measured now under one protocol; the criterion's come first."""
+        if self.last.get("images_seen") != module.images_seen:
+            self.last = {}
+        self.last = {**self.last, **values, "images_seen": module.images_seen}
+        self.tags |= dict.fromkeys(values, tag)
+        if self.criterion in values and (not self.best or self._is_better(values[self.criterion])):
+            self.best = {**values, "images_seen": module.images_seen}
         measured = {f"metrics/{name}": value for name, value in values.items()}
-        log_values(trainer, measured, module.images_seen, self.tag)
+        log_values(trainer, measured, module.images_seen, tag)
+
+    def _is_better(self, value: float) -> bool:
+        best = self.best[self.criterion]
+        return value > best if higher_is_better(self.criterion) else value < best
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the best and the last values in checkpoints."""

@@ -47,7 +47,7 @@ class ModeCoverage(Scoring):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Refuse data without modes before training."""
         mixture = _mixture(trainer, self)
-        self.tag = self.protocol.tag(mixture.centres, mixture.sigma)
+        self._tag = self.protocol.tag(mixture.centres, mixture.sigma)
 
     def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Sample, measure and log, on rank 0."""
@@ -57,10 +57,10 @@ class ModeCoverage(Scoring):
         generator = torch_generator(protocol.seed, "modes", device=module.device)
         points = module.sample(protocol.samples, ema=protocol.weights == "ema", generator=generator)
         scores = mode_scores(points, mixture.centres, mixture.sigma, protocol.threshold)
-        self.keep(trainer, module, scores)
+        self.keep(trainer, module, scores, self._tag)
         say(
             f"{module.images_seen / 1000:,.1f} kimg: {scores['modes']:.0f} of {len(mixture.centres)} modes, "
-            f"{scores['high_quality']:.1%} of high quality, reverse KL {scores['reverse_kl']:.3f} ({self.tag})"
+            f"{scores['high_quality']:.1%} of high quality, reverse KL {scores['reverse_kl']:.3f} ({self._tag})"
         )
 
 

@@ -10,10 +10,21 @@ from ganforge.data.embedded import split
 from ganforge.errors import GanforgeError
 from ganforge.rng import torch_generator
 
-__all__ = ["ImageFolder"]
+__all__ = ["ImageFolder", "image_files"]
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 _IN_MEMORY = 2 * 1024**3
+
+
+def image_files(path: Path) -> list[Path]:
+    """Return every image file below a folder, sorted.
+
+    Raises:
+        GanforgeError: if it is no folder.
+    """
+    if not path.is_dir():
+        raise GanforgeError(f"'{path}' is not a folder: give the folder that holds the images.")
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
 
 
 class ImageFolder:
@@ -64,11 +75,7 @@ class ImageFolder:
         return self._mapped(array)
 
     def _files(self) -> list[Path]:
-        if not self.path.is_dir():
-            raise GanforgeError(
-                f"data.source.path='{self.path}' is not a folder: give the folder that holds the images."
-            )
-        files = sorted(file for file in self.path.rglob("*") if file.suffix.lower() in _SUFFIXES and file.is_file())
+        files = image_files(self.path)
         if len(files) < 2:
             raise GanforgeError(
                 f"'{self.path}' holds {len(files)} image file(s) ({', '.join(sorted(_SUFFIXES))}), and training "

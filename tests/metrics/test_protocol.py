@@ -1,0 +1,87 @@
+"""What a protocol's tag tells apart, what it refuses, and that every shipped one can be composed and built."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hydra.utils import instantiate
+
+from ganforge.config import compose, config_folder
+from ganforge.errors import GanforgeError
+from ganforge.metrics.extractors import DigitClassifier, Inception
+from ganforge.metrics.frechet import FrechetDistance
+from ganforge.metrics.inception_score import InceptionScore
+from ganforge.metrics.manifold import PrecisionRecall
+from ganforge.metrics.protocol import Protocol, Sampling
+
+SHIPPED = sorted(file.stem for file in (config_folder() / "protocol").glob("*.yaml"))
+
+
+def protocol(**options):
+    metrics = {"fid": FrechetDistance(), "inception_score": InceptionScore(splits=2)}
+    return Protocol(**{"name": "test", "extractor": DigitClassifier(), "num_fake": 100, "metrics": metrics, **options})
+
+
+def test_tag_changes_with_what_matters():
+    base = protocol()
+    changes = [
+        {"num_fake": 50},
+        {"num_real": 50},
+        {"split": "heldout"},
+        {"metrics": {"fid": FrechetDistance()}},
+        {"metrics": {"fid": FrechetDistance(), "inception_score": InceptionScore(splits=5)}},
+        {"extractor": Inception(resize="bicubic-antialias")},
+        {"extractor": Inception()},
+        *(
+            {"sampling": Sampling(**{name: value})}
+            for name, value in {
+                "weights": "raw",
+                "batch_norm": "standing",
+                "truncation": 0.5,
+                "seed": 1,
+                "batch_size": 100,
+            }.items()
+        ),
+    ]
+    tags = {replace(base, **change).tag("w") for change in changes} | {base.tag("w"), base.tag("v")}
+    assert len(tags) == len(changes) + 2
+    assert base.tag("w") == protocol().tag("w")
+    assert json.loads(json.dumps(base.describe("w"))) == base.describe("w")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"num_fake": 1}, "num_fake"),
+        ({"num_real": 1}, "num_real"),
+        ({"split": "test"}, "split"),
+        ({"metrics": {}}, "no metrics"),
+        ({"metrics": {"inception_score": InceptionScore(splits=101)}}, "101 splits"),
+    ],
+)
+def test_impossible_protocols(options, told):
+    with pytest.raises(GanforgeError, match=told):
+        protocol(**options)
+
+
+@pytest.mark.parametrize("options", [{"weights": "mean"}, {"batch_norm": "none"}, {"truncation": 0}, {"batch_size": 0}])
+def test_impossible_sampling(options):
+    with pytest.raises(GanforgeError, match=next(iter(options))):
+        Sampling(**options)
+
+
+def test_needs_are_the_metrics_own():
+    assert protocol().needs == {"real_moments"}
+    assert "real_features" in protocol(metrics={"pr": PrecisionRecall()}).needs
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_protocol_builds_under_its_own_name(name):
+    config = compose([f"protocol={name}"])
+    assert list(config.protocol) == [name]
+    assert instantiate(config.protocol[name]).name == name
+
+
+def test_the_published_ones_are_there():
+    wanted = "fid50k_train fid50k_full fid10k_test is50k_10splits is50k_1split kid50k pr50k clean_fid fd_dinov2 digits"
+    assert {*wanted.split(), "offline", "smoke"} <= set(SHIPPED)
