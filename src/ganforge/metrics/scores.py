@@ -1,72 +1,14 @@
 """Fréchet Inception Distance and Inception Score from features, by torchmetrics."""
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
-from ganforge.files import lock
+from ganforge.metrics.moments import Moments, cached_moments
 from ganforge.rng import sub_seed
 
 __all__ = ["Moments", "cached_moments", "frechet_distance", "inception_score"]
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Sufficient statistics of features: what real images need to be stored of.
-
-    Attributes:
-        total: ``(d,)`` float64 sum.
-        products: ``(d, d)`` float64 sum of outer products.
-        count: number of images.
-    """
-
-    total: Tensor
-    products: Tensor
-    count: int
-
-    @classmethod
-    def of(cls, batches: Iterator[Tensor]) -> "Moments":
-        """Accumulate ``(n, d)`` batches of features."""
-        total, products, count = None, None, 0
-        for batch in batches:
-            features = batch.double()
-            total = features.sum(0) if total is None else total + features.sum(0)
-            outer = features.T @ features
-            products = outer if products is None else products.add_(outer)
-            count += len(batch)
-        if total is None or products is None:
-            raise GanforgeError("There are no real images to measure features of.")
-        return cls(total, products, count)
-
-
-def cached_moments(folder: Path, key: str, batches: Iterator[Tensor]) -> Moments:
-    """Return moments stored under ``key``, or compute them from ``batches`` and store them.
-
-    Several processes may ask at once: one computes, the others wait.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
-
-    folder = folder / "moments"
-    path = folder / f"{key}.safetensors"
-    with lock(folder):
-        if path.exists():
-            try:
-                stored = load_file(path)
-                return Moments(stored["total"], stored["products"], int(stored["count"]))
-            except (SafetensorError, KeyError, OSError):
-                path.unlink()
-        moments = Moments.of(batches)
-        temporary = path.with_suffix(".part")
-        state = {"total": moments.total, "products": moments.products, "count": torch.tensor(moments.count)}
-        save_file({name: value.cpu().contiguous() for name, value in state.items()}, temporary)
-        temporary.replace(path)
-    return Moments(moments.total.cpu(), moments.products.cpu(), moments.count)
 
 
 class _Given(nn.Module):
