@@ -1,6 +1,6 @@
 """Measure evaluation against torch-fidelity and torchmetrics: the same images and weights, runs interleaved.
 
-    python scripts/bench_metrics.py                 # where the published weights are absent: random ones of their layout
+    python scripts/bench_metrics.py                 # with random weights of Inception's layout, if it is absent
     python scripts/bench_metrics.py --images 2000 --rounds 5
 
 Prints images/s through Inception with the values that come of it, seconds of a Frechet distance at 2,048 dimensions,
@@ -31,7 +31,7 @@ from ganforge.metrics.protocol import Protocol
 from ganforge.metrics.sources import Stored
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "metrics"))
-from random_inception import write  # noqa: E402 - beside the tests, which need it too
+from random_inception import write
 
 
 def images(count: int, seed: int) -> Tensor:

@@ -114,7 +114,7 @@ def _weights() -> Iterator[Finding]:
         "fd_dinov2": DinoV2(),
     }.items():
         yield _asked(f"protocol {protocols}", lambda: f"weights {extractor.load().weights}")  # noqa: B023 - called at once
-    yield _asked("LPIPS, perceptual path length", lambda: str(load_lpips("vgg", torch.device("cpu")) and "vgg"))
+    yield _asked("LPIPS, perceptual path length", lambda: type(load_lpips("vgg", torch.device("cpu"))).__name__)
 
 
 def _datasets() -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ganforge.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.inputs import exact, features, warn_of_few
-from ganforge.metrics.moments import Moments
+from ganforge.metrics.moments import Moments, gram
 from ganforge.rng import torch_generator
 
 __all__ = ["FrechetDistance", "FrechetInfinity", "Reference", "moments_of"]
@@ -46,7 +46,7 @@ class Reference:
             if self.count < rows.shape[1]:
                 self._rows = rows
             else:
-                self._covariance = rows.T @ rows
+                self._covariance = gram(rows)
 
     @cached_property
     def _factor(self) -> Tensor:
@@ -89,11 +89,11 @@ class Reference:
         count, dimensions = rows.shape
         if self._rows is not None:
             cross = rows @ self._factor
-            return cross @ cross.T if count < self.count else cross.T @ cross
+            return gram(cross.T if count < self.count else cross)
         if count < dimensions:
             assert self._covariance is not None
             return rows @ self._covariance @ rows.T
-        return self._factor.T @ (rows.T @ rows) @ self._factor
+        return self._factor.T @ gram(rows) @ self._factor
 
 
 def moments_of(comparison: Comparison) -> Moments:

@@ -30,7 +30,7 @@ class _Lpips(nn.Module):
 
 
 def _weights(network: Backbone) -> tuple[Path, str]:
-    """Return the backbone's weight file, and the address it comes from."""
+    """Return where torchvision looks for the backbone's weights, and the address they come from."""
     from torchvision import models
 
     known = {

@@ -38,7 +38,7 @@ def sliced_wasserstein(
     for part in directions.to(first).split(max(1, BLOCK // len(first))):
         difference = (first @ part.T).sort(0).values - (second @ part.T).sort(0).values
         total += float(exact(difference.abs().pow(order).mean(0)).sum())
-    return (total / projections) ** (1 / order)
+    return float((total / projections) ** (1 / order))
 
 
 def _draw(values: Tensor, count: int, generator: torch.Generator) -> Tensor:

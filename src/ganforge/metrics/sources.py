@@ -169,4 +169,4 @@ def _great_circle(first: Tensor, second: Tensor, t: Tensor) -> Tensor:
     angle = (first * second).sum(1, keepdim=True).clamp(-1, 1).acos()
     across = nn.functional.normalize(second - first * angle.cos(), dim=1)
     joined: Tensor = first * (t * angle).cos() + across * (t * angle).sin()
-    return joined * first.shape[1] ** 0.5
+    return joined * float(first.shape[1] ** 0.5)

@@ -57,7 +57,9 @@ def _values(title: str, results: dict[str, Any], output: Path) -> None:
     writer.writerow(("protocol", "name", "value", "low", "high"))
     for result in results.values():
         for name, value in result.values.items():
-            writer.writerow((result.tag, name, f"{value:.8g}", *(f"{end:.8g}" for end in result.intervals.get(name, ()))))
+            writer.writerow(
+                (result.tag, name, f"{value:.8g}", *(f"{end:.8g}" for end in result.intervals.get(name, ())))
+            )
     write_text(output / "values.csv", rows.getvalue())
 
 
@@ -84,7 +86,13 @@ def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any
     axis = figure.add_subplot(grid[0, :])
     axis.axis("off")
     axis.set_title(title, loc="left", fontsize=12, fontweight="bold")
-    table = axis.table([*lines], colLabels=["protocol", "value", "", "95 % interval"], loc="upper left", cellLoc="left", edges="horizontal")
+    table = axis.table(
+        [*lines],
+        colLabels=["protocol", "value", "", "95 % interval"],
+        loc="upper left",
+        cellLoc="left",
+        edges="horizontal",
+    )
     table.auto_set_font_size(False)
     table.set_fontsize(9)
     for row, pair in enumerate(rows):

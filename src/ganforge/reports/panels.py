@@ -64,15 +64,17 @@ def neighbourhood_sweep(comparison: Comparison) -> Panel | None:
             points.append((neighbours, values["precision"], values["recall"]))
     return Panel(
         "Precision and recall",
-        f"Improved precision and recall (Kynkaanniemi et al. 2019) of up to {_MOST:,} images on either side, by the number "
-        "of neighbours.",
+        f"Improved precision and recall (Kynkaanniemi et al. 2019) of up to {_MOST:,} images on either side, by the "
+        "number of neighbours.",
         points=points,
     )
 
 
 def precision_recall(axis: Any, points: list[tuple[int, float, float]]) -> None:
     """Plot recall against precision."""
-    axis.plot([recall for _, _, recall in points], [precision for _, precision, _ in points], marker="o", color="#0072b2")
+    axis.plot(
+        [recall for _, _, recall in points], [precision for _, precision, _ in points], marker="o", color="#0072b2"
+    )
     for neighbours, precision, recall in points:
         axis.annotate(f"k={neighbours}", (recall, precision), textcoords="offset points", xytext=(6, 4), fontsize=8)
     axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.05), xlabel="recall", ylabel="precision")

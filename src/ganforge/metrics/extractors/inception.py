@@ -1,7 +1,8 @@
 """The Inception network of published scores, with each of the resizes that published scores were made with."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -101,7 +102,7 @@ class _Folded(nn.Module):
 
     def __init__(self, network: nn.Module, resize: Any) -> None:
         super().__init__()
-        for block in network.modules():
+        for block in cast("Iterable[Any]", network.modules()):
             if hasattr(block, "conv") and hasattr(block, "bn"):
                 block.conv = nn.utils.fusion.fuse_conv_bn_eval(block.conv, block.bn)
                 block.bn = nn.Identity()
