@@ -14,14 +14,19 @@ __all__ = ["main"]
 
 _HELP = f"""ganforge {__version__}: experiments with generative adversarial networks
 
+  ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, minutes on a laptop
+  ganforge evaluate run=FOLDER        score a run, a folder of images or an .npz file, under one protocol or several
+  ganforge sample run=FOLDER mode=... grids, interpolations, truncations, traversals, nearest training images, many
+                                      images as files, and the generator itself as safetensors, ONNX or torch.export
   ganforge download data=NAME         fetch a dataset and the metrics' weights, for machines without internet
-  ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, about three minutes on a
-  laptop
+  ganforge doctor                     what works on this machine: devices, weights, datasets, logins
 
 examples
   ganforge train model=lsgan data=cifar10 download=true
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
   ganforge train resume=true ...                      # the same command goes on where it was stopped
+  ganforge evaluate run=outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
+  ganforge sample run=outputs/dcgan_mnist5k/0123456789 mode=interpolate mode.format=gif
 
 more
   ganforge train --help               groups, options and their defaults
@@ -54,10 +59,11 @@ class Command:
 
 
 COMMANDS = {
-    "doctor": Command("ganforge.doctor:doctor", config=None),
-    "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
-    "evaluate": Command("ganforge.evaluate:evaluate", config="evaluate"),
     "train": Command("ganforge.train:train"),
+    "evaluate": Command("ganforge.evaluate:evaluate", config="evaluate"),
+    "sample": Command("ganforge.sample:sample", config="sample"),
+    "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
+    "doctor": Command("ganforge.doctor:doctor", config=None),
 }
 
 
@@ -93,21 +99,21 @@ def _run(command: Command, words: list[str]) -> int:
         print(stop, file=sys.stderr)
         return stop.exit_code
     except KeyboardInterrupt:
-        print("ganforge: interrupted; what the last checkpoint holds is kept.", file=sys.stderr)
+        print("ganforge: interrupted; what was written before, such as the last checkpoint, is whole.", file=sys.stderr)
         return 130
     except Exception as error:
         if trace:
             raise
-        print(f"ganforge: {_sentence(error, words)}", file=sys.stderr)
+        print(f"ganforge: {_sentence(error, words, command.config)}", file=sys.stderr)
         return 1
     return 0
 
 
-def _sentence(error: Exception, overrides: list[str]) -> str:
+def _sentence(error: Exception, overrides: list[str], config: str | None) -> str:
     from ganforge.complaints import explain, find_cause
 
     cause = find_cause(error)
-    return str(cause) if cause is not None else explain(error, overrides)
+    return str(cause) if cause is not None else explain(error, overrides, config or "train")
 
 
 def _hydra(overrides: list[str], command: Command) -> None:
@@ -125,7 +131,7 @@ def _hydra(overrides: list[str], command: Command) -> None:
     def task(config: Any) -> Any:
         sys.argv = original
         try:
-            check_values(config, HydraConfig.get().overrides.task)
+            check_values(config, HydraConfig.get().overrides.task, command.config or "train")
             return command(config)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganforge.errors import GanforgeError
 
@@ -20,27 +20,40 @@ def find_cause(error: BaseException) -> GanforgeError | None:
     return None
 
 
-def explain(error: BaseException, overrides: Sequence[str]) -> str:
-    """Return one sentence for an exception of composition or instantiation."""
+class _Asked(NamedTuple):
+    """What the user typed, and the primary configuration of the command, which is named like the command."""
+
+    overrides: Sequence[str]
+    config: str
+
+
+def explain(error: BaseException, overrides: Sequence[str], config: str = "train") -> str:
+    """Return one sentence for an exception of composition or instantiation.
+
+    Args:
+        error: what was raised.
+        overrides: what the user typed after the command.
+        config: the primary configuration that was composed, named like its command.
+    """
     text = str(error)
     for pattern, tell in _PATTERNS:
         match = re.search(pattern, text, re.DOTALL)
         if match:
-            return tell(match, overrides)
+            return tell(match, _Asked(overrides, config))
     if type(error).__name__ == "InstantiationException":
         return _instantiation(error, text)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return f"{first.rstrip('.')}. See 'ganforge train --help', or add debug=true for the trace."
+    return f"{first.rstrip('.')}. See 'ganforge {config} --help', or add debug=true for the trace."
 
 
-def _unknown_key(match: re.Match[str], overrides: Sequence[str]) -> str:
+def _unknown_key(match: re.Match[str], asked: _Asked) -> str:
     key = match["key"]
     if "." not in key:
-        return _unknown_group(match, overrides)
-    return f"There is no configuration key '{key}'{_nearest(key, list(_keys(overrides)))}"
+        return _unknown_group(match, asked)
+    return f"There is no configuration key '{key}'{_nearest(key, list(_keys(asked)), asked)}"
 
 
-def _unknown_option(match: re.Match[str], overrides: Sequence[str]) -> str:
+def _unknown_option(match: re.Match[str], asked: _Asked) -> str:
     group, _, option = match["path"].rpartition("/")
     options = re.findall(r"^\s+(\S+)$", match["options"], re.MULTILINE)
     near = difflib.get_close_matches(option, options, 3, 0.5)
@@ -48,30 +61,36 @@ def _unknown_option(match: re.Match[str], overrides: Sequence[str]) -> str:
     return f"There is no '{option}' in the group '{group}'{hint} It has: {', '.join(options)}."
 
 
-def _unknown_group(match: re.Match[str], overrides: Sequence[str]) -> str:
-    names = sorted({*_groups(), *(key for key in _keys([]) if "." not in key)})
+def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
+    names = sorted({*_groups(asked.config), *(key for key in _keys(_Asked([], asked.config)) if "." not in key)})
     if match["key"] in names:
         reason = next((line.strip() for line in match.string.splitlines()[1:] if line.strip()), "see --cfg job")
         key = match["key"]
         return f"'{key}' cannot be set like that ({reason}); a new key below it needs a plus: +{key}.KEY=VALUE."
-    return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names)}"
+    names += [key for key in _keys(asked) if key.endswith(f".{match['key']}")]
+    return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, asked)}"
 
 
-def _groups() -> set[str]:
+def _groups(config: str) -> set[str]:
+    """Return the groups in a primary configuration's defaults list."""
+    from omegaconf import OmegaConf
+
     from ganforge.config import config_folder
 
-    return {path.name for path in config_folder().iterdir() if path.is_dir()}
+    loaded: Any = OmegaConf.load(config_folder() / f"{config}.yaml")
+    chosen = {str(key) for entry in loaded.defaults if not isinstance(entry, str) for key in entry}
+    return {key for key in chosen if not key.startswith("override ")}
 
 
-def _syntax(match: re.Match[str], overrides: Sequence[str]) -> str:
-    return f"'{match['override']}' is not of the form key=value: see 'ganforge train --help'."
+def _syntax(match: re.Match[str], asked: _Asked) -> str:
+    return f"'{match['override']}' is not of the form key=value: see 'ganforge {asked.config} --help'."
 
 
-def _sweep_without_flag(match: re.Match[str], overrides: Sequence[str]) -> str:
-    return f"'{match['override']}' names several values: add -m to train them one after another."
+def _sweep_without_flag(match: re.Match[str], asked: _Asked) -> str:
+    return f"'{match['override']}' names several values: add -m to take them one after another."
 
 
-def _interpolation(match: re.Match[str], overrides: Sequence[str]) -> str:
+def _interpolation(match: re.Match[str], asked: _Asked) -> str:
     return f"The configuration refers to '{match['key']}', which does not exist: check the last override."
 
 
@@ -89,31 +108,33 @@ _PATTERNS = (
 )
 
 
-def _nearest(key: str, names: list[str]) -> str:
+def _nearest(key: str, names: list[str], asked: _Asked) -> str:
     """Return the valid names nearest to ``key``, whole paths or last parts."""
     near = difflib.get_close_matches(key, names, 3, 0.6)
     last = key.rpartition(".")[2]
     by_last = {name.rpartition(".")[2]: name for name in names}
     near += [by_last[name] for name in difflib.get_close_matches(last, list(by_last), 2, 0.7)]
     near = list(dict.fromkeys(near))[:3]
-    return f"; did you mean {' or '.join(near)}?" if near else ": see 'ganforge train --cfg job' for all keys."
+    return (
+        f"; did you mean {' or '.join(near)}?" if near else f": see 'ganforge {asked.config} --cfg job' for all keys."
+    )
 
 
-def _default_config(overrides: Sequence[str]) -> Any:
-    """Compose with only the group choices among ``overrides``; without any where that fails too."""
+def _default_config(asked: _Asked) -> Any:
+    """Compose with only the group choices among what was typed; without any where that fails too."""
     from ganforge.config import compose
 
-    groups = _groups()
-    chosen = [override for override in overrides if override.partition("=")[0] in groups and "," not in override]
+    groups = _groups(asked.config)
+    chosen = [override for override in asked.overrides if override.partition("=")[0] in groups and "," not in override]
     for attempt in (chosen, []):
         try:
-            return compose(attempt)
+            return compose(attempt, asked.config)
         except Exception:
             continue
     return {}
 
 
-def _keys(overrides: Sequence[str]) -> Iterator[str]:
+def _keys(asked: _Asked) -> Iterator[str]:
     """Yield every dotted key."""
     from omegaconf import DictConfig
 
@@ -124,7 +145,7 @@ def _keys(overrides: Sequence[str]) -> Iterator[str]:
             if isinstance(child, DictConfig):
                 yield from walk(child, f"{prefix}{key}.")
 
-    yield from walk(_default_config(overrides), "")
+    yield from walk(_default_config(asked), "")
 
 
 def _instantiation(error: BaseException, text: str) -> str:
@@ -140,6 +161,7 @@ def _instantiation(error: BaseException, text: str) -> str:
 
 
 _POSITIVE = (
+    "n",
     "total_kimg",
     "data.batch_size",
     "data.image_size",
@@ -151,8 +173,13 @@ _POSITIVE = (
 )
 
 
-def check_values(config: Any, overrides: Sequence[str]) -> None:
+def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> None:
     """Refuse, before anything heavy is imported, text where the default is a number and sizes that are not positive.
+
+    Args:
+        config: the composed configuration.
+        overrides: what the user typed after the command.
+        name: the primary configuration's, as for :func:`explain`.
 
     Raises:
         GanforgeError: naming the key and the value.
@@ -160,8 +187,10 @@ def check_values(config: Any, overrides: Sequence[str]) -> None:
     from omegaconf import OmegaConf
 
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    suspects = [key for key in keys if key != "resume" and isinstance(OmegaConf.select(config, key), str)]
-    defaults: Any = _default_config(overrides) if suspects else None
+    suspects = [
+        key for key in keys if key not in ("resume", "checkpoint") and isinstance(OmegaConf.select(config, key), str)
+    ]
+    defaults: Any = _default_config(_Asked(overrides, name)) if suspects else None
     for key in suspects:
         default = OmegaConf.select(defaults, key)
         if isinstance(default, int | float):

@@ -90,9 +90,12 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
             settings.set_config(config)
             with open_dict(config):
                 del config["hydra"]
-            run = config.paths.run  # before anything is resolved in place: the signature reads interpolations
+            run = OmegaConf.select(
+                config, "paths.run"
+            )  # before anything is resolved in place: the signature reads interpolations
             OmegaConf.resolve(config)
-            config.paths.run = run
+            if run is not None:
+                config.paths.run = run
     finally:
         application.hydra, settings.cfg = outer
     return config

@@ -9,33 +9,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganforge.console import log_to, say
+from ganforge.console import log_to, say, warnings_told
 from ganforge.errors import GanforgeError
 from ganforge.launch import environment_rank, inside_a_launched_process, launch
 from ganforge.lifecycle import processes_wanted
 
-__all__ = ["Result", "Subject", "evaluate", "subject"]
+__all__ = ["Result", "evaluate", "table"]
 
-
-@dataclass(frozen=True)
-class Subject:
-    """What is judged, and against what.
-
-    Attributes:
-        title: how reports call it.
-        source: gives the images.
-        data: both splits of the real images.
-        protocols: the run's own, for when none is chosen.
-        output: where the report goes.
-        run: the restored run; ``None`` for images.
-    """
-
-    title: str
-    source: Any
-    data: Any
-    protocols: DictConfig | None
-    output: Path
-    run: Any = None
+Intervals = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -46,13 +27,13 @@ class Result:
         tag: the protocol's name and hash.
         description: the protocol as plain values.
         values: means over the sets of samples, by name.
-        intervals: 95 % intervals of the means; only with several sets.
+        intervals: 95 % intervals: over the sets of samples, or where there is one, bootstrapped for FID and KID.
     """
 
     tag: str
     description: dict[str, Any]
     values: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
+    intervals: Intervals
 
 
 def evaluate(config: DictConfig) -> None:
@@ -62,7 +43,7 @@ def evaluate(config: DictConfig) -> None:
         GanforgeError: for everything that the user can put right.
     """
     with log_to(None):
-        processes = 1 if inside_a_launched_process() else processes_wanted(_with_nodes(config))
+        processes = 1 if inside_a_launched_process() else processes_wanted(_checked(config))
         if processes == 1:
             _evaluate_here(config)
             return
@@ -72,7 +53,7 @@ def evaluate(config: DictConfig) -> None:
             launch(path, processes, "ganforge.evaluate", "Real images' statistics are kept: repeat the command.")
 
 
-def _with_nodes(config: DictConfig) -> DictConfig:
+def _checked(config: DictConfig) -> DictConfig:
     if config.repeats < 1:
         raise GanforgeError(f"repeats must be a whole number >= 1, got {config.repeats}.")
     if (config.run is None) == (config.images is None):
@@ -85,11 +66,15 @@ def _with_nodes(config: DictConfig) -> DictConfig:
 
 def _evaluate_here(config: DictConfig) -> None:
     """Measure in this process, alone or as one of several."""
-    import torch
     from hydra.utils import instantiate
 
+    from ganforge.metrics.comparison import Comparison
     from ganforge.metrics.evaluation import Evaluation
+    from ganforge.metrics.inputs import FewSamplesWarning
+    from ganforge.metrics.intervals import bootstrap
     from ganforge.reports.evaluation import write
+    from ganforge.reports.panels import Panel, neighbourhood_sweep
+    from ganforge.subjects import pictures, subject
 
     device = _device(config)
     judged = subject(config, device)
@@ -100,15 +85,28 @@ def _evaluate_here(config: DictConfig) -> None:
         )
     # Validated and loaded before anything is generated.
     protocols = [instantiate(protocol, _convert_="all") for protocol in chosen.values()]
-    with torch.inference_mode(False):
-        evaluation = Evaluation(protocols, judged.data, Path(config.paths.cache).expanduser(), device)
+    evaluation = Evaluation(protocols, judged.data, Path(config.paths.cache).expanduser(), device)
     say(f"{judged.title} against {len(judged.data.train):,} training and {len(judged.data.heldout):,} held-out images")
-    sets = [evaluation(judged.source, repeat) for repeat in range(config.repeats)]
-    results = {name: _summary(evaluation, name, [values[name] for values in sets]) for name in evaluation.protocols}
+    panels: dict[str, Panel] = {}
+    intervals: dict[str, Intervals] = {protocol.name: {} for protocol in protocols}
+
+    def look(name: str, comparison: Comparison) -> None:
+        if not panels and environment_rank() == 0 and (panel := neighbourhood_sweep(comparison)):
+            panels[panel.title] = panel
+        if config.bootstrap and config.repeats == 1:
+            intervals[name] = bootstrap(evaluation.protocols[name], comparison, config.bootstrap)
+
+    with warnings_told(FewSamplesWarning, set()):
+        sets = [evaluation(judged.source, repeat, look) for repeat in range(config.repeats)]
+    results = {
+        name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
+        for name in evaluation.protocols
+    }
     for line in table(results):
         say(line)
     if environment_rank() == 0:
-        for path in write(judged, results, evaluation, judged.output):
+        shown = [*pictures(judged, protocols[0].sampling), *panels.values()]
+        for path in write(judged.title, results, shown, judged.output):
             say(f"  {path}")
 
 
@@ -130,62 +128,12 @@ def _device(config: DictConfig) -> Any:
     return torch.device("mps" if on_mps else "cpu")
 
 
-def subject(config: DictConfig, device: Any) -> Subject:
-    """Bring back the run, or read the images, and what they are compared with."""
-    from ganforge.data.arrays import Splits
-    from ganforge.data.given import read_images
-    from ganforge.metrics.sources import Generated, Stored
-    from ganforge.restore import restore
-
-    cache = Path(config.paths.cache).expanduser()
-    if config.images is not None:
-        path = Path(config.images).expanduser()
-        array = read_images(path, cache, config.image_size)
-        if config.real is None:
-            raise GanforgeError(
-                "Say what to compare the images with: real=<a folder, an .npz file, or a dataset's name>."
-            )
-        output = Path(config.output or path.with_name(f"{path.stem}_evaluation"))
-        data = _real(config, cache, array.images.shape[-1])
-        return Subject(f"{len(array):,} images of {path}", Stored(array), data, None, output)
-    run = restore(config.run, config.checkpoint)
-    if not hasattr(run.module, "latent") or run.config.data.get("image_size") is None:
-        raise GanforgeError(f"'{run.folder.path}' does not generate images from noise: its metrics are in metrics.csv.")
-    output = Path(config.output or run.folder.path / "evaluations" / f"{run.checkpoint.stem}_{run.images_seen}")
-    real: Splits = run.data().splits() if config.real is None else _real(config, cache, run.config.data.image_size)
-    title = f"{run.config.name}, {run.checkpoint.name} at {run.images_seen:,} images"
-    run.module.to(device)
-    return Subject(title, Generated(run.module, device), real, run.config.get("protocol"), output, run)
-
-
-def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
-    """Read what ``real=`` names; a folder or file is both splits at once."""
-    from hydra.utils import instantiate
-
-    from ganforge.config import compose, config_folder
-    from ganforge.data.arrays import Splits
-    from ganforge.data.given import read_images
-
-    path = Path(config.real).expanduser()
-    if path.exists():
-        array = read_images(path, cache, config.image_size)
-        return Splits(array, array)
-    names = sorted(file.stem for file in (config_folder() / "data").glob("*.yaml"))
-    if config.real not in names:
-        raise GanforgeError(f"real='{config.real}' is neither a file nor a dataset; datasets are {', '.join(names)}.")
-    overrides = [f"data={config.real}", f"data.image_size={image_size}", f"paths.data={config.paths.data}"]
-    overrides += [f"paths.cache={config.paths.cache}", f"download={str(config.download).lower()}"]
-    return instantiate(compose(overrides).data).splits()
-
-
-def _summary(evaluation: Any, name: str, sets: list[dict[str, float]]) -> Result:
-    """Average one protocol's values over the sets of samples."""
+def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals: Intervals) -> Result:
+    """Average one protocol's values over the sets of samples; several give the intervals themselves."""
     from ganforge.metrics.intervals import repeats_interval
 
-    protocol = evaluation.protocols[name]
-    description = protocol.describe(evaluation.tags[name])
+    description = evaluation.describe(name)
     values = {value: statistics.fmean(one[value] for one in sets) for value in sets[0]}
-    intervals = {}
     if len(sets) > 1:
         for value in values:
             interval = repeats_interval([one[value] for one in sets])

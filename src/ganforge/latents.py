@@ -26,6 +26,16 @@ class Latent(ABC):
     def __call__(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """Draw ``(n, dim)`` latents from ``generator`` (``None``: the device's global one)."""
 
+    def truncate(self, latent: Tensor, threshold: float) -> Tensor:
+        """Map draws to draws of the prior confined to ``[-threshold, threshold]``, coordinate by coordinate.
+
+        The map keeps order, so that one latent at several thresholds shows one image drawn towards the middle.
+
+        Raises:
+            GanforgeError: if this prior has no truncation.
+        """
+        raise GanforgeError(f"There is no truncation for the prior {type(self).__name__}: leave truncation out.")
+
 
 class Normal(Latent):
     """Standard normal."""
@@ -34,6 +44,15 @@ class Normal(Latent):
         """See :class:`Latent`."""
         return torch.randn(n, self.dim, generator=generator, device=device)
 
+    def truncate(self, latent: Tensor, threshold: float) -> Tensor:
+        """The truncated normal of BigGAN (Brock et al. 2019, section 3.1), by its quantile function.
+
+        The paper draws again what lies outside, which has the same distribution.
+        """
+        below = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64))
+        quantile = below + torch.special.ndtr(latent.double()) * (1 - 2 * below)
+        return torch.special.ndtri(quantile).clamp(-threshold, threshold).to(latent.dtype)
+
 
 class Uniform(Latent):
     """Uniform on [-1, 1], as in DCGAN (Radford et al. 2016, section 4)."""
@@ -41,6 +60,10 @@ class Uniform(Latent):
     def __call__(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """See :class:`Latent`."""
         return torch.rand(n, self.dim, generator=generator, device=device) * 2 - 1
+
+    def truncate(self, latent: Tensor, threshold: float) -> Tensor:
+        """See :class:`Latent`; a threshold above 1 changes nothing."""
+        return latent * min(threshold, 1.0)
 
 
 class Coded(Latent):
@@ -71,3 +94,7 @@ class Coded(Latent):
         category = torch.randint(self.categories, (n,), generator=generator, device=device)
         one_hot = torch.nn.functional.one_hot(category, self.categories).to(uniform)
         return torch.cat([uniform[:, : self.noise], one_hot, uniform[:, self.noise :]], 1)
+
+    def truncate(self, latent: Tensor, threshold: float) -> Tensor:
+        """Confine the noise; codes keep their values, which mean something."""
+        return torch.cat([latent[:, : self.noise] * min(threshold, 1.0), latent[:, self.noise :]], 1)

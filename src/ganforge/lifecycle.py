@@ -1,6 +1,5 @@
 """How a run begins and ends: what its folder's state means, whether its devices and disk are there, what went wrong."""
 
-import errno
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from omegaconf import DictConfig
 
 from ganforge.console import say
 from ganforge.errors import GanforgeError, Stopped
+from ganforge.files import is_disk_full
 from ganforge.launch import environment_rank
 from ganforge.reporting import format_scores
 from ganforge.runs import RunFolder
@@ -76,7 +76,7 @@ def in_one_sentence(error: BaseException, folder: RunFolder) -> BaseException:
         )
     cause: BaseException | None = error
     while cause is not None:
-        if (isinstance(cause, OSError) and cause.errno == errno.ENOSPC) or "No space left on device" in str(cause):
+        if is_disk_full(cause):
             return GanforgeError(
                 f"No space left for '{folder.path}': free some, then repeat the command with resume=true; the "
                 "checkpoints written before are whole."

@@ -58,7 +58,7 @@ def restore(run: str | Path, checkpoint: str = "last") -> Restored:
         path, checkpoint = path.resolve().parent.parent, str(path.resolve())
     config = read_config(path)
     folder = RunFolder(path)
-    file, content = checkpoint_to_resume(folder, checkpoint)
+    file, content = checkpoint_to_resume(folder, checkpoint, "checkpoint")
     module = instantiate(config.model)
     try:
         module.load_state_dict(content["state_dict"])

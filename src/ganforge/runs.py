@@ -161,12 +161,13 @@ def _git_commit() -> str | None:
     return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
-def checkpoint_to_resume(folder: RunFolder, resume: object) -> tuple[Path, dict[str, Any]]:
+def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resume") -> tuple[Path, dict[str, Any]]:
     """Return the checkpoint that ``resume`` asks for, and its content, after loading it whole.
 
     Args:
         folder: the run's folder.
         resume: ``True`` for the last one, ``previous``, ``best``, or a path.
+        option: what the user typed it as, for sentences.
 
     Raises:
         GanforgeError: if it is missing or damaged; the sentence offers another one that is whole.
@@ -176,10 +177,10 @@ def checkpoint_to_resume(folder: RunFolder, resume: object) -> tuple[Path, dict[
     if not path.exists() and resume is True:
         path = folder.checkpoints / "previous.ckpt"
     if not path.is_file():
-        raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path)}")
+        raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path, option)}")
     content = load_checkpoint(path)
     if content is None:
-        raise GanforgeError(f"The checkpoint '{path}' is damaged or cut short: {_offer(folder, path)}")
+        raise GanforgeError(f"The checkpoint '{path}' is damaged or cut short: {_offer(folder, path, option)}")
     return path, content
 
 
@@ -194,7 +195,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and "ganforge" in content else None
 
 
-def _offer(folder: RunFolder, but: Path) -> str:
+def _offer(folder: RunFolder, but: Path, option: str) -> str:
     """Return the way out: another checkpoint that is whole, or a new start."""
     for word in ("last", "previous", "best"):
         path = folder.checkpoints / f"{word}.ckpt"
@@ -203,7 +204,7 @@ def _offer(folder: RunFolder, but: Path) -> str:
         content = load_checkpoint(path)
         if content is not None:
             seen = content["ganforge"]["images_seen"]
-            return f"'{path.name}' beside it is whole (at {seen:,} images); use resume={word}."
+            return f"'{path.name}' beside it is whole (at {seen:,} images); use {option}={word}."
     return "no other one is whole; start over with force=true."
 
 

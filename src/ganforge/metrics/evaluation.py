@@ -106,6 +106,10 @@ class Evaluation:
                         look(protocol.name, comparison)
         return {name: values[name] for name in self.protocols}
 
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return a protocol as plain values, with the weights that it is measured by."""
+        return self.protocols[name].describe(self._extractors[self._key[name]].weights)
+
     def _judge(self, source: Source, sampling: Sampling, protocols: Sequence[Protocol]) -> _Judged:
         """Draw this rank's share of what the protocols want together, extract, and gather all ranks'."""
         wanted = max(protocol.num_fake for protocol in protocols)

@@ -9,12 +9,21 @@ from torch import Tensor
 
 from ganforge.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
-from ganforge.metrics.frechet import Reference, moments_of
+from ganforge.metrics.frechet import FrechetDistance, Reference, moments_of
 from ganforge.metrics.inputs import exact, features, warn_of_few
-from ganforge.metrics.kernel import mmd
+from ganforge.metrics.kernel import KernelDistance, mmd
+from ganforge.metrics.protocol import Protocol
 from ganforge.rng import sub_seed, torch_generator
 
-__all__ = ["FrechetInterval", "Interval", "KernelInterval", "frechet_interval", "kernel_interval", "repeats_interval"]
+__all__ = [
+    "FrechetInterval",
+    "Interval",
+    "KernelInterval",
+    "bootstrap",
+    "frechet_interval",
+    "kernel_interval",
+    "repeats_interval",
+]
 
 
 class Interval(NamedTuple):
@@ -164,3 +173,19 @@ class KernelInterval:
         real, fake = features(comparison, "real_features"), features(comparison)
         found = kernel_interval(real, fake, self.resamples, self.level, comparison.seed, self.degree)
         return {"kid_full_low": found.low, "kid_full_high": found.high, "kid_full_error": found.error}
+
+
+def bootstrap(protocol: Protocol, comparison: Comparison, resamples: int) -> dict[str, tuple[float, float]]:
+    """Return bootstrap intervals of a protocol's FID and KID, those that it measures, by the value's name.
+
+    They say how far the value may be off for the sampling of images alone, not for another training run.
+    """
+    found = {}
+    for metric in protocol.metrics.values():
+        if isinstance(metric, FrechetDistance):
+            values = FrechetInterval(resamples)(comparison)
+            found["fid"] = values["fid_low"], values["fid_high"]
+        elif isinstance(metric, KernelDistance):
+            values = KernelInterval(resamples, degree=metric.degree)(comparison)
+            found["kid"] = values["kid_full_low"], values["kid_full_high"]
+    return found

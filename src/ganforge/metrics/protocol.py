@@ -22,9 +22,9 @@ class Sampling:
         weights: the generator's averaged weights, or the raw ones.
         batch_norm: ``running`` statistics of training, those of each sampled ``batch``, or ``standing`` ones,
             accumulated anew over 16 batches before sampling (Brock et al. 2019, appendix C.1).
-        truncation: ``None``, or the threshold beyond which coordinates of a normal latent are drawn again (Brock et
-            al. 2019, section 3.1); for a network with a mapping network the factor that pulls ``w`` to its mean (Karras
-            et al. 2019, appendix B).
+        truncation: ``None``, or the threshold of :meth:`ganforge.latents.Latent.truncate` (Brock et al. 2019, section
+            3.1); for a network with styles the factor by which they keep their distance from the mean style (Karras et
+            al. 2019, appendix B).
         seed: of latents and labels.
         batch_size: images drawn from one random stream; another size draws another sample.
     """

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.data.arrays import ImageArray
-from ganforge.errors import GanforgeError
 from ganforge.images import quantise
 from ganforge.latents import Normal
 from ganforge.metrics.protocol import Sampling
-from ganforge.rng import torch_generator
+from ganforge.rng import sub_seed, torch_generator
 
 __all__ = ["Drawn", "Generated", "Source", "Stored"]
 
@@ -87,15 +86,9 @@ class Generated:
         """See :class:`Source`."""
         return None
 
-    def _draw(self, n: int, sampling: Sampling, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Return latents, truncated if asked, and conditions."""
+    def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """Return latents and conditions."""
         latent: Tensor = self.module.latent(n, generator=generator, device=self.device)
-        if sampling.truncation is not None:
-            if not isinstance(self.module.latent, Normal):
-                raise GanforgeError("protocol: sampling.truncation is for normal latents, latent=normal.")
-            while bool((beyond := latent.abs() > sampling.truncation).any()):
-                fresh = self.module.latent(n, generator=generator, device=self.device)
-                latent = torch.where(beyond, fresh, latent)
         conditioning = self.module.conditioning
         if conditioning is None:
             return latent, None
@@ -136,15 +129,30 @@ class Generated:
             norm.train()
         for number in range(_STANDING_BATCHES):
             generator = torch_generator(sampling.seed, "standing", number, device=self.device)
-            network(*self._draw(sampling.batch_size, sampling, generator))
+            self._images(*self._draw(sampling.batch_size, generator), sampling)
         network.eval()
+
+    def _images(self, latent: Tensor, condition: Tensor | None, sampling: Sampling) -> Tensor:
+        """Return images in [-1, 1]; truncation acts on styles where there are any, else on latents."""
+        network: Any = self._network(sampling)
+        if sampling.truncation is None:
+            images: Tensor = network(latent, condition)
+        elif hasattr(network, "map") and hasattr(network, "synthesise"):
+            images = network.synthesise(network.map(latent, condition, sampling.truncation))
+        else:
+            images = network(self.module.latent.truncate(latent, sampling.truncation), condition)
+        return images
 
     @torch.no_grad()
     def batch(self, number: int, sampling: Sampling) -> Drawn:
         """See :class:`Source`."""
         generator = torch_generator(sampling.seed, "samples", number, device=self.device)
-        latent, condition = self._draw(sampling.batch_size, sampling, generator)
-        images = self._network(sampling)(latent, condition)
+        latent, condition = self._draw(sampling.batch_size, generator)
+        # Noise inside a network (StyleGAN2's) comes from the global stream: seeded here, and left as it was.
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(sub_seed(sampling.seed, "noise", number))
+            images = self._images(latent, condition, sampling)
         labels = condition if condition is not None and condition.dtype == torch.int64 else None
         return Drawn(quantise(images), labels, bool(images.isfinite().all()))
 
@@ -155,7 +163,7 @@ class Generated:
         Normal latents are joined along great circles, others along straight lines (Karras et al. 2019, equation 2).
         """
         sampling = Sampling()
-        (first, condition), (second, _) = (self._draw(n, sampling, generator) for _ in range(2))
+        (first, condition), (second, _) = (self._draw(n, generator) for _ in range(2))
         t = torch.rand(n, 1, generator=generator, device=self.device)
         join = _great_circle if isinstance(self.module.latent, Normal) else torch.lerp
         network = self._network(sampling)

@@ -253,7 +253,7 @@ class Generator(nn.Module):
             noise: fresh for every call (official default, evaluation included), the same each time, or none.
         """
         by_layer = styles.unbind(1)
-        x: Tensor = self.constant.expand(len(styles), -1, -1, -1)
+        x: Tensor = self.constant.expand(styles.shape[0], -1, -1, -1)
         images: Tensor
         x, images = self.blocks[0](x, by_layer[:2], noise)
         for index, block in enumerate(self.blocks[1:]):

@@ -6,12 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganforge.data.arrays import ImageArray
+from ganforge.data.fit import fit
 from ganforge.images import grid
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.sources import Drawn
+from ganforge.sampling.neighbours import nearest
 
-__all__ = ["Panel", "neighbourhood_sweep", "precision_recall", "sample_panels"]
+__all__ = ["Panel", "nearest_panel", "neighbourhood_sweep", "precision_recall", "sample_panels"]
 
 _NEIGHBOURS = (1, 2, 3, 5, 10)
 _MOST = 2000  # features on either side of the sweep
@@ -48,18 +51,34 @@ def sample_panels(drawn: Drawn) -> list[Panel]:
     return panels
 
 
+def nearest_panel(images: Tensor, train: ImageArray) -> Panel:
+    """Show samples with the training images nearest to them, pixel by pixel."""
+    queries = images[:8].cpu()
+    if train.images.shape[1:] != queries.shape[1:]:
+        queries = fit(ImageArray(queries), train.images.shape[-1], train.images.shape[1], "resize")[
+            torch.arange(len(queries))
+        ]
+    count = min(6, len(train))
+    found = nearest(queries, train, lambda part: part.flatten(1).float(), count)
+    near = train[found.flatten()].unflatten(0, (len(queries), count))
+    blank = torch.full_like(queries[:, None], 255)
+    rows = torch.cat([queries[:, None], blank, near], 1)
+    return Panel(
+        "Nearest training images",
+        f"Left: the sample; right: the {count} nearest of {len(train):,} training images, by pixels.",
+        grid(rows.flatten(0, 1), count + 2),
+    )
+
+
 def neighbourhood_sweep(comparison: Comparison) -> Panel | None:
     """Improved precision against recall for several sizes of neighbourhood; ``None`` without real features."""
     if comparison.real_features is None:
         return None
-    few = replace(
-        comparison,
-        fake_features=comparison.fake_features[:_MOST],
-        real_features=comparison.real_features[:_MOST],
-    )
+    fake, real = comparison.fake_features[:_MOST], comparison.real_features[:_MOST]
+    few = replace(comparison, fake_features=fake, real_features=real)
     points = []
     for neighbours in _NEIGHBOURS:
-        if neighbours < min(len(few.fake_features), len(few.real_features or ())):
+        if neighbours < min(len(fake), len(real)):
             values = PrecisionRecall(neighbours)(few)
             points.append((neighbours, values["precision"], values["recall"]))
     return Panel(

@@ -1,0 +1,198 @@
+"""A trained generator as a file that other programs read."""
+
+import copy
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from ganforge.errors import GanforgeError
+from ganforge.files import is_disk_full, write_text
+from ganforge.sampling.checks import one_of, require_module
+from ganforge.sampling.results import Result
+from ganforge.sampling.sampler import Sampler
+
+__all__ = ["Drawing", "Exported", "export"]
+
+_SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch_export": ".pt2"}
+
+#: Most that an exported program's values may differ from torch's.
+_TOLERANCE = 1e-4
+
+
+class Drawing(nn.Module):
+    """What is exported: ``(latent) -> images`` or ``(latent, labels) -> images``, in evaluation mode.
+
+    Images are clamped to [-1, 1], the noise of a generator with styles is the constant one, and weights that training
+    computes at each step (spectral normalisation) are plain numbers.
+
+    Args:
+        network: the generator; it is copied.
+        psi: truncation of a generator with styles; ``None`` for none.
+    """
+
+    def __init__(self, network: nn.Module, psi: float | None = None) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+        self.options: dict[str, Any] = {}
+        if hasattr(network, "synthesise"):
+            self.options = {"noise": "constant", "truncation": 1.0 if psi is None else psi}
+        for module in list(self.network.modules()):
+            for name in list(getattr(module, "parametrizations", ())):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return ``(n, c, h, w)`` images in [-1, 1], or ``(n, d)`` points as they are."""
+        images: Tensor = self.network(latent, labels, **self.options)
+        return images.clamp(-1, 1) if images.ndim == 4 else images
+
+
+class Exported(Result):
+    """A generator that can be saved; what is written is read back and compared before it takes its place.
+
+    Args:
+        sampler: whose weights, and whose latents the comparison uses.
+        suffix: ``.safetensors``, ``.onnx`` or ``.pt2``.
+    """
+
+    def __init__(self, sampler: Sampler, suffix: str) -> None:
+        if sampler.truncation is not None and not sampler.has_styles:
+            raise GanforgeError(
+                "truncation confines this run's latents, which whoever uses the exported generator draws: leave "
+                "truncation out."
+            )
+        self.sampler, self.suffix = sampler, suffix
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """See :class:`Result`; beside ``.safetensors`` goes a ``.json`` with its configuration."""
+        path = super().save(path, force=force)
+        if self.suffix == ".safetensors":
+            write_text(path.with_suffix(".json"), json.dumps(self.description(), indent=2) + "\n")
+        return path
+
+    def description(self) -> dict[str, Any]:
+        """Return what is needed to build the network and to feed it, as plain values."""
+        from omegaconf import OmegaConf
+
+        run = self.sampler.run
+        return {
+            "generator": OmegaConf.to_container(run.config.model.generator, resolve=True),
+            "latent": OmegaConf.to_container(run.config.model.latent, resolve=True),
+            "classes": self.sampler.classes,
+            "images_seen": run.images_seen,
+        }
+
+    def _write(self, path: Path) -> None:
+        if self.suffix == ".safetensors":
+            self._write_weights(path)
+            return
+        drawing = Drawing(self.sampler.network, self.sampler.truncation)
+        read = self._write_program(path, drawing)
+        inputs = self._inputs(5)
+        difference = (read(inputs) - drawing(*inputs)).abs().max().item()
+        if not difference <= _TOLERANCE:
+            raise GanforgeError(
+                f"The exported generator differs from torch's by {difference:.2g}, more than {_TOLERANCE:g}: use "
+                "mode.format=safetensors."
+            )
+        self.note = f"Differs from torch's images by at most {difference:.1g} of a range of 2."
+
+    def _inputs(self, n: int) -> tuple[Tensor, ...]:
+        """Return latents and, where there are any, labels."""
+        labels = self.sampler.labels(n)
+        return (self.sampler.latents(n),) if labels is None else (self.sampler.latents(n), labels)
+
+    def _write_weights(self, path: Path) -> None:
+        from safetensors.torch import save_file
+
+        state = {name: value.cpu().contiguous() for name, value in self.sampler.network.state_dict().items()}
+        save_file(state, path, {"ganforge": json.dumps(self.description())})
+        self.note = f"{sum(value.numel() for value in state.values()):,} numbers; configuration in the .json beside it."
+
+    def _write_program(self, path: Path, drawing: Drawing) -> Callable[[tuple[Tensor, ...]], Tensor]:
+        """Write the program; return a function that runs what was written."""
+        write = _write_onnx if self.suffix == ".onnx" else _write_torch
+        try:
+            with _quiet():
+                return write(path, drawing, self._inputs(2))
+        except Exception as error:
+            if is_disk_full(error):
+                raise
+            reason = str(error).strip().partition("\n")[0][:160]
+            raise GanforgeError(
+                f"{type(self.sampler.network).__name__} cannot be exported to {self.suffix} ({reason}): use "
+                "mode.format=safetensors."
+            ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the exporters say of their own passes and of their own use of torch."""
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _trace(drawing: Drawing, inputs: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
+    """Return the program for any batch size."""
+    batch = torch.export.Dim("batch")
+    return torch.export.export(drawing, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
+
+
+def _write_torch(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:
+    torch.export.save(_trace(drawing, inputs), path)
+    program = torch.export.load(path).module()
+    return lambda values: program(*values)  # type: ignore[no-any-return]
+
+
+def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:
+    import onnxruntime
+
+    names = ["latent", "labels"][: len(inputs)]
+    program = torch.onnx.export(
+        _trace(drawing, inputs), (), input_names=names, output_names=["images"], dynamo=True, verbose=False
+    )
+    assert program is not None
+    program.save(path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(values: tuple[Tensor, ...]) -> Tensor:
+        feed = dict(zip(names, (value.numpy() for value in values), strict=True))
+        return torch.from_numpy(session.run(None, feed)[0])
+
+    return run
+
+
+def export(sampler: Sampler, format: str = "safetensors") -> Exported:  # noqa: A002 - as on the command line
+    """Return the generator, to be saved.
+
+    ``safetensors`` holds the weights and, in its header and in a JSON file beside it, the configuration; ganforge
+    builds the network. ``onnx`` and ``torch_export`` (``.pt2``) are programs that run without ganforge.
+
+    Args:
+        sampler: whose generator; for programs its truncation is built in where the generator has styles.
+        format: ``safetensors``, ``onnx`` or ``torch_export``.
+
+    Raises:
+        GanforgeError: for another format, a package that is missing, or a truncation of latents.
+    """
+    one_of("mode.format", format, tuple(_SUFFIXES))
+    if format == "onnx":
+        for module in ("onnx", "onnxscript", "onnxruntime"):
+            require_module(module, "mode.format=onnx", "onnx")
+    return Exported(sampler, _SUFFIXES[format])

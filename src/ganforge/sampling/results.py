@@ -1,0 +1,146 @@
+"""What a mode makes, and how it becomes a file: whole, or not at all."""
+
+import io
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from ganforge.errors import GanforgeError
+from ganforge.files import replacing
+
+__all__ = ["Film", "Picture", "Result"]
+
+
+class Result(ABC):
+    """Something that can be saved.
+
+    Attributes:
+        suffix: how the file's name ends; empty for a folder.
+        note: a sentence on what is to be seen.
+        is_cheap: whether it may replace what an earlier command wrote without being asked to.
+    """
+
+    suffix: str
+    note: str = ""
+    is_cheap: ClassVar[bool] = False
+
+    @abstractmethod
+    def _write(self, path: Path) -> None:
+        """Write to ``path``, which does not exist yet."""
+
+    def enlarged(self, zoom: int) -> Self:
+        """Return it with each pixel ``zoom`` times as wide and high; GanforgeError if it has no pixels."""
+        if zoom != 1:
+            raise GanforgeError("zoom enlarges pictures and films, and this mode makes neither: leave zoom out.")
+        return self
+
+    def save(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write it; a reader never sees half of it.
+
+        Args:
+            path: where to, ending in ``suffix``; missing folders are made.
+            force: replace what is there.
+
+        Raises:
+            GanforgeError: if the name ends otherwise, something is there, or the disk is full.
+        """
+        path = Path(path).expanduser()
+        if path.suffix != self.suffix:
+            wanted = f"end in {self.suffix}" if self.suffix else "be a folder's name, without a dot"
+            raise GanforgeError(f"output must {wanted} here, got '{path}'.")
+        if path.exists() and not force and not (self.is_cheap and path.is_file()):
+            raise GanforgeError(f"'{path}' is there already: add force=true to replace it, or choose another output.")
+        with replacing(path) as temporary:
+            self._write(temporary)
+        return path
+
+
+class Picture(Result):
+    """A picture, ``(3, H, W)`` uint8; notebooks show it.
+
+    Args:
+        pixels: the picture.
+        note: what is to be seen.
+    """
+
+    suffix = ".png"
+    is_cheap = True
+
+    def __init__(self, pixels: Tensor, note: str = "") -> None:
+        self.pixels, self.note = pixels, note
+
+    @property
+    def image(self) -> Any:
+        """The picture as a ``PIL.Image``."""
+        return _pillow(self.pixels)
+
+    def enlarged(self, zoom: int) -> Self:
+        """See :class:`Result`."""
+        return type(self)(_enlarge(self.pixels, zoom), self.note)
+
+    def _write(self, path: Path) -> None:
+        self.image.save(path, format="png")
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.image.save(buffer, format="png")
+        return buffer.getvalue()
+
+
+class Film(Result):
+    """A film, ``(t, 3, H, W)`` uint8, as GIF or MP4.
+
+    Args:
+        frames: the film.
+        fps: frames a second.
+        suffix: ``.gif``, or ``.mp4`` (H.264; needs the extra ``video``).
+        note: what is to be seen.
+    """
+
+    is_cheap = True
+
+    def __init__(self, frames: Tensor, fps: float, suffix: str = ".gif", note: str = "") -> None:
+        self.frames, self.fps, self.suffix, self.note = frames, fps, suffix, note
+
+    def enlarged(self, zoom: int) -> Self:
+        """See :class:`Result`."""
+        return type(self)(_enlarge(self.frames, zoom), self.fps, self.suffix, self.note)
+
+    def _write(self, path: Path) -> None:
+        if self.suffix == ".gif":
+            first, *rest = (_pillow(frame) for frame in self.frames)
+            first.save(path, format="gif", save_all=True, append_images=rest, duration=1000 / self.fps, loop=0)
+        else:
+            self._write_mp4(path)
+
+    def _write_mp4(self, path: Path) -> None:
+        from fractions import Fraction
+
+        import av
+
+        # H.264 with halved colour resolution, which every player reads, wants even sides.
+        height, width = self.frames.shape[-2:]
+        frames = torch.nn.functional.pad(self.frames, (0, width % 2, 0, height % 2), value=255)
+        with av.open(str(path), "w", format="mp4") as container:
+            stream: Any = container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
+            stream.height, stream.width = frames.shape[-2:]
+            stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
+            for frame in frames.permute(0, 2, 3, 1).contiguous().numpy():
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+
+
+def _pillow(pixels: Tensor) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def _enlarge(pixels: Tensor, zoom: int) -> Tensor:
+    from ganforge.sampling.checks import whole
+
+    times = whole("zoom", zoom)
+    return pixels.repeat_interleave(times, -1).repeat_interleave(times, -2)

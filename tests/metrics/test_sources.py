@@ -1,0 +1,86 @@
+"""Sampling for evaluation: batch-norm modes, truncation, noise, and nothing changed by it."""
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from narrow import narrow
+
+from ganforge.config import compose
+from ganforge.metrics.protocol import Sampling
+from ganforge.metrics.sources import Generated
+
+CPU = torch.device("cpu")
+
+
+def source(*overrides):
+    torch.manual_seed(0)
+    return Generated(instantiate(compose([*overrides, "ema=none"]).model), CPU)
+
+
+def draw(judged, number=0, **options):
+    sampling = Sampling(batch_size=6, weights="raw", **options)
+    with judged.session(sampling):
+        return judged.batch(number, sampling)
+
+
+@pytest.fixture(scope="module")
+def dcgan():
+    judged = source("model=dcgan", "network.width=4")
+    with torch.no_grad():  # contrast, and statistics, that a fresh network has not
+        for weight in judged.module.generator.parameters():
+            weight.mul_(4 if weight.ndim > 1 else 1)
+        for _ in range(3):
+            judged.module.generator(torch.randn(8, 100) * 2, None)
+    return judged
+
+
+def test_a_batch_is_a_function_of_its_number_and_leaves_everything_as_it_was(dcgan):
+    state, weights = torch.get_rng_state(), {k: v.clone() for k, v in dcgan.module.state_dict().items()}
+    was_training = dcgan.module.generator.training
+    first, again, other = draw(dcgan), draw(dcgan), draw(dcgan, 1)
+    assert torch.equal(first.images, again.images)
+    assert not torch.equal(first.images, other.images)
+    for mode in ("batch", "standing"):
+        draw(dcgan, batch_norm=mode)
+    assert torch.equal(state, torch.get_rng_state())
+    assert dcgan.module.generator.training == was_training
+    for name, value in dcgan.module.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+def test_batch_norm_modes_are_what_they_are_called(dcgan):
+    generator = dcgan.module.generator
+    running, batch, standing = (draw(dcgan, batch_norm=mode).images for mode in ("running", "batch", "standing"))
+    assert not torch.equal(running, batch)
+    assert not torch.equal(running, standing)
+    sampling = Sampling(batch_size=6)
+    latent, _ = dcgan._draw(6, torch.Generator().manual_seed(0))
+    generator.train()
+    with torch.no_grad():
+        expected = generator(latent, None)
+    generator.eval()
+    with dcgan.session(Sampling(batch_size=6, batch_norm="batch", weights="raw")), torch.no_grad():
+        torch.testing.assert_close(dcgan._images(latent, None, sampling), expected)
+
+
+def test_truncation_draws_images_together(dcgan):
+    spread = [draw(dcgan, truncation=threshold).images.float().std(0).mean() for threshold in (None, 0.5, 0.05)]
+    assert spread[0] > spread[1] > spread[2]
+
+
+def test_style_networks_truncate_styles_and_their_noise_is_seeded():
+    judged = source(*narrow("model=stylegan2"))
+    for part in judged.module.generator.modules():
+        if hasattr(part, "noise_strength"):
+            torch.nn.init.ones_(part.noise_strength)
+    first, again = draw(judged), draw(judged)
+    assert torch.equal(first.images, again.images)
+    assert not torch.equal(first.images, draw(judged, truncation=0.5).images)
+
+
+def test_path_pairs_are_near_each_other(dcgan):
+    generator = torch.Generator().manual_seed(0)
+    before, after = dcgan.path_pairs(4, 1e-4, generator)
+    apart, _ = dcgan.path_pairs(4, 1e-4, generator)
+    near, far = ((before - others).abs().max() for others in (after, apart))
+    assert 0 < near < far / 50
