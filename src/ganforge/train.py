@@ -97,13 +97,13 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
 
 
 def _callbacks(config: DictConfig) -> list[Any]:
-    """Build callbacks; evaluation only where metrics are chosen."""
+    """Build callbacks; evaluation only where metrics are chosen, and no values of callbacks that are not."""
     from hydra.utils import instantiate
 
     entries = dict(config.callbacks or {})
     if OmegaConf.select(config, "metrics.protocol._target_") is None:
         entries.pop("evaluate", None)
-    return [instantiate(entry) for entry in entries.values() if entry is not None]
+    return [instantiate(entry) for entry in entries.values() if entry is not None and "_target_" in entry]
 
 
 def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: Any) -> Path | None:
