@@ -126,7 +126,7 @@ def test_impossible_values_are_refused(kind, wrong):
 @pytest.mark.parametrize("name", ["extra_adam", "extragradient"])
 def test_phases_that_would_break_pairs_are_refused(name, breaking):
     module = instantiate(compose(["model=simultaneous", "network.width=4", f"optimizer={name}", *breaking]).model)
-    with pytest.raises(GanforgeError, match=r"pairs of batches .* every=1 .* model.n_critic=1"):
+    with pytest.raises(GanforgeError, match=r"pairs of batches.* every=1 .* model.n_critic=1"):
         module.configure_optimizers()
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ganforge.callbacks.stacked import StackedCoverage
+from ganforge.config import compose
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.mixtures import MixtureData, Ring
@@ -157,11 +158,20 @@ def test_refusals(digits: Splits) -> None:
 
 
 def test_command_line_run_counts_modes(train: Callable[..., int], run_folder: Callable[[], Path]) -> None:
-    small = ["data.source.size=200", "data.source.heldout=10", "callbacks.modes.every_kimg=0.064"]
-    assert train("model=dcgan", "data=stacked_mnist5k", *small, "callbacks.modes.protocol.samples=60") == 0
+    small = ["data.source.size=200", "data.source.heldout=10"]  # the rest is small by debug=smoke
+    assert train("model=dcgan", "data=stacked_mnist5k", *small) == 0
     with (run_folder() / "metrics.csv").open(newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["name"].startswith("metrics/")]
     measured = [(row["images_seen"], row["name"]) for row in rows]
     assert measured == [(clock, name) for clock in ("64", "128") for name in ("metrics/modes", "metrics/reverse_kl")]
-    assert all(row["protocol"].startswith("stacked_modes@") for row in rows)
+    assert all(row["protocol"].startswith("smoke_modes@") for row in rows)
     assert (run_folder() / "checkpoints/best.ckpt").exists()
+
+
+@pytest.mark.parametrize("data", ["stacked_mnist5k", "ring"])
+def test_smoke_measures_few_samples(data: str) -> None:
+    modes = compose([f"data={data}", "debug=smoke"]).callbacks.modes
+    full = compose([f"data={data}"]).callbacks.modes
+    assert modes.protocol.samples == 64 < full.protocol.samples
+    assert modes.protocol.name == "smoke_modes"
+    assert modes._target_ == full._target_

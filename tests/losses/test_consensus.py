@@ -96,5 +96,5 @@ def test_alternating_players_answer_the_present_opponent():
 
 
 def test_a_loss_that_adapts_is_refused():
-    with pytest.raises(GanforgeError, match=r"Consensus: BoundaryEquilibrium adapts .* choose another loss"):
+    with pytest.raises(GanforgeError, match=r"BoundaryEquilibrium adapts while training: choose another loss"):
         Consensus(weight=1, loss=BoundaryEquilibrium())

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from dummy_steps import make_step
+from dummy_steps import LinearDiscriminator, make_step
 from torch.nn import functional as F
 
 from ganforge.errors import GanforgeError
@@ -70,6 +70,6 @@ def test_rotation_asks_for_the_turn_of_each_quarter(player, n):
 
 def test_rotation_refuses_other_heads_and_points():
     with pytest.raises(GanforgeError, match=r"3 outputs .* network=resnet_rotation"):
-        Rotation(weight=1)(make_step())
+        Rotation(weight=1)(make_step(discriminator=LinearDiscriminator(torch.zeros(72), classes=3)))
     with pytest.raises(GanforgeError, match="square images"):
         Rotation(weight=1)(make_step(real=torch.zeros(4, 2)))

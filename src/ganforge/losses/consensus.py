@@ -46,8 +46,8 @@ class Consensus(Term):
         super().__init__(weight=weight, every=every, player=player)
         if loss.adapts:
             raise GanforgeError(
-                f"Consensus: {type(loss).__name__} adapts while training and the term would hold a copy that does not; "
-                "choose another loss, or leave the term out."
+                f"term.consensus holds a copy of the loss, and {type(loss).__name__} adapts while training: choose "
+                "another loss, or leave consensus out of term=[...]."
             )
         self.loss = loss
 

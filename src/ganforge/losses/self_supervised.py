@@ -1,5 +1,7 @@
 """What a discriminator can learn from images alone, so that it does not forget while the generator moves."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -8,6 +10,7 @@ from ganforge.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
 from ganforge.losses.step import Player, Step, Term
 from ganforge.losses.terms import present
+from ganforge.networks.critique import Critique
 
 __all__ = ["InfoMax", "Rotation"]
 
@@ -28,8 +31,8 @@ class InfoMax(Term):
 
     def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator") -> None:
         super().__init__(weight=weight, every=every, player=player)
-        own = "real_critique" if player == "discriminator" else "fake_critique"
-        self.needs = frozenset({own, "embedding", "local_embeddings"})
+        self.own = "real_critique" if player == "discriminator" else "fake_critique"
+        self.needs = frozenset({self.own, "embedding", "local_embeddings"})
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`.
@@ -37,18 +40,18 @@ class InfoMax(Term):
         Raises:
             GanforgeError: if the batch holds a single image.
         """
-        own = step.real_critique if self.player == "discriminator" else step.fake_critique
-        critique = present(self, "the critique of its player's images", own)
+        own: Critique | None = getattr(step, self.own)
+        critique = present(self, self.own, own)
         image = widen(present(self, "embedding", critique.embedding))
-        places = widen(present(self, "local embeddings", critique.local_embeddings))
+        places = widen(present(self, "local_embeddings", critique.local_embeddings))
         n = len(image)
         if n < 2:
             raise GanforgeError("InfoMax: it tells images of a batch apart; raise data.batch_size to 2 or more.")
         with full_precision(image):
             products = torch.einsum("ie,jep->ijp", image, places)
         itself = torch.eye(n, dtype=torch.bool, device=image.device)
-        others = products[~itself].view(n, -1).logsumexp(1, keepdim=True)
-        own_places = products[itself]
+        others = products.masked_fill(itself[:, :, None], -math.inf).flatten(1).logsumexp(1, keepdim=True)
+        own_places = products.diagonal(dim1=0, dim2=1).T
         return (torch.logaddexp(own_places, others) - own_places).mean()
 
 
@@ -65,8 +68,6 @@ class Rotation(Term):
         player: whose loss it joins; list it for both.
     """
 
-    needs = frozenset({"class_logits"})
-
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`.
 
@@ -80,7 +81,7 @@ class Rotation(Term):
         quarters = images.tensor_split(4)
         turned = torch.cat([quarter.rot90(turn, (2, 3)) for turn, quarter in enumerate(quarters)])
         turns = torch.cat([torch.full((len(q),), turn, device=images.device) for turn, q in enumerate(quarters)])
-        logits = present(self, "class logits", step.discriminate(turned, condition).class_logits)
+        logits = present(self, "class_logits", step.discriminate(turned, condition).class_logits)
         if logits.shape[1] != 4:
             raise GanforgeError(
                 f"Rotation: the class head has {logits.shape[1]} outputs and there are 4 rotations; choose "
