@@ -33,6 +33,8 @@ from ganforge.runs import RunFolder
 SKIPPED = {"simultaneous": "it is for the games of theory in the plane"}
 #: What makes a network, by its module, cost minutes in one thread: papers' widths are for GPUs. Others keep their own.
 NARROW: dict[str, list[str]] = {
+    "began": ["network.width=16"],
+    "infomax": ["network.width=24"],
     "resnet": ["network.width=24"],
     "sagan": ["network.width=24"],
     "sndcgan": ["network.width=24"],
