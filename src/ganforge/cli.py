@@ -17,8 +17,7 @@ _HELP = f"""ganforge {__version__}: experiments with generative adversarial netw
   ganforge download data=NAME         fetch a dataset and the metrics' weights, for machines without internet
   ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, about three minutes on a
   laptop
-  ganforge sample run=FOLDER mode=... grids, interpolations, truncations, traversals, nearest training images, many images
-                                      as files, and the generator itself as safetensors, ONNX or torch.export
+  ganforge sample run=FOLDER mode=... pictures and films from a trained run, images as files, the generator as ONNX
 
 examples
   ganforge train model=lsgan data=cifar10 download=true

@@ -10,7 +10,6 @@ from typing import IO
 import numpy as np
 from tqdm import tqdm
 
-from ganforge.errors import GanforgeError
 from ganforge.sampling.checks import one_of, whole
 from ganforge.sampling.results import Result
 from ganforge.sampling.sampler import Sampler
