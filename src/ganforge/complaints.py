@@ -115,9 +115,9 @@ def _nearest(key: str, names: list[str], asked: _Asked) -> str:
     by_last = {name.rpartition(".")[2]: name for name in names}
     near += [by_last[name] for name in difflib.get_close_matches(last, list(by_last), 2, 0.7)]
     near = list(dict.fromkeys(near))[:3]
-    return (
-        f"; did you mean {' or '.join(near)}?" if near else f": see 'ganforge {asked.config} --cfg job' for all keys."
-    )
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f": see 'ganforge {asked.config} --cfg job' for all keys."
 
 
 def _default_config(asked: _Asked) -> Any:
@@ -187,9 +187,7 @@ def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> 
     from omegaconf import OmegaConf
 
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    suspects = [
-        key for key in keys if key not in ("resume", "checkpoint") and isinstance(OmegaConf.select(config, key), str)
-    ]
+    suspects = [key for key in keys if key != "resume" and isinstance(OmegaConf.select(config, key), str)]
     defaults: Any = _default_config(_Asked(overrides, name)) if suspects else None
     for key in suspects:
         default = OmegaConf.select(defaults, key)

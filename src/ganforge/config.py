@@ -90,12 +90,10 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
             settings.set_config(config)
             with open_dict(config):
                 del config["hydra"]
-            run = OmegaConf.select(
-                config, "paths.run"
-            )  # before anything is resolved in place: the signature reads interpolations
-            OmegaConf.resolve(config)
+            run = OmegaConf.select(config, "paths.run")
             if run is not None:
-                config.paths.run = run
+                config.paths.run = run  # the signature reads interpolations: not again once some are resolved
+            OmegaConf.resolve(config)
     finally:
         application.hydra, settings.cfg = outer
     return config

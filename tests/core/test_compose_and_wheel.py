@@ -21,6 +21,12 @@ def test_command_line_and_python_compose_the_same_signature(train, run_folder):
     assert json.loads((run_folder() / "run.json").read_text())["command"]
 
 
+def test_everything_of_a_run_goes_to_its_folder():
+    config = compose(["model=infogan", "logger=csv"])
+    for path in (config.callbacks.checkpoint.folder, config.callbacks.samples.folder, config.callbacks.curves.csv):
+        assert Path(path).parent == Path(config.paths.run)
+
+
 def test_variants_may_be_overridden_from_the_command_line():
     config = compose(["model=wgan_gp", "loss=hinge", "model.n_critic=2", "term=[r1]"])
     assert config.loss._target_.endswith("Hinge")

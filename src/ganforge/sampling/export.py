@@ -157,7 +157,7 @@ def _trace(drawing: Drawing, inputs: tuple[Tensor, ...]) -> torch.export.Exporte
 def _write_torch(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:
     torch.export.save(_trace(drawing, inputs), path)
     program = torch.export.load(path).module()
-    return lambda values: program(*values)  # type: ignore[no-any-return]
+    return lambda values: program(*values)
 
 
 def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:
