@@ -44,7 +44,7 @@ bench: $(READY) ## the training loop against a bare PyTorch loop
 	$(BIN)/python scripts/bench_train.py
 
 lock: ## make requirements.txt anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra dev --extra tensorboard --generate-hashes --universal --no-header --quiet --output-file requirements.txt
+	uv pip compile pyproject.toml --extra dev --extra tensorboard --extra report --generate-hashes --universal --no-header --quiet --output-file requirements.txt
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build --target wheel

@@ -15,12 +15,14 @@ __all__ = ["main"]
 _HELP = f"""ganforge {__version__}: experiments with generative adversarial networks
 
   ganforge download data=NAME         fetch a dataset and the metrics' weights, for machines without internet
+  ganforge compare FOLDER [...]       tables with intervals and tests, curves and samples of runs, in one HTML file
   ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, about three minutes on a
   laptop
 
 examples
   ganforge train model=lsgan data=cifar10 download=true
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
+  ganforge compare outputs            # which variant is better, and whether that can be told
   ganforge train resume=true ...                      # the same command goes on where it was stopped
 
 more
@@ -54,6 +56,7 @@ class Command:
 
 
 COMMANDS = {
+    "compare": Command("ganforge.compare:compare", config=None),
     "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
     "train": Command("ganforge.train:train"),
 }
