@@ -98,7 +98,7 @@ def write_report(
         "html": {"report.html": lambda: page.page(study, grids)},
         "csv": {
             "rankings.csv": lambda: tables.rankings_csv(study),
-            "tests.csv": lambda: tables.tests_csv(study),
+            "tests.csv": lambda: tables.pairs_csv(study),
             "runs.csv": lambda: tables.runs_csv(study),
         },
         "md": {"rankings.md": lambda: documents.as_markdown(study)},

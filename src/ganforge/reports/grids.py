@@ -88,7 +88,7 @@ def as_data_uri(picture: "Image.Image", budget: int) -> str:
         if side > limit:
             size = (max(1, picture.width * limit // side), max(1, picture.height * limit // side))
             smaller = picture.resize(size, Image.Resampling.LANCZOS)
-        for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": 85})):
+        for kind, options in (("png", {}), ("jpeg", {"quality": 85})):
             buffer = io.BytesIO()
             smaller.save(buffer, format=kind, **options)
             if buffer.tell() * 4 / 3 <= budget or limit == 128:

@@ -18,11 +18,11 @@ __all__ = [
     "format_estimate",
     "kimg",
     "leaders",
+    "pairs_csv",
     "ranking",
     "rankings_csv",
     "runs_csv",
     "significance",
-    "tests_csv",
     "told_reach",
     "written_ranking",
 ]
@@ -176,7 +176,7 @@ def rankings_csv(study: Study) -> str:
     return _comma_separated(header, rows)
 
 
-def tests_csv(study: Study) -> str:
+def pairs_csv(study: Study) -> str:
     """Return one row a measure and pair of variants."""
     header = ("metric", "protocol", "data", "first", "second", "test", "n", "difference", "low", "high", "p", "p_holm")
     rows = [
