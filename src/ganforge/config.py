@@ -90,9 +90,10 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
             settings.set_config(config)
             with open_dict(config):
                 del config["hydra"]
-            run = config.paths.run  # before anything is resolved in place: the signature reads interpolations
+            config.paths.run = (
+                config.paths.run
+            )  # first: the signature reads interpolations, and folders below it follow
             OmegaConf.resolve(config)
-            config.paths.run = run
     finally:
         application.hydra, settings.cfg = outer
     return config

@@ -113,6 +113,15 @@ def test_runs_without_any_value(make_run, sweep):
         read_study([sweep])
 
 
+def test_what_cannot_be_read_is_told_once(make_run, sweep):
+    for name in "abcdef":
+        (make_run(name, 1, fid=1.0) / "config.yaml").unlink()
+    make_run("whole", 1, fid=1.0)
+    study = read_study([sweep])
+    assert told(study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: it holds no config.yaml")
+    assert [len(variant.runs) for variant in study.variants] == [1]
+
+
 def test_a_variant_without_values_is_left_out(make_run, sweep):
     make_run("a", 1, fid=5.0)
     (make_run("b", 1, "running", loss="Wasserstein") / "metrics.csv").write_text("images_seen,seco")
