@@ -103,9 +103,11 @@ def panels_figure(study: Study) -> "Figure | None":
     for axes, name in zip(grid, names, strict=False):
         _curves(axes, study, study.variants, (name, ""), "images")
         axes.set_title(panel_title(name), fontsize="small")
+        axes.set_xlabel("kimg", fontsize="small")
+        for line in axes.get_lines():
+            line.set_marker("")
     for axes in grid[len(names) :]:
         axes.set_axis_off()
-    figure.supxlabel("images seen (thousands)", fontsize="small")
     _legend(figure)
     return figure
 

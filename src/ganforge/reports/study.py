@@ -53,7 +53,7 @@ def read_study(folders: Iterable[Path | str], metric: str | None = None, target:
     paths = tuple(Path(folder) for folder in folders)
     runs = tuple(read_run(path) for path in find_runs(paths))
     notes = _of_states(runs)
-    notes += [f"{run.name}: {complaint}." for run in runs for complaint in run.complaints]
+    notes += _of_reading(runs)
     variants, repeated = group(runs)
     notes += repeated
     if not any(run.series for variant in variants for run in variant.runs):
@@ -82,6 +82,15 @@ def _choose(measures: dict[Measure, list[Variant]], metric: str | None, runs: Se
 def _names(runs: Sequence[Run], most: int = 4) -> str:
     names = [run.name for run in runs[:most]]
     return ", ".join(names) + (f" and {len(runs) - most} more" if len(runs) > most else "")
+
+
+def _of_reading(runs: Sequence[Run]) -> list[str]:
+    """Tell what could not be read, each complaint once."""
+    complaining: dict[str, list[Run]] = {}
+    for run in runs:
+        for complaint in run.complaints:
+            complaining.setdefault(complaint, []).append(run)
+    return [f"{_names(members)}: {complaint}." for complaint, members in complaining.items()]
 
 
 def _of_states(runs: Sequence[Run]) -> list[str]:
