@@ -13,6 +13,8 @@ import pytest
 
 from ganforge import cli
 
+pytest_plugins = ["made_up_runs"]
+
 QUICK = ["debug=smoke", "logger=csv", "network.width=4", "trainer=cpu"]
 
 

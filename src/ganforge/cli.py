@@ -18,12 +18,14 @@ _HELP = f"""ganforge {__version__}: experiments with generative adversarial netw
   ganforge evaluate run=FOLDER        score a run, a folder of images or an .npz file, under one protocol or several
   ganforge sample run=FOLDER mode=... grids, interpolations, truncations, traversals, nearest training images, many
                                       images as files, and the generator itself as safetensors, ONNX or torch.export
+  ganforge compare FOLDER [...]       runs beside each other: tables with intervals and tests, curves, samples, one page
   ganforge download data=NAME         fetch a dataset and the metrics' weights, for machines without internet
   ganforge doctor                     what works on this machine: devices, weights, datasets, logins
 
 examples
   ganforge train model=lsgan data=cifar10 download=true
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
+  ganforge compare outputs            # which variant is better, and whether that can be told
   ganforge train resume=true ...                      # the same command goes on where it was stopped
   ganforge evaluate run=outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
   ganforge sample run=outputs/dcgan_mnist5k/0123456789 mode=interpolate mode.format=gif
@@ -61,6 +63,7 @@ class Command:
 COMMANDS = {
     "train": Command("ganforge.train:train"),
     "evaluate": Command("ganforge.evaluate:evaluate", config="evaluate"),
+    "compare": Command("ganforge.compare:compare", config=None),
     "sample": Command("ganforge.sample:sample", config="sample"),
     "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
     "doctor": Command("ganforge.doctor:doctor", config=None),

@@ -11,10 +11,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-__all__ = ["compose", "config_folder", "register_resolvers", "signature"]
+__all__ = ["MACHINE_KEYS", "compose", "config_folder", "register_resolvers", "signature"]
 
 #: What a run's result does not depend on: it may change when a run is resumed or repeated elsewhere.
-_MACHINE_KEYS = (
+MACHINE_KEYS = (
     "hydra",
     "name",
     "paths",
@@ -43,7 +43,7 @@ def signature(*, _root_: DictConfig) -> str:
     Keys that depend on the machine alone (devices, logger, paths) do not count, nor do values that point to paths.
     """
     config = OmegaConf.create(_without_paths(OmegaConf.to_container(_root_, resolve=False)))
-    for key in _MACHINE_KEYS:
+    for key in MACHINE_KEYS:
         parent, _, last = key.rpartition(".")
         owner = OmegaConf.select(config, parent) if parent else config
         if owner is not None and last in owner:

@@ -93,7 +93,7 @@ class RunFolder:
             self._aside.rename(self.path)
 
     def begin(self, config: DictConfig, command: list[str]) -> None:
-        """Record the configuration, the command line, the code's commit and the packages' versions."""
+        """Record the configuration and the options it was composed from, the command line, commit and versions."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
         self.update(
@@ -102,12 +102,23 @@ class RunFolder:
             pid=os.getpid(),
             process_start=_process_start(os.getpid()),
             command=command,
+            choices=_choices(),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             git=_git_commit(),
             python=platform.python_version(),
             packages={name: _version(name) for name in _PACKAGES},
             error=None,
         )
+
+
+def _choices() -> dict[str, str]:
+    """Return the option taken from each group, such as ``{"loss": "hinge"}``; a composed value does not tell it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return {}
+    choices = HydraConfig.get().runtime.choices
+    return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
 
 
 def _alive(pid: int, started: str) -> bool:
