@@ -40,4 +40,4 @@ def test_a_row_shows_neighbours_in_both_spaces(make_sampler):
         assert close(shown, every[near].expand(-1, -1, 3, -1, -1))
     assert close(picture[::7], generated.expand(-1, 3, -1, -1))
     assert "by pixels and by features" in neighbours(sampler, n=1).note
-    assert "features" not in neighbours(make_sampler([*DCGAN, "metrics=none"]), n=1).note
+    assert "features" not in neighbours(make_sampler([*DCGAN, "protocol=[]"]), n=1).note

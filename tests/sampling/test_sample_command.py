@@ -58,7 +58,7 @@ def test_bad_input_is_one_sentence(words, sentence, capsys):
 
 
 def test_from_training_to_files(run_folder, capsys, tmp_path):
-    assert cli.main(["train", *QUICK, "data=digits", "metrics=none"]) == 0
+    assert cli.main(["train", *QUICK, "data=digits", "protocol=[]"]) == 0
     folder = run_folder()
     capsys.readouterr()
 

@@ -104,7 +104,7 @@ POINTS = ["experiment=mixture", "network.width=4"]
         (DCGAN, lambda s: interpolate(s, format="gif", fps=0), "mode.fps must be a number above 0"),
         (DCGAN, lambda s: grid(s, columns="wide"), "mode.columns must be a whole number"),
         (STYLES, lambda s: style_mixing(s, cut=4), "mode.cut must be a whole number from 1 to 3"),
-        ([*DCGAN, "metrics=none"], lambda s: neighbours(s, space="both"), "trained with metrics=none.*space=pixels"),
+        ([*DCGAN, "protocol=[]"], lambda s: neighbours(s, space="both"), "trained with protocol=.*space=pixels"),
         (DCGAN, lambda s: images(s, format="tar"), "mode.format must be folder or zip or npz"),
         (DCGAN, lambda s: export(s).enlarged(2), "zoom enlarges pictures"),
         (DCGAN, lambda s: grid(s).enlarged(0), "zoom must be a whole number"),
