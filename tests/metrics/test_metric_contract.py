@@ -11,6 +11,7 @@ import torch
 from comparisons import compare, images, normal
 
 import ganforge.metrics
+from ganforge.directions import better
 from ganforge.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 
@@ -132,3 +133,9 @@ def test_the_order_of_samples_does_not_matter(name, make):
     order = torch.randperm(240, generator=torch.Generator().manual_seed(0))
     shuffled = {field: getattr(whole, field)[order] for field in ("fake_features", "fake_logits", "fake_labels")}
     assert make(name)(dataclasses.replace(whole, **shuffled)) == pytest.approx(make(name)(whole), rel=1e-6)
+
+
+def test_directions_are_known_of_what_is_ranked():
+    assert [better(name) for name in ("fid", "a/fid", "kid_full", "swd_16", "intra_fid_worst", "mifid")] == ["less"] * 6
+    assert [better(name) for name in ("recall", "cas_real_to_real", "modes", "metrics/coverage")] == ["greater"] * 4
+    assert better("ms_ssim") is None  # good is what real images have

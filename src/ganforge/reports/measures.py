@@ -5,24 +5,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
+from ganforge.directions import better
 from ganforge.reports.reading import Run, Series
 from ganforge.reports.variants import Variant, plain, told
 
 __all__ = ["Measure", "Statistic", "by_name", "find_measures", "reach", "score", "scores"]
 
 Statistic = Literal["last", "best"]
-
-_GREATER_IS_BETTER = (
-    "inception_score",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "modes",
-    "high_quality",
-    "accuracy",
-)
-_LESS_IS_BETTER = ("fid", "kid", "kernel", "mmd", "distance", "reverse_kl", "divergence", "ppl", "path_length", "error")
 
 #: Keys of ``data`` that change no image that metrics compare with.
 _TRAINING_ONLY = (
@@ -72,12 +61,6 @@ class Measure:
         return value > than if self.better == "greater" else value < than
 
 
-def _better(name: str) -> Literal["greater", "less"] | None:
-    if any(f"_{word}_" in f"_{name}_" for word in _LESS_IS_BETTER):
-        return "less"
-    return "greater" if any(f"_{word}_" in f"_{name}_" for word in _GREATER_IS_BETTER) else None
-
-
 def find_measures(variants: Sequence[Variant]) -> dict[Measure, list[Variant]]:
     """Return every measure, in order of names, with the variants that have values of it."""
     datasets = _datasets(variants)
@@ -87,7 +70,7 @@ def find_measures(variants: Sequence[Variant]) -> dict[Measure, list[Variant]]:
             if not name.startswith("metrics/") or name.endswith("_std"):
                 continue
             short = name.removeprefix("metrics/")
-            measure = Measure(short, protocol, datasets[variant.label], _better(short))
+            measure = Measure(short, protocol, datasets[variant.label], better(short))
             found.setdefault(measure, []).append(variant)
     return dict(
         sorted(found.items(), key=lambda pair: (pair[0].name != "fid", pair[0].name, *pair[0].key, pair[0].data))
