@@ -21,6 +21,8 @@ _MACHINE_KEYS = (
     "logger",
     "resume",
     "force",
+    "retry",
+    "requeue",
     "download",
     "trace",
     "trainer.accelerator",

@@ -18,6 +18,8 @@ from ganforge.errors import GanforgeError, Stopped
 
 __all__ = ["environment_rank", "inside_a_launched_process", "launch"]
 
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
 
 def inside_a_launched_process() -> bool:
     """Whether torchrun, srun or another launcher has started this process as one of several.
@@ -38,7 +40,7 @@ def launch(config: Path, processes: int) -> None:
     """Train the configuration in ``processes`` processes and wait for all of them.
 
     Raises:
-        Stopped: after Ctrl-C or SIGTERM, which is passed on once; the processes have saved.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, which are passed on once; the processes have saved.
         GanforgeError: if one failed; it has told why on the console.
     """
     command = [sys.executable, "-m", "ganforge.launch", "--standalone", f"--nproc-per-node={processes}"]
@@ -54,12 +56,14 @@ def launch(config: Path, processes: int) -> None:
             process.send_signal(signal.SIGTERM)
         received.append(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
         code = process.wait()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+    if not received and code - 128 in _PASSED_ON:  # a sweep's stop, or a signal that reached the processes alone
+        received.append(code - 128)
     if received:
         raise Stopped(
             "Stopped; the last checkpoint is kept. To go on, repeat the command with resume=true.", 128 + received[0]
@@ -78,6 +82,8 @@ def _torchrun() -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     logging.disable(logging.ERROR)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # SLURM sends them to every process; the training ones act on it
+        signal.signal(number, signal.SIG_IGN)
     try:
         inspect.unwrap(run.main)(sys.argv[1:])
     except SignalException as signalled:

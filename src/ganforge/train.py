@@ -15,6 +15,7 @@ from ganforge.launch import environment_rank, inside_a_launched_process, launch
 from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
 from ganforge.runs import RunFolder, checkpoint_to_resume, command_line
+from ganforge.slurm import queued_again
 
 __all__ = ["quieten", "train"]
 
@@ -24,10 +25,10 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises:
         GanforgeError: for everything that the user can put right.
-        Stopped: after Ctrl-C or SIGTERM, everything saved.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
-    with log_to(folder.path / "train.log"):
+    with log_to(folder.path / "train.log"), queued_again(config.requeue and environment_rank() == 0):
         finished = claim(config, folder)
         if finished is not None:
             return finished
