@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -34,6 +33,7 @@ class GanforgeSweeper(Sweeper):
         from ganforge.sweeps.plan import plan
         from ganforge.sweeps.run import Sweep
 
-        loader: ConfigLoader = self.hydra_context.config_loader
-        jobs = plan(loader, self.config, arguments)
+        assert self.hydra_context is not None
+        assert self.config is not None
+        jobs = plan(self.hydra_context.config_loader, self.config, arguments)
         return Sweep(self.hydra_context, self.task_function, self.config, jobs, self.max_batch_size).run()

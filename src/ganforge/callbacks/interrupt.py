@@ -23,7 +23,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 class Interrupt(pl.Callback):
     """Turns the first signal into a clean stop after the current batch; a second Ctrl-C stops at once.
 
-    A run of a sweep also stops when the sweep is asked to, which it looks for once a second. Several ranks agree on stopping each ``agree_every`` batches, so that none waits for one that has left.
+    A run of a sweep also stops when the sweep is asked to, which it looks for once a second. Several ranks agree on
+    stopping each ``agree_every`` batches, so that none waits for one that has left.
 
     Args:
         agree_every: batches between two looks at the other ranks.

@@ -106,9 +106,9 @@ def _state(config: DictConfig, folder: RunFolder) -> tuple[str, str]:
 
 def name_of(jobs: Sequence[Job]) -> str:
     """Return a name that the same combinations give again: the keys that differ, and a hash of the runs' folders."""
-    keys = dict.fromkeys(word.partition("=")[0].lstrip("+~") for job in jobs for word in job.label.split() if "=" in word)
+    keys = dict.fromkeys(
+        word.partition("=")[0].lstrip("+~") for job in jobs for word in job.label.split() if "=" in word
+    )
     digest = hashlib.blake2b("\n".join(sorted(str(job.folder) for job in jobs)).encode(), digest_size=3).hexdigest()
     words = [key.rpartition(".")[2].rpartition("/")[2] for key in keys]
     return "_".join([*words[:4], digest])
-
-

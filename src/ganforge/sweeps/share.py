@@ -91,6 +91,7 @@ def _fit_ray(launcher: DictConfig) -> None:
         if remote.num_gpus is None:
             remote.num_gpus = 1 if visible_gpus() else 0
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing here calls home
+    os.environ.setdefault("RAY_worker_niceness", "0")  # the runs are the work, not guests beside it
 
 
 def devices_of_workers(gpus: Sequence[str], workers: int) -> list[str]:

@@ -130,7 +130,5 @@ def conclude(rows: Sequence[Row], stopped: bool) -> None:
         )
     if counts["stopped"] or counts["waiting"]:
         raise GanforgeError(
-            f"{counts['stopped'] + counts['waiting']} of {len(rows)} runs are not finished: the same line again goes on."
+            f"{counts['stopped'] + counts['waiting']} of {len(rows)} runs are not finished: the same line goes on."
         )
-
-
