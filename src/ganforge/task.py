@@ -50,7 +50,7 @@ class HydraTask:
             sys.argv = before
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Arrive in a worker, which must have the launching process's folder and our resolvers before Hydra composes."""
+        """Arrive in a worker: before Hydra composes there, it needs the launching process's folder and resolvers."""
         self.__dict__.update(state)
         os.chdir(self._folder)
         register_resolvers()
