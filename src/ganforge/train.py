@@ -112,7 +112,10 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
     from ganforge.loggers.table import TableLogger
     from ganforge.loggers.wandb import ID_FILE
 
+    tables = [logger for logger in loggers if isinstance(logger, TableLogger)]
     if config.resume is False or (config.resume is True and not folder.has_checkpoint()):
+        for table in tables:
+            table.rewind(0)  # what a run wrote that was killed before its first checkpoint
         return None
     path, content = checkpoint_to_resume(folder, config.resume)
     state = content["ganforge"]
@@ -123,9 +126,8 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
         )
     if state.get("wandb_run_id") and not (folder.path / ID_FILE).exists():
         (folder.path / ID_FILE).write_text(state["wandb_run_id"])
-    for logger in loggers:
-        if isinstance(logger, TableLogger):
-            logger.rewind(state["images_seen"])
+    for table in tables:
+        table.rewind(state["images_seen"])
     say(f"Going on from {path} at {state['images_seen']:,} images.")
     return path
 
