@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from ganforge import __version__
 from ganforge.errors import Stopped
@@ -54,10 +53,10 @@ class Command:
     config: str | None = "train"
     overrides: tuple[str, ...] = ()
 
-    def __call__(self, argument: Any) -> Any:
-        """Import the task and do it."""
+    def __call__(self, words: list[str]) -> int:
+        """Import the task and do it; for a command without a configuration."""
         module, _, function = self.task.partition(":")
-        return getattr(import_module(module), function)(argument)
+        return int(getattr(import_module(module), function)(words))
 
 
 COMMANDS = {
@@ -86,18 +85,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = ", ".join(COMMANDS)
         print(f"ganforge: there is no command '{name}'; there are: {names}. See ganforge --help.", file=sys.stderr)
         return 2
-    return _run(COMMANDS[name], rest)
+    return _run(name, rest)
 
 
-def _run(command: Command, words: list[str]) -> int:
+def _run(name: str, words: list[str]) -> int:
     """Compose, then do the task; every failure is one sentence unless ``debug=true``."""
     # Hydra's grammar reads a bare true as a boolean, and a group's option must be a word.
+    command = COMMANDS[name]
     words = ["debug=trace" if word == "debug=true" else word for word in [*words, *command.overrides]]
     trace = "debug=trace" in words or bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
         if command.config is None:
-            return int(command([word for word in words if word != "debug=trace"]))
-        _hydra(words, command)
+            return command([word for word in words if word != "debug=trace"])
+        _hydra(name, words)
     except Stopped as stop:
         print(stop, file=sys.stderr)
         return stop.exit_code
@@ -119,31 +119,18 @@ def _sentence(error: Exception, overrides: list[str], config: str | None) -> str
     return str(cause) if cause is not None else explain(error, overrides, config or "train")
 
 
-def _hydra(overrides: list[str], command: Command) -> None:
+def _hydra(name: str, words: list[str]) -> None:
     """Let Hydra parse, compose and launch; its own error printing is switched off, ours is better."""
     import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
-    from ganforge.complaints import check_values
     from ganforge.config import config_folder, register_resolvers
+    from ganforge.task import HydraTask
 
     register_resolvers()
-    failure: list[Exception] = []
-
-    def task(config: Any) -> Any:
-        sys.argv = original
-        try:
-            check_values(config, HydraConfig.get().overrides.task, command.config or "train")
-            return command(config)
-        except Exception as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise
-            failure.append(error)  # raised below: Hydra would print a line of its own first
-            return {}
-
+    command = COMMANDS[name]
+    task = HydraTask(command.task, [sys.argv[0], name], words)
     original = sys.argv
-    sys.argv = [original[0], *overrides]
+    sys.argv = [original[0], *words]
     previous = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -152,8 +139,8 @@ def _hydra(overrides: list[str], command: Command) -> None:
         sys.argv = original
         if previous is None:
             del os.environ["HYDRA_FULL_ERROR"]
-    if failure:
-        raise failure[0]
+    if task.failure is not None:
+        raise task.failure
 
 
 def _complete(arguments: list[str]) -> int:
@@ -165,9 +152,9 @@ def _complete(arguments: list[str]) -> int:
         print(*COMMANDS)
         return 0
     os.environ["COMP_LINE"] = line.replace(f" {chosen} ", " ", 1)
-    command = COMMANDS.get(chosen, COMMANDS["train"])
-    if command.config is not None:
-        _hydra(arguments, command)
+    name = chosen if chosen in COMMANDS else "train"
+    if COMMANDS[name].config is not None:
+        _hydra(name, arguments)
     return 0
 
 

@@ -173,6 +173,10 @@ _POSITIVE = (
 )
 
 
+#: Numbers or switches that may also be words.
+_WORDS_TOO = ("resume", "trainer.devices")
+
+
 def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> None:
     """Refuse, before anything heavy is imported, text where the default is a number and sizes that are not positive.
 
@@ -187,7 +191,7 @@ def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> 
     from omegaconf import OmegaConf
 
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    suspects = [key for key in keys if key != "resume" and isinstance(OmegaConf.select(config, key), str)]
+    suspects = [key for key in keys if key not in _WORDS_TOO and isinstance(OmegaConf.select(config, key), str)]
     defaults: Any = _default_config(_Asked(overrides, name)) if suspects else None
     for key in suspects:
         default = OmegaConf.select(defaults, key)

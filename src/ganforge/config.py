@@ -5,6 +5,7 @@ Imports no torch, so that ``--help`` and configuration errors answer at once.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ MACHINE_KEYS = (
     "logger",
     "resume",
     "force",
+    "retry",
+    "requeue",
     "download",
     "trace",
     "trainer.accelerator",
@@ -68,6 +71,8 @@ def _is_path(value: Any) -> bool:
 def register_resolvers() -> None:
     """Make ``${ganforge.signature:}`` known; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
+    # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 
 def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:

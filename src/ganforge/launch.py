@@ -19,6 +19,7 @@ from ganforge.errors import GanforgeError, Stopped
 __all__ = ["environment_rank", "inside_a_launched_process", "launch"]
 
 _KEPT = "What the last checkpoint holds is kept: add resume=true to go on."
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def inside_a_launched_process() -> bool:
@@ -40,7 +41,7 @@ def launch(config: Path, processes: int, module: str = "ganforge.train", kept: s
     """Run ``python -m module config`` in ``processes`` processes and wait for all of them.
 
     Raises:
-        Stopped: after Ctrl-C or SIGTERM, which is passed on once; the processes have saved.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, which are passed on once; the processes have saved.
         GanforgeError: if one failed; it has told why on the console. Both end with ``kept``: what is not lost.
     """
     command = [sys.executable, "-m", "ganforge.launch", "--standalone", f"--nproc-per-node={processes}"]
@@ -56,12 +57,14 @@ def launch(config: Path, processes: int, module: str = "ganforge.train", kept: s
             process.send_signal(signal.SIGTERM)
         received.append(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
         code = process.wait()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+    if not received and code - 128 in _PASSED_ON:  # a sweep's stop, or a signal that reached the processes alone
+        received.append(code - 128)
     if received:
         raise Stopped(f"Stopped. {kept}", 128 + received[0])
     if code:
@@ -75,6 +78,8 @@ def _torchrun() -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     logging.disable(logging.ERROR)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # SLURM sends them to every process; the training ones act on it
+        signal.signal(number, signal.SIG_IGN)
     try:
         inspect.unwrap(run.main)(sys.argv[1:])
     except SignalException as signalled:

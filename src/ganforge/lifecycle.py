@@ -23,7 +23,7 @@ def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     leads = environment_rank() == 0
     writer = folder.is_being_written() if leads else None
     if writer is not None:
-        raise GanforgeError(f"Process {writer} is training this very run in '{folder.path}': wait for it, or stop it.")
+        raise GanforgeError(f"{writer} is training this very run in '{folder.path}': wait for it, or stop it.")
     if config.force:
         if leads:
             folder.set_aside()

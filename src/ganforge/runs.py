@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.errors import GanforgeError
 from ganforge.files import write_text
+from ganforge.slurm import is_running, this_job
 
 __all__ = ["RunFolder", "checkpoint_to_resume"]
 
@@ -58,15 +59,18 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self._status, json.dumps({**self.status(), **values}, indent=2) + "\n")
 
-    def is_being_written(self) -> int | None:
-        """Return the process that trains in this folder right now, if it is alive on this machine."""
+    def is_being_written(self) -> str | None:
+        """Return who trains in this folder right now: a process alive on this machine, or a SLURM job on another."""
         status = self.status()
-        if status.get("state") != "running" or status.get("host") != socket.gethostname():
+        if status.get("state") != "running":
             return None
+        if status.get("host") != socket.gethostname():
+            job = status.get("slurm_job")
+            return f"SLURM job {job}" if job and is_running(job) else None
         pid = int(status.get("pid", 0))
         if pid == os.getpid() or not _alive(pid, str(status.get("process_start", ""))):
             return None
-        return pid
+        return f"Process {pid}"
 
     def has_checkpoint(self) -> bool:
         """Whether there is something to go on from."""
@@ -101,6 +105,8 @@ class RunFolder:
             host=socket.gethostname(),
             pid=os.getpid(),
             process_start=_process_start(os.getpid()),
+            slurm_job=this_job(),
+            environment={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
             command=command,
             choices=_choices(),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),

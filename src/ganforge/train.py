@@ -15,6 +15,7 @@ from ganforge.launch import environment_rank, inside_a_launched_process, launch
 from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
 from ganforge.runs import RunFolder, checkpoint_to_resume, command_line
+from ganforge.slurm import queued_again
 
 __all__ = ["quieten", "train"]
 
@@ -24,10 +25,10 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises:
         GanforgeError: for everything that the user can put right.
-        Stopped: after Ctrl-C or SIGTERM, everything saved.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
-    with log_to(folder.path / "train.log"):
+    with log_to(folder.path / "train.log"), queued_again(config.requeue and environment_rank() == 0):
         finished = claim(config, folder)
         if finished is not None:
             return finished
@@ -111,7 +112,10 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
     from ganforge.loggers.table import TableLogger
     from ganforge.loggers.wandb import ID_FILE
 
+    tables = [logger for logger in loggers if isinstance(logger, TableLogger)]
     if config.resume is False or (config.resume is True and not folder.has_checkpoint()):
+        for table in tables:
+            table.rewind(0)  # what a run wrote that was killed before its first checkpoint
         return None
     path, content = checkpoint_to_resume(folder, config.resume)
     state = content["ganforge"]
@@ -122,9 +126,8 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
         )
     if state.get("wandb_run_id") and not (folder.path / ID_FILE).exists():
         (folder.path / ID_FILE).write_text(state["wandb_run_id"])
-    for logger in loggers:
-        if isinstance(logger, TableLogger):
-            logger.rewind(state["images_seen"])
+    for table in tables:
+        table.rewind(state["images_seen"])
     say(f"Going on from {path} at {state['images_seen']:,} images.")
     return path
 
