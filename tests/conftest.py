@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from ganforge import cli
+from quick import QUICK
 
 pytest_plugins = ["made_up_runs"]
-
-QUICK = ["debug=smoke", "logger=csv", "network.width=4", "trainer=cpu"]
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_command_line_and_python_compose_the_same_signature(train, run_folder):
     assert train("seed=3") == 0
-    from conftest import QUICK
+    from quick import QUICK
 
     config = compose([*QUICK, "seed=3"])
     assert Path(config.paths.run).name == run_folder().name

@@ -6,9 +6,9 @@ import re
 import pytest
 
 import ganforge.sampling
-from conftest import QUICK
 from ganforge import cli
 from ganforge.config import compose, config_folder
+from quick import QUICK
 
 MODES = sorted(path.stem for path in (config_folder() / "mode").glob("*.yaml"))
 
