@@ -18,9 +18,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from ganforge.complaints import find_cause
 from ganforge.conditioning import Label
 from ganforge.config import config_folder
-from ganforge.errors import GanforgeError
 from ganforge.images import Batch
 from ganforge.latents import Coded
 from ganforge.models.gan import GAN
@@ -104,7 +104,10 @@ def verdict(loss: str, term: str, conditioning: str, augment: str) -> str | None
             total_kimg=1,
         )
         preflight(module, Batch(torch.rand(12, 1, 8, 8) * 2 - 1, torch.arange(12) % 4))
-    except GanforgeError as refusal:
+    except Exception as error:
+        refusal = find_cause(error)
+        if refusal is None:
+            raise
         return str(refusal)
     return None
 

@@ -1,20 +1,19 @@
 """Every network option builds at the image sizes that it takes, and refuses the others in one sentence."""
 
-from functools import cache
 from itertools import product
 
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import narrow, options
+from narrow import options
 from omegaconf import OmegaConf
 
 from ganforge.complaints import find_cause
-from ganforge.config import compose
+from ganforge.config import config_folder
 from ganforge.networks import began, infomax, resnet
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
-POWERS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {32, 48, 64, 128}
+POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256}, {32, 48, 64, 128}
 #: The sizes that an option takes, by the module of its networks: a new module has to be told here.
 TAKES = {
     "autoencoder": POWERS,
@@ -23,44 +22,52 @@ TAKES = {
     "biggan_deep": {32, 64, 128, 256},
     "concat": POWERS,
     "dcgan": POWERS,
-    "deep_conv": {32, 64},
+    "deep_conv": EIGHTHS,
     "infomax": RESIDUAL,
     "mlp": set(SIZES),
     "progressive": POWERS,
-    "r3gan": {32, 64, 256},
+    "r3gan": POWERS,
     "resnet": RESIDUAL,
     "sagan": RESIDUAL,
-    "sndcgan": {32, 48},
+    "sndcgan": EIGHTHS,
     "stylegan2": POWERS,
 }
 IMAGES = [name for name in options("network") if name != "mlp_points"]
 
 
-@cache
-def composed(name):
-    latent = "coded" if name == "dcgan_codes" else "normal"
-    config = compose(narrow(f"network={name}", f"latent={latent}", "data.classes=4"))
-    return OmegaConf.to_container(config.network), config.latent.dim
+#: Widths that make a network small, for the option's own keys.
+SMALL = {
+    "width": 8,
+    "channel_base": 256,
+    "channel_max": 8,
+    "widths": [8] * 4,
+    "cardinalities": [2] * 4,
+    "blocks": [1] * 4,
+}
+LATENT_DIM = 24
 
 
-def shaped(node, **values):
-    """Return ``node`` with ``values`` in the place of what its keys of those names hold, at any depth."""
-    if not isinstance(node, dict):
-        return node
-    return {key: values.get(key, shaped(value, **values)) for key, value in node.items()}
+def read(name, image_size=32, channels=3):
+    """Return an option's file as the configuration would resolve it, without composing the rest."""
+    network = OmegaConf.load(config_folder() / "network" / f"{name}.yaml")
+    data = {"image_size": image_size, "channels": channels, "classes": 4}
+    latent = {"dim": LATENT_DIM, "categories": 10, "continuous": 2}
+    return OmegaConf.create({"data": data, "latent": latent, "network": network})
 
 
-def built(name, image_size, channels):
-    network, latent_dim = composed(name)
-    network = shaped(network, image_size=image_size, channels=channels)
-    return instantiate(network["generator"]), instantiate(network["discriminator"]), latent_dim
+def built(config):
+    return instantiate(config.network.generator), instantiate(config.network.discriminator)
+
+
+def takes(name):
+    return TAKES[read(name).network.generator._target_.split(".")[-2]]
 
 
 def told(name, image_size, channels):
     """Return what the option says to an image size: its sentence, or ``None`` where both networks build."""
     try:
         with torch.device("meta"):
-            built(name, image_size, channels)
+            built(read(name, image_size, channels))
     except Exception as error:
         return str(find_cause(error) or repr(error))
     return None
@@ -77,10 +84,10 @@ def _as_allocated(monkeypatch):
 @pytest.mark.usefixtures("_as_allocated")
 @pytest.mark.parametrize("name", IMAGES)
 def test_option_takes_its_sizes_and_refuses_the_others(name):
-    takes = TAKES[composed(name)[0]["generator"]["_target_"].split(".")[-2]]
+    sizes = takes(name)
     for image_size, channels in product(SIZES, (1, 3)):
         sentence = told(name, image_size, channels)
-        if image_size in takes:
+        if image_size in sizes:
             assert sentence is None, (image_size, sentence)
         else:
             assert sentence is not None, image_size
@@ -92,13 +99,23 @@ def test_option_takes_its_sizes_and_refuses_the_others(name):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", IMAGES)
-def test_networks_fit_together_at_the_smallest_size(name, channels):
-    image_size = min(TAKES[composed(name)[0]["generator"]["_target_"].split(".")[-2]])
-    generator, discriminator, latent_dim = built(name, image_size, channels)
+def test_networks_fit_together(name, channels):
+    config = read(name, channels=channels)
+    config.network.update({key: value for key, value in SMALL.items() if key in config.network})
+    generator, discriminator = built(config)
     labels = torch.zeros(4, dtype=torch.long)
-    images = generator(torch.randn(4, latent_dim), labels)
-    assert images.shape == (4, channels, image_size, image_size)
+    images = generator(torch.randn(4, LATENT_DIM), labels)
+    assert images.shape == (4, channels, 32, 32)
     assert discriminator(images, labels).logits.shape == (4,)
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "progressive"])
+def test_too_narrow_for_its_side_is_refused(name):
+    config = read(name, image_size=128)
+    config.network.channel_base = 60
+    with pytest.raises(Exception, match="channel_base") as raised:
+        instantiate(config.network.generator)
+    assert "128 pixels" in str(find_cause(raised.value))
 
 
 def test_infomax_gan_has_mimicrys_parameters_and_embeds_every_place():
