@@ -34,7 +34,7 @@ def run_snippet(form, folder, inputs):
     forbidden = "" if form == "safetensors" else "assert 'ganforge' not in sys.modules\n"
     program = (
         f"{SNIPPETS[form]}\nassert images.shape[0] == 16 and images.ndim == 4\n"
-        "import sys\nfrom safetensors.torch import load_file, save_file\n"
+        "import sys\nimport torch\nfrom safetensors.torch import load_file, save_file\n"
         "given = dict(sorted(load_file('inputs.safetensors').items(), reverse=True))\n"
         "given = {name: given[name] for name in ('latent', 'labels') if name in given}\n"
         f"{again}\nsave_file({{'images': {convert}(images)}}, 'images.safetensors')\n{forbidden}"
