@@ -6,6 +6,8 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
+from ganforge.config import config_folder
+from ganforge.errors import GanforgeError
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
 
 CLAIM = """
@@ -86,3 +88,14 @@ def test_workers_and_threads(gpus, devices, wanted, runs, workers, threads, monk
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     fit_launcher(config, runs)
     assert os.environ["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("launcher", "extra"),
+    [("joblib", "joblib"), ("submitit_slurm", "submitit"), ("submitit_local", "submitit"), ("ray", "ray")],
+)
+def test_what_to_install_for_a_launcher(launcher, extra, monkeypatch):
+    monkeypatch.setattr("ganforge.sweeps.share.find_spec", lambda name: None)
+    chosen = OmegaConf.load(config_folder() / "hydra" / "launcher" / f"{launcher}.yaml")
+    with pytest.raises(GanforgeError, match=rf"pip install 'ganforge\[{extra}\]'"):
+        fit_launcher(OmegaConf.create({"hydra": {"launcher": chosen}}), 2)

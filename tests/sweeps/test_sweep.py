@@ -140,15 +140,11 @@ def test_keys_that_are_added_and_removed(runs, sweep):
     assert "betas" not in runs.configs[0].optimizer
 
 
-@pytest.mark.parametrize(
-    ("launcher", "extra"),
-    [("joblib", "joblib"), ("submitit_slurm", "submitit"), ("submitit_local", "submitit"), ("ray", "ray")],
-)
-def test_a_launcher_that_is_not_installed(launcher, extra, runs, sweep, capsys, monkeypatch):
+def test_a_launcher_that_is_not_installed(runs, sweep, capsys, monkeypatch):
     monkeypatch.setattr("ganforge.sweeps.share.find_spec", lambda name: None)
-    assert sweep("seed=1,2", f"hydra/launcher={launcher}") == 1
+    assert sweep("seed=1,2", "hydra/launcher=joblib") == 1
     assert capsys.readouterr().err.strip() == (
-        f"ganforge: This launcher is not installed: pip install 'ganforge[{extra}]'."
+        "ganforge: This launcher is not installed: pip install 'ganforge[joblib]'."
     )
     assert not runs.configs
 
