@@ -14,7 +14,7 @@ __all__ = ["ByHand"]
 class ByHand:
     """Calls ``module.training_step`` on batches that you give, in one process and the tensors' precision.
 
-    It puts in the Trainer's place the three things that the step asks it for: the optimizers, a backward
+    It puts in the Trainer's place the few things that the step asks it for: the optimizers, a backward
     pass, and somewhere to say that the run is over. There are no callbacks, no loggers and no autocast.
 
     Args:
@@ -25,7 +25,9 @@ class ByHand:
         self.module = module.train()
         self.optimizers = module.configure_optimizers()
         strategy = SimpleNamespace(_lightning_optimizers=self.optimizers, backward=self._backward)
-        stand_in: Any = SimpleNamespace(optimizers=self.optimizers, strategy=strategy, should_stop=False)
+        stand_in: Any = SimpleNamespace(
+            optimizers=self.optimizers, strategy=strategy, should_stop=False, precision_plugin=None
+        )
         module.trainer = stand_in
 
     @staticmethod
