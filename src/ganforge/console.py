@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganforge.launch import environment_rank
 
-__all__ = ["log_to", "say", "warnings_told"]
+__all__ = ["log_to", "muted", "say", "warnings_told"]
 
 _log = logging.getLogger("ganforge")
 
@@ -17,7 +17,11 @@ _log = logging.getLogger("ganforge")
 class _Console(logging.Handler):
     """Writes lines to standard output, above a progress bar if there is one."""
 
+    silent = False
+
     def emit(self, record: logging.LogRecord) -> None:
+        if _Console.silent:
+            return
         from tqdm import tqdm
 
         tqdm.write(record.getMessage(), file=sys.stdout)
@@ -51,6 +55,16 @@ def log_to(path: Path | None) -> Iterator[None]:
             handler.close()
         _log.setLevel(level)
         _log.propagate = propagate
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keep what is said off the console meanwhile; log files still take it."""
+    previous, _Console.silent = _Console.silent, True
+    try:
+        yield
+    finally:
+        _Console.silent = previous
 
 
 @contextmanager

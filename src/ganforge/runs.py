@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganforge.errors import GanforgeError
 from ganforge.files import write_text
 
-__all__ = ["RunFolder", "checkpoint_to_resume"]
+__all__ = ["RunFolder", "checkpoint_to_resume", "is_alive", "this_process"]
 
 _PACKAGES = (
     "ganforge",
@@ -61,10 +62,8 @@ class RunFolder:
     def is_being_written(self) -> int | None:
         """Return the process that trains in this folder right now, if it is alive on this machine."""
         status = self.status()
-        if status.get("state") != "running" or status.get("host") != socket.gethostname():
-            return None
         pid = int(status.get("pid", 0))
-        if pid == os.getpid() or not _alive(pid, str(status.get("process_start", ""))):
+        if status.get("state") != "running" or pid == os.getpid() or not is_alive(status):
             return None
         return pid
 
@@ -98,16 +97,28 @@ class RunFolder:
         write_text(self.path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
         self.update(
             state="running",
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            process_start=_process_start(os.getpid()),
+            **this_process(),
             command=command,
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             git=_git_commit(),
             python=platform.python_version(),
             packages={name: _version(name) for name in _PACKAGES},
             error=None,
+            pruned=None,
         )
+
+
+def this_process() -> dict[str, Any]:
+    """Return what tells this process from all others: host, number and start."""
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "process_start": _process_start(pid)}
+
+
+def is_alive(process: Mapping[str, Any]) -> bool | None:
+    """Whether a process that :func:`this_process` has described still runs; ``None``: another machine's, unknown."""
+    if process.get("host") != socket.gethostname():
+        return None
+    return _alive(int(process.get("pid", 0)), str(process.get("process_start", "")))
 
 
 def _alive(pid: int, started: str) -> bool:
