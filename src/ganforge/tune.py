@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Stopped
+from ganforge.files import lock
 from ganforge.launch import inside_a_launched_process, supervise
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.results import best_trials, importances, table, write_best
@@ -44,7 +45,8 @@ def tune(config: DictConfig) -> None:
             code = stop.exit_code if isinstance(stop, Stopped) else 130
             raise Stopped(f"Stopped after {_standing(shared)}. To go on, repeat the command.", code) from None
         finally:
-            write_best(shared)
+            with lock(plan.folder):
+                write_best(shared)
         _conclude(shared)
 
 

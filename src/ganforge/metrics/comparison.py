@@ -12,7 +12,17 @@ from ganforge.metrics.moments import Moments
 
 __all__ = ["Comparison", "Metric", "higher_is_better"]
 
-_HIGHER = ("inception_score", "precision", "recall", "density", "coverage", "modes", "high_quality", "accuracy", "images_per_second")
+_HIGHER = (
+    "inception_score",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "modes",
+    "high_quality",
+    "accuracy",
+    "images_per_second",
+)
 
 
 def higher_is_better(name: str) -> bool:

@@ -123,6 +123,8 @@ class Space:
         """Read one entry and try both its ends, or every choice, on the configuration."""
         try:
             dimension = _read(name, entry)
+            if not dimension.choices and set(dimension.paths) & groups("train"):
+                raise GanforgeError(f"'{dimension.paths[0]}' is a group: give choices in place of low and high.")
             for value in dimension.choices or (dimension.low, dimension.high):
                 self._try(dimension, value)
             return self._typed(dimension)
@@ -144,7 +146,7 @@ class Space:
         if dimension.choices:
             _check_choices(dimension, now, numbers)
             return dimension
-        if len(numbers) < len([value for value in now if value is not None]) or len(now) < len(dimension.paths):
+        if len(numbers) < len([value for value in now if value is not None]):
             raise GanforgeError(f"'{dimension.paths[0]}' takes no number: give choices in place of low and high.")
         ends_are_whole = dimension.low == int(dimension.low) and dimension.high == int(dimension.high)
         whole = bool(numbers) and all(isinstance(value, int) for value in numbers)

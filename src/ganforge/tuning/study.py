@@ -54,7 +54,9 @@ def open_storage(address: str) -> Any:
         return storages.JournalStorage(backend)
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise GanforgeError(f"The study's storage '{address}' cannot be opened ({reason}): check tune.storage.") from error
+        raise GanforgeError(
+            f"The study's storage '{address}' cannot be opened ({reason}): check tune.storage."
+        ) from error
 
 
 def _mend(journal: Path, guard: Any) -> None:
@@ -69,9 +71,7 @@ def _mend(journal: Path, guard: Any) -> None:
 
 def trial_of(study: Any, storage: Any, number: int) -> Any:
     """Return a trial that is already running, to go on with it."""
-    identity = storage.get_trial_id_from_study_id_trial_number(
-        storage.get_study_id_from_name(study.study_name), number
-    )
+    identity = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study.study_name), number)
     return optuna().trial.Trial(study, identity)
 
 
@@ -189,7 +189,7 @@ class SharedStudy:
         default = self.space.default()
         points = self.space.grid() if self.plan.settings["sampler"] is None else [default] if default else []
         if len(points) > 1:
-            say(f"The grid has {len(points)} points.")
+            say(f"The grid has {len(points)} points; tune.n_trials={self.plan.settings['n_trials']} are taken.")
         for point in points:
             self.study.enqueue_trial(point)
 

@@ -1,5 +1,6 @@
 """One worker of a study: trains one trial after another until the study has enough."""
 
+import gc
 import time
 from typing import Any
 
@@ -30,6 +31,7 @@ def work(shared: SharedStudy) -> None:
     failed: list[str] = []
     while (trial := shared.next_trial()) is not None:
         problem = _conduct(shared, trial)
+        gc.collect()  # a trainer and its model refer to each other: the device's memory is free only then
         with lock(shared.plan.folder):
             write_best(shared)
             keep_best(shared)
@@ -131,5 +133,3 @@ def _leader(shared: SharedStudy) -> str:
     if not best:
         return count
     return f"{count}; best: {best[0].values[0]:.5g} (trial {best[0].number})"
-
-
