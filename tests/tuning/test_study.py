@@ -1,5 +1,6 @@
 """A study's storage: owners alive and dead, joining, and the best configuration. Nothing is trained."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -8,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-optuna = pytest.importorskip("optuna")
-
 from ganforge.config import compose
 from ganforge.errors import GanforgeError
 from ganforge.runs import this_process
@@ -17,13 +16,19 @@ from ganforge.tuning.plan import Plan
 from ganforge.tuning.results import best_trials, importances, table, write_best
 from ganforge.tuning.study import SharedStudy
 
+optuna = pytest.importorskip("optuna")
+
 SPACE = ["~tune.space.discriminator_lr", "tune.space.n_critic.high=3"]
 COMMON = ["debug=smoke", "data=digits", "network.width=4", "term=[r1]"]
 
 
+@functools.cache
+def planned(settings, common):
+    return Plan.of(compose([*common, *SPACE, "name=study", *settings], "tune"), common)
+
+
 def shared(*settings, common=COMMON):
-    plan, space = Plan.of(compose([*common, *SPACE, "name=study", *settings], "tune"), common)
-    return SharedStudy(plan, space)
+    return SharedStudy(*planned(settings, tuple(common)))
 
 
 def dead_process():

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-optuna = pytest.importorskip("optuna")
-
 from conftest import QUICK
-
 from ganforge import cli
 from ganforge.callbacks.samples import Curves
 from ganforge.errors import Stopped
+
+optuna = pytest.importorskip("optuna")
 
 STUDY = Path("outputs/tune/study")
 ONE = ["~tune.space.discriminator_lr", "~tune.space.beta1", "~tune.space.n_critic"]

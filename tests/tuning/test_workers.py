@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-optuna = pytest.importorskip("optuna")
-
 from ganforge.tuning.study import open_storage
+
+optuna = pytest.importorskip("optuna")
 
 pytestmark = pytest.mark.slow
 

@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -15,6 +15,7 @@ from ganforge.errors import GanforgeError
 
 __all__ = ["Dimension", "Space", "quoted"]
 
+_T = TypeVar("_T")
 _KEYS = {"path", "low", "high", "log", "choices", "points"}
 
 
@@ -63,6 +64,11 @@ class Dimension:
     def _rounded(self, value: float) -> float | int:
         return round(value) if self.whole else value
 
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        """Both ends, or every choice."""
+        return self.choices or tuple(int(end) if end == int(end) else end for end in (self.low, self.high))
+
     def contains(self, value: object) -> bool:
         """Whether a trial could choose ``value``."""
         if self.choices:
@@ -90,7 +96,14 @@ class Space:
             raise GanforgeError("tune.space is empty: there is nothing to tune; see conf/tune/space/default.yaml.")
         self.overrides = tuple(overrides)
         self.base = compose(overrides)
-        self.dimensions = tuple(self._dimension(name, entry) for name, entry in entries.items())
+        read = [_named(name, _read, name, entry) for name, entry in entries.items()]
+        try:
+            self._try_together(read)
+        except Exception:
+            for dimension in read:  # which one is it?
+                _named(dimension.name, self._try, dimension)
+            raise
+        self.dimensions = tuple(_named(dimension.name, self._typed, dimension) for dimension in read)
 
     def __iter__(self) -> Iterator[Dimension]:
         return iter(self.dimensions)
@@ -119,25 +132,21 @@ class Space:
             return typed[-1] if typed else None
         return OmegaConf.select(self.base, path)
 
-    def _dimension(self, name: str, entry: Any) -> Dimension:
-        """Read one entry and try both its ends, or every choice, on the configuration."""
-        try:
-            dimension = _read(name, entry)
-            if not dimension.choices and set(dimension.paths) & groups("train"):
-                raise GanforgeError(f"'{dimension.paths[0]}' is a group: give choices in place of low and high.")
-            for value in dimension.choices or (dimension.low, dimension.high):
-                self._try(dimension, value)
-            return self._typed(dimension)
-        except GanforgeError as error:
-            raise GanforgeError(f"tune.space.{name}: {error}") from error
-
-    def _try(self, dimension: Dimension, value: Any) -> None:
-        words = [*self.overrides, *dimension.words(_whole_if_it_is(value))]
-        try:
+    def _try_together(self, dimensions: Sequence[Dimension]) -> None:
+        """Compose with everything that may be chosen, as few times as that takes."""
+        for number in range(max(len(dimension.extremes) for dimension in dimensions)):
+            values = [(one, one.extremes[min(number, len(one.extremes) - 1)]) for one in dimensions]
+            words = [*self.overrides, *(word for dimension, value in values for word in dimension.words(value))]
             check_values(compose(words), words)
-        except Exception as error:
-            told = find_cause(error) or explain(error, words)
-            raise GanforgeError(f"{told} ('~tune.space.{dimension.name}' leaves it out.)") from error
+
+    def _try(self, dimension: Dimension) -> None:
+        for value in dimension.extremes:
+            words = [*self.overrides, *dimension.words(value)]
+            try:
+                check_values(compose(words), words)
+            except Exception as error:
+                told = find_cause(error) or explain(error, words)
+                raise GanforgeError(f"{told} ('~tune.space.{dimension.name}' leaves it out.)") from error
 
     def _typed(self, dimension: Dimension) -> Dimension:
         """Settle whether only whole numbers are meant, from what the configuration has at the path now."""
@@ -164,6 +173,14 @@ def _check_choices(dimension: Dimension, now: list[Any], numbers: list[Any]) -> 
             raise GanforgeError(f"'{dimension.paths[0]}' takes a number, and the choice '{choice}' is none.")
 
 
+def _named(name: str, function: Callable[..., _T], *arguments: Any) -> _T:
+    """Call a function; what it complains of is about the entry ``name``."""
+    try:
+        return function(*arguments)
+    except GanforgeError as error:
+        raise GanforgeError(f"tune.space.{name}: {error}") from error
+
+
 def _read(name: str, entry: Any) -> Dimension:
     """Read an entry by itself."""
     if not isinstance(entry, Mapping | DictConfig):
@@ -181,6 +198,8 @@ def _read(name: str, entry: Any) -> Dimension:
         raise GanforgeError(f"points must be a whole number >= 1, got {points}.")
     if "choices" in values:
         return Dimension(name, paths, choices=_choices(values))
+    if set(paths) & groups("train"):
+        raise GanforgeError(f"'{paths[0]}' is a group: give choices in place of low and high.")
     low, high, log = values.get("low"), values.get("high"), bool(values.get("log", False))
     return Dimension(name, paths, *_range(low, high, log), log, points=points)
 
@@ -203,10 +222,6 @@ def _range(low: Any, high: Any, log: bool) -> tuple[float, float]:
     if log and low <= 0:
         raise GanforgeError(f"log: true needs low > 0, got {low:g}.")
     return float(low), float(high)
-
-
-def _whole_if_it_is(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value == int(value) else value
 
 
 def _text(value: Any) -> str:
