@@ -109,7 +109,7 @@ def test_the_first_trial_is_the_configuration_itself():
 
 
 def test_a_grid_takes_each_point_once():
-    study = shared("tune=grid", "tune.space.n_critic={path:model.n_critic,choices:[1,2]}", "tune/pruner=none")
+    study = shared("tune=grid", "+tune.space.n_critic.choices=[1,2]", "tune/pruner=none")
     points = []
     while (trial := study.next_trial()) is not None:
         points.append(tuple(dimension.suggest(trial) for dimension in study.space))

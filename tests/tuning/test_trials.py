@@ -48,8 +48,8 @@ def test_a_study_trains_is_told_and_goes_on_with_the_same_command(capsys):
 
 
 def test_a_pruned_trial_stops_early_and_its_folder_says_so():
-    never = "tune.pruner={_target_:optuna.pruners.ThresholdPruner,upper:-1}"
-    assert tune("tune.n_trials=1", never) == 0
+    never = ["tune/pruner=none", "+tune.pruner._target_=optuna.pruners.ThresholdPruner", "+tune.pruner.upper=-1"]
+    assert tune("tune.n_trials=1", *never) == 0
     assert run_of(0)["state"] == "pruned"
     assert run_of(0)["images_seen"] == 64
     (trial,) = trials()
@@ -59,7 +59,7 @@ def test_a_pruned_trial_stops_early_and_its_folder_says_so():
 
 
 def test_a_trial_that_diverges_is_recorded_with_its_sentence_and_the_study_goes_on(capsys):
-    huge = ["tune.space.generator_lr={path:optimizer.generator.lr,choices:[1e30]}", "tune/pruner=none"]
+    huge = ["+tune.space.generator_lr.choices=[1e30]", "tune/pruner=none"]
     assert tune("tune.n_trials=3", "tune.failures=2", "model.log_every=1", *huge) == 1
     failed = trials()
     assert [trial.state.name for trial in failed] == ["FAIL", "FAIL"]

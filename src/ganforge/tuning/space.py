@@ -206,8 +206,6 @@ def _read(name: str, entry: Any) -> Dimension:
 
 def _choices(values: Mapping[str, Any]) -> tuple[Any, ...]:
     choices = values["choices"]
-    if "low" in values or "high" in values:
-        raise GanforgeError("give choices, or low and high, not both.")
     if not isinstance(choices, list) or not choices:
         raise GanforgeError(f"choices must be a list with something in it, got '{choices}'.")
     return tuple(_text(choice) if isinstance(choice, list | dict) else choice for choice in choices)
