@@ -18,6 +18,7 @@ _HELP = f"""ganforge {__version__}: experiments with generative adversarial netw
   ganforge sample run=FOLDER mode=... grids, interpolations, truncations, traversals, nearest training images, many
                                       images as files, and the generator itself as safetensors, ONNX or torch.export
   ganforge compare FOLDER [...]       runs beside each other: tables with intervals and tests, curves, samples, one page
+  ganforge tune [key=value ...]       search for the values that train best; workers join and leave as they like
   ganforge download data=NAME         fetch a dataset and the metrics' weights, for machines without internet
   ganforge doctor                     what works on this machine: devices, weights, datasets, logins
 
@@ -26,6 +27,7 @@ examples
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
   ganforge compare outputs            # which variant is better, and whether that can be told
   ganforge train resume=true ...                      # the same command goes on where it was stopped
+  ganforge tune model=wgan_gp data=mnist tune=tpe tune.n_trials=40 tune.workers=2
   ganforge evaluate run=outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
   ganforge sample run=outputs/dcgan_mnist5k/0123456789 mode=interpolate mode.format=gif
 
@@ -64,6 +66,7 @@ COMMANDS = {
     "evaluate": Command("ganforge.evaluate:evaluate", config="evaluate"),
     "compare": Command("ganforge.compare:compare", config=None),
     "sample": Command("ganforge.sample:sample", config="sample"),
+    "tune": Command("ganforge.tune:tune", config="tune"),
     "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
     "doctor": Command("ganforge.doctor:doctor", config=None),
 }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ganforge.errors import GanforgeError
 
-__all__ = ["check_values", "explain", "find_cause"]
+__all__ = ["check_values", "explain", "find_cause", "groups"]
 
 
 def find_cause(error: BaseException) -> GanforgeError | None:
@@ -62,7 +62,7 @@ def _unknown_option(match: re.Match[str], asked: _Asked) -> str:
 
 
 def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
-    names = sorted({*_groups(asked.config), *(key for key in _keys(_Asked([], asked.config)) if "." not in key)})
+    names = sorted({*groups(asked.config), *(key for key in _keys(_Asked([], asked.config)) if "." not in key)})
     if match["key"] in names:
         reason = next((line.strip() for line in match.string.splitlines()[1:] if line.strip()), "see --cfg job")
         key = match["key"]
@@ -71,15 +71,16 @@ def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
     return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, asked)}"
 
 
-def _groups(config: str) -> set[str]:
-    """Return the groups in a primary configuration's defaults list."""
+def groups(config: str) -> set[str]:
+    """Return the groups in a primary configuration's defaults list, and in those that it is built on."""
     from omegaconf import OmegaConf
 
     from ganforge.config import config_folder
 
     loaded: Any = OmegaConf.load(config_folder() / f"{config}.yaml")
     chosen = {str(key) for entry in loaded.defaults if not isinstance(entry, str) for key in entry}
-    return {key for key in chosen if not key.startswith("override ")}
+    bases = [entry for entry in loaded.defaults if isinstance(entry, str) and entry != "_self_"]
+    return {key for key in chosen if not key.startswith("override ")}.union(*map(groups, bases))
 
 
 def _syntax(match: re.Match[str], asked: _Asked) -> str:
@@ -124,8 +125,8 @@ def _default_config(asked: _Asked) -> Any:
     """Compose with only the group choices among what was typed; without any where that fails too."""
     from ganforge.config import compose
 
-    groups = _groups(asked.config)
-    chosen = [override for override in asked.overrides if override.partition("=")[0] in groups and "," not in override]
+    known = groups(asked.config)
+    chosen = [override for override in asked.overrides if override.partition("=")[0] in known and "," not in override]
     for attempt in (chosen, []):
         try:
             return compose(attempt, asked.config)

@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-__all__ = ["MACHINE_KEYS", "compose", "config_folder", "register_resolvers", "signature"]
+__all__ = ["MACHINE_KEYS", "compose", "config_folder", "is_of_the_machine", "register_resolvers", "signature"]
 
 #: What a run's result does not depend on: it may change when a run is resumed or repeated elsewhere.
 MACHINE_KEYS = (
@@ -53,6 +53,11 @@ def signature(*, _root_: DictConfig) -> str:
             del owner[last]
     text = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def is_of_the_machine(key: str) -> bool:
+    """Whether a run's result does not depend on a configuration key: devices, logger, paths."""
+    return any(key == own or key.startswith(f"{own}.") for own in MACHINE_KEYS)
 
 
 def _without_paths(node: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ganforge.launch import environment_rank
 from ganforge.sweeps.environment import label
 
-__all__ = ["log_to", "say", "warnings_told"]
+__all__ = ["log_to", "muted", "say", "warnings_told"]
 
 _log = logging.getLogger("ganforge")
 
@@ -18,7 +18,11 @@ _log = logging.getLogger("ganforge")
 class _Console(logging.Handler):
     """Writes lines to standard output, above a progress bar if there is one; runs side by side name themselves."""
 
+    silent = False
+
     def emit(self, record: logging.LogRecord) -> None:
+        if _Console.silent:
+            return
         from tqdm import tqdm
 
         prefix = f"[{label()}] " if label() else ""
@@ -57,6 +61,16 @@ def log_to(path: Path | None) -> Iterator[None]:
             handler.close()
         _log.setLevel(level)
         _log.propagate = propagate
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keep what is said off the console meanwhile; log files still take it."""
+    previous, _Console.silent = _Console.silent, True
+    try:
+        yield
+    finally:
+        _Console.silent = previous
 
 
 @contextmanager

@@ -12,6 +12,7 @@ _GREATER = (
     "density",
     "f_score",
     "high_quality",
+    "images_per_second",
     "inception_score",
     "lpips_diversity",
     "modes",

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ganforge.errors import GanforgeError
 from ganforge.files import write_text
 from ganforge.slurm import is_running, this_job
 
-__all__ = ["RunFolder", "checkpoint_to_resume"]
+__all__ = ["RunFolder", "checkpoint_to_resume", "is_alive", "this_process"]
 
 _PACKAGES = (
     "ganforge",
@@ -68,7 +69,7 @@ class RunFolder:
             job = status.get("slurm_job")
             return f"SLURM job {job}" if job and is_running(job) else None
         pid = int(status.get("pid", 0))
-        if pid == os.getpid() or not _alive(pid, str(status.get("process_start", ""))):
+        if pid == os.getpid() or not is_alive(status):
             return None
         return f"Process {pid}"
 
@@ -102,9 +103,7 @@ class RunFolder:
         write_text(self.path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
         self.update(
             state="running",
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            process_start=_process_start(os.getpid()),
+            **this_process(),
             slurm_job=this_job(),
             environment={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
             command=command,
@@ -114,6 +113,7 @@ class RunFolder:
             python=platform.python_version(),
             packages={name: _version(name) for name in _PACKAGES},
             error=None,
+            pruned=None,
         )
 
 
@@ -125,6 +125,19 @@ def _choices() -> dict[str, str]:
         return {}
     choices = HydraConfig.get().runtime.choices
     return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
+
+
+def this_process() -> dict[str, Any]:
+    """Return what tells this process from all others: host, number and start."""
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "process_start": _process_start(pid)}
+
+
+def is_alive(process: Mapping[str, Any]) -> bool | None:
+    """Whether a process that :func:`this_process` has described still runs; ``None``: another machine's, unknown."""
+    if process.get("host") != socket.gethostname():
+        return None
+    return _alive(int(process.get("pid", 0)), str(process.get("process_start", "")))
 
 
 def _alive(pid: int, started: str) -> bool:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.complaints import explain, find_cause
 from ganforge.console import log_to, say
-from ganforge.errors import GanforgeError, Stopped
+from ganforge.errors import GanforgeError, Pruned, Stopped
 from ganforge.launch import environment_rank, inside_a_launched_process, launch
 from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
@@ -38,9 +38,13 @@ def train(config: DictConfig) -> dict[str, float]:
             processes = 1 if inside_a_launched_process() else processes_wanted(config)
             folder.begin(config, command_line())
             if processes == 1:
-                return _train_here(config, folder)
-            launch(folder.path / "config.yaml", processes)
-            scores: dict[str, float] = folder.status().get("scores", {})
+                _train_here(config, folder)
+            else:
+                launch(folder.path / "config.yaml", processes)
+            status = folder.status()
+            if status.get("pruned"):
+                raise Pruned(status["pruned"])
+            scores: dict[str, float] = status.get("scores", {})
             return scores
 
 
@@ -50,6 +54,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from pytorch_lightning import Trainer
 
     from ganforge import rng
+    from ganforge.callbacks.pruning import Pruning
     from ganforge.distributed import rank
     from ganforge.models.preflight import preflight
     from ganforge.strategy import GradientAveraging
@@ -92,7 +97,9 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         folder.update(images_seen=model.images_seen)
     _raise_if_stopped(callbacks, model, config)
     scores = final_scores(callbacks, folder)
+    pruned = next((callback.pruned for callback in callbacks if isinstance(callback, Pruning)), None)
     if rank() == 0:
+        folder.update(pruned=pruned)
         farewell(config, folder, scores)
     return scores
 
