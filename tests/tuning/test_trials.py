@@ -42,7 +42,7 @@ def test_a_study_trains_is_told_and_goes_on_with_the_same_command(capsys):
     assert tune("tune.n_trials=2", "tune.keep_checkpoints=1") == 0
     assert [trial.state.name for trial in trials()] == ["COMPLETE", "COMPLETE"]
     assert len(list(STUDY.glob("trial_*/checkpoints"))) == 1
-    assert cli.main(["train", "--config-dir", str(STUDY), "experiment=best", "logger=csv", "trainer=cpu"]) == 0
+    assert cli.main(["train", "--config-dir", str(STUDY), "experiment=best", *QUICK]) == 0
     (again,) = Path("outputs").glob("dcgan_digits/*/run.json")
     assert json.loads(again.read_text())["scores"]["fid"] == min(trial.values[0] for trial in trials())
 
@@ -69,7 +69,7 @@ def test_a_trial_that_diverges_is_recorded_with_its_sentence_and_the_study_goes_
 
 def test_an_objective_that_is_not_measured_ends_the_study_at_the_first_evaluation(capsys):
     assert tune("tune.n_trials=3", "tune.objective=[metrics/kid]") == 1
-    assert "this run measures metrics/fid, metrics/inception_score: choose one" in capsys.readouterr().err
+    assert "this run measures metrics/fid, metrics/inception_score" in capsys.readouterr().err
     assert len(trials()) == 1
 
 
