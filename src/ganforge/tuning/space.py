@@ -227,7 +227,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict | DictConfig):
-        return "{" + ",".join(f"{key}:{_text(one)}" for key, one in value.items()) + "}"
+        return "{" + ",".join(str(key) + ":" + _text(one) for key, one in value.items()) + "}"
     if isinstance(value, list | tuple | ListConfig):
         return "[" + ",".join(map(_text, value)) + "]"
     return json.dumps(value)
