@@ -168,10 +168,10 @@ def test_command_line_run_counts_modes(train: Callable[..., int], run_folder: Ca
     assert (run_folder() / "checkpoints/best.ckpt").exists()
 
 
-@pytest.mark.parametrize("data", ["stacked_mnist5k", "ring"])
-def test_smoke_measures_few_samples(data: str) -> None:
-    modes = compose([f"data={data}", "debug=smoke"]).callbacks.modes
-    full = compose([f"data={data}"]).callbacks.modes
+@pytest.mark.parametrize("chosen", ["data=stacked_mnist5k", "experiment=mixture"])
+def test_smoke_measures_few_samples(chosen: str) -> None:
+    modes = compose([chosen, "debug=smoke"]).callbacks.modes
+    full = compose([chosen]).callbacks.modes
     assert modes.protocol.samples == 64 < full.protocol.samples
     assert modes.protocol.name == "smoke_modes"
     assert modes._target_ == full._target_
