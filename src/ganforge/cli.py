@@ -110,16 +110,10 @@ def _run(name: str, words: list[str]) -> int:
     except Exception as error:
         if trace:
             raise
-        print(f"ganforge: {_sentence(error, words, command.config)}", file=sys.stderr)
-        return 1
+        from ganforge.complaints import complain
+
+        return complain(error, words, command.config or "train")
     return 0
-
-
-def _sentence(error: Exception, overrides: list[str], config: str | None) -> str:
-    from ganforge.complaints import explain, find_cause
-
-    cause = find_cause(error)
-    return str(cause) if cause is not None else explain(error, overrides, config or "train")
 
 
 def _hydra(name: str, words: list[str]) -> None:

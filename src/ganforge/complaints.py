@@ -2,12 +2,22 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ganforge.errors import GanforgeError
+from ganforge.launch import environment_rank
 
-__all__ = ["check_values", "explain", "find_cause", "groups"]
+__all__ = ["check_values", "complain", "explain", "find_cause", "groups"]
+
+
+def complain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> int:
+    """Tell on the console, in one sentence, what was wrong; return the exit status. Arguments as of :func:`explain`."""
+    number = environment_rank()
+    speaker = f"ganforge (process {number})" if number else "ganforge"
+    print(f"{speaker}: {explain(error, overrides, config)}", file=sys.stderr, flush=True)  # noqa: T201
+    return 1
 
 
 def find_cause(error: BaseException) -> GanforgeError | None:
@@ -27,14 +37,17 @@ class _Asked(NamedTuple):
     config: str
 
 
-def explain(error: BaseException, overrides: Sequence[str], config: str = "train") -> str:
-    """Return one sentence for an exception of composition or instantiation.
+def explain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> str:
+    """Return one sentence for an exception: the one meant for the user, or what composition or instantiation raised.
 
     Args:
         error: what was raised.
         overrides: what the user typed after the command.
         config: the primary configuration that was composed, named like its command.
     """
+    cause = find_cause(error)
+    if cause is not None:
+        return str(cause)
     text = str(error)
     for pattern, tell in _PATTERNS:
         match = re.search(pattern, text, re.DOTALL)

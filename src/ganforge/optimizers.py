@@ -12,7 +12,34 @@ from ganforge.errors import GanforgeError
 __all__ = ["ExtraAdam", "Extragradient", "OptimisticAdam", "check_pairs"]
 
 
-class OptimisticAdam(Optimizer):
+class _Adam(Optimizer):
+    """Adam's options and directions, for optimizers that make steps of their own of them."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.5, 0.9),
+        eps: float = 1e-8,
+    ) -> None:
+        _check_ranges(self, betas, lr=lr, eps=eps)
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
+
+    def direction(self, state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
+        """Update the moments in ``state``; return the first, over the root of the second, both bias-corrected."""
+        if "step" not in state:
+            state["step"] = 0
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
+        state["step"] += 1
+        beta1, beta2 = group["betas"]
+        first = state["exp_avg"].lerp_(gradient, 1 - beta1)
+        second = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        root = (second / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
+        direction: Tensor = (first / (1 - beta1 ** state["step"])).div_(root)
+        return direction
+
+
+class OptimisticAdam(_Adam):
     """Adam that steps against the gradient it expects next (Daskalakis et al. 2018, arXiv:1711.00141, algorithm 1).
 
     With Adam's direction ``d_t``, the bias-corrected first moment over the root of the second, a step is
@@ -33,36 +60,49 @@ class OptimisticAdam(Optimizer):
         GanforgeError: if a value is out of range.
     """
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.5, 0.9),
-        eps: float = 1e-8,
-    ) -> None:
-        _check_ranges(self, betas, lr=lr, eps=eps)
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps})
-
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Take one step; ``closure`` computes gradients anew and returns the loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = _loss(closure)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     state = self.state[parameter]
                     last = state.get("direction")
-                    state["direction"] = direction = _adam(state, parameter.grad, group)
+                    state["direction"] = direction = self.direction(state, parameter.grad, group)
                     parameter.add_(direction, alpha=-2 * group["lr"])
                     if last is not None:
                         parameter.add_(last, alpha=group["lr"])
         return loss
 
 
-class Extragradient(Optimizer):
+class _Lookahead(Optimizer):
+    """Steps in pairs: :class:`Extragradient` describes them."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Extrapolate, or update; ``closure`` computes gradients anew and returns the loss."""
+        loss = _loss(closure)
+        for group in self.param_groups:
+            # Groups are saved and restored: this says which call of a pair comes next.
+            extrapolated = group.setdefault("extrapolated", False)
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if not extrapolated:
+                    state["kept"] = parameter.detach().clone()
+                elif "kept" in state:
+                    parameter.copy_(state.pop("kept"))
+                if parameter.grad is not None:
+                    parameter.add_(self.direction(state, parameter.grad, group), alpha=-group["lr"])
+            group["extrapolated"] = not extrapolated
+        return loss
+
+    def direction(self, state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
+        """Return what a step goes against, at the length of 1; it may keep moments in ``state``."""
+        return gradient
+
+
+class Extragradient(_Lookahead):
     """Gradient descent that looks ahead (Korpelevich 1976; for GANs Gidel et al. 2019, arXiv:1802.10551, algorithm 2).
 
     Calls of ``step`` come in pairs. The first extrapolates: it keeps the weights aside and makes a step from them. The
@@ -86,41 +126,10 @@ class Extragradient(Optimizer):
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3) -> None:
         _check_ranges(self, lr=lr)
-        self._start(params, {"lr": lr})
-
-    def _start(self, params: Iterable[Any], options: dict[str, Any]) -> None:
-        # Groups are saved and restored: the flag says which call of a pair comes next.
-        super().__init__(params, {**options, "extrapolated": False})
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Extrapolate, or update; ``closure`` computes gradients anew and returns the loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                self._move(parameter, group)
-            group["extrapolated"] = not group["extrapolated"]
-        return loss
-
-    def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        """Make one parameter's part of a call; without a gradient it is a step of length 0."""
-        state = self.state[parameter]
-        if not group["extrapolated"]:
-            state["kept"] = parameter.detach().clone()
-        elif "kept" in state:
-            parameter.copy_(state.pop("kept"))
-        if parameter.grad is not None:
-            parameter.add_(self.direction(state, parameter.grad, group), alpha=-group["lr"])
-
-    def direction(self, state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
-        """Return what a step goes against, at the length of 1; it may keep moments in ``state``."""
-        return gradient
+        super().__init__(params, {"lr": lr})
 
 
-class ExtraAdam(Extragradient):
+class ExtraAdam(_Adam, _Lookahead):
     """:class:`Extragradient` with Adam's directions (Gidel et al. 2019, algorithm 4).
 
     The extrapolation and the update both enter the moments, and both count for their bias correction.
@@ -135,20 +144,6 @@ class ExtraAdam(Extragradient):
         GanforgeError: if a value is out of range.
     """
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.5, 0.9),
-        eps: float = 1e-8,
-    ) -> None:
-        _check_ranges(self, betas, lr=lr, eps=eps)
-        self._start(params, {"lr": lr, "betas": betas, "eps": eps})
-
-    def direction(self, state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
-        """See :class:`Extragradient`."""
-        return _adam(state, gradient, group)
-
 
 def check_pairs(optimizer: Optimizer, player: str, periods: Sequence[int]) -> None:
     """Refuse phases in which an :class:`Extragradient` could not keep its pairs.
@@ -161,7 +156,7 @@ def check_pairs(optimizer: Optimizer, player: str, periods: Sequence[int]) -> No
     Raises:
         GanforgeError: unless the player has one phase, on each batch.
     """
-    if isinstance(optimizer, Extragradient) and list(periods) != [1]:
+    if isinstance(optimizer, _Lookahead) and list(periods) != [1]:
         raise GanforgeError(
             f"optimizer.{player} is {type(optimizer).__name__}, whose steps come in pairs of batches, and lazy terms "
             "or model.n_critic would break them: set every=1 of its terms and model.n_critic=1, or choose another "
@@ -179,15 +174,9 @@ def _check_ranges(optimizer: Optimizer, betas: tuple[float, ...] = (), **values:
             raise GanforgeError(f"{name}: betas must be in [0, 1), got {tuple(betas)}.")
 
 
-def _adam(state: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> Tensor:
-    """Update the moments in ``state`` and return Adam's direction."""
-    if "step" not in state:
-        state["step"] = 0
-        state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
-    state["step"] += 1
-    beta1, beta2 = group["betas"]
-    first = state["exp_avg"].lerp_(gradient, 1 - beta1)
-    second = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    root = (second / (1 - beta2 ** state["step"])).sqrt_().add_(group["eps"])
-    direction: Tensor = (first / (1 - beta1 ** state["step"])).div_(root)
-    return direction
+def _loss(closure: Callable[[], float] | None) -> float | None:
+    """Call what computes gradients anew, where there is one."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganforge.complaints import explain, find_cause
+from ganforge.complaints import complain
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Pruned, Stopped
 from ganforge.launch import environment_rank, inside_a_launched_process, launch
@@ -178,11 +178,7 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        told = in_one_sentence(error, folder)
-        number = environment_rank()
-        speaker = f"ganforge (process {number})" if number else "ganforge"
-        print(f"{speaker}: {find_cause(told) or explain(told, [])}", file=sys.stderr)  # noqa: T201
-        return 1
+        return complain(in_one_sentence(error, folder))
     return 0
 
 

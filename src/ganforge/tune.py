@@ -134,7 +134,7 @@ def _conclude(shared: SharedStudy) -> None:
 
 def _main() -> int:
     """Work on the plan in the file named on the command line: one of several processes."""
-    from ganforge.complaints import explain, find_cause
+    from ganforge.complaints import complain
     from ganforge.config import register_resolvers
     from ganforge.tuning.worker import work
 
@@ -148,8 +148,7 @@ def _main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        print(f"ganforge: {find_cause(error) or explain(error, plan.overrides)}", file=sys.stderr)  # noqa: T201
-        return 1
+        return complain(error, plan.overrides)
     return 0
 
 

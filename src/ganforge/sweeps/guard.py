@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganforge.complaints import explain, find_cause
+from ganforge.complaints import explain
 from ganforge.errors import Stopped
 from ganforge.sweeps.environment import run_of_a_sweep
 from ganforge.sweeps.share import claim_devices
@@ -75,8 +75,7 @@ class Guard:
                 import traceback
 
                 traceback.print_exc()
-            cause = find_cause(error)
-            told = str(cause) if cause is not None else explain(error, [])
+            told = explain(error)
             print(f"ganforge: {told}", file=sys.stderr, flush=True)  # noqa: T201
             return "failed", told
         return "finished", ""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.complaints import check_values, explain, find_cause, groups
+from ganforge.complaints import check_values, explain, groups
 from ganforge.config import compose
 from ganforge.errors import GanforgeError
 
@@ -145,8 +145,9 @@ class Space:
             try:
                 check_values(compose(words), words)
             except Exception as error:
-                told = find_cause(error) or explain(error, words)
-                raise GanforgeError(f"{told} ('~tune.space.{dimension.name}' leaves it out.)") from error
+                raise GanforgeError(
+                    f"{explain(error, words)} ('~tune.space.{dimension.name}' leaves it out.)"
+                ) from error
 
     def _typed(self, dimension: Dimension) -> Dimension:
         """Settle whether only whole numbers are meant, from what the configuration has at the path now."""

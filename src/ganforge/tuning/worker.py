@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ganforge.complaints import explain, find_cause
+from ganforge.complaints import explain
 from ganforge.config import compose
 from ganforge.console import muted, say
 from ganforge.errors import GanforgeError, Pruned, Stopped, TakenOver
@@ -65,7 +65,7 @@ def _conduct(shared: SharedStudy, trial: Any) -> str | None:
             cause = cause.__cause__
         if shared.space.base.trace:
             raise
-        return _fail(shared, trial, str(find_cause(error) or explain(error, plan.overrides)))
+        return _fail(shared, trial, explain(error, plan.overrides))
     shared.tell(trial, outcome, objectives)
     say(f"Trial {trial.number}: {told} {_leader(shared)} ({time.perf_counter() - started:.0f} s)")
     return None
