@@ -7,6 +7,8 @@ touched. The discriminator has every head (classes, codes, embeddings), so that 
 means and not for a missing layer.
 """
 
+import argparse
+import sys
 from collections.abc import Iterator
 from functools import cache, partial
 from itertools import product
@@ -112,8 +114,8 @@ def verdict(loss: str, term: str, conditioning: str, augment: str) -> str | None
     return None
 
 
-def main() -> None:
-    """Write the page."""
+def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     verdicts = {at: verdict(*at) for at in combinations()}
     losses, augments = options("loss"), options("augment")
     lines = [
@@ -146,7 +148,8 @@ def main() -> None:
     page.write_text("\n".join(lines) + "\n")
     legal = sum(refusal is None for refusal in verdicts.values())
     print(f"{page}: {legal:,} legal, {len(verdicts) - legal:,} refused")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

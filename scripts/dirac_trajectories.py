@@ -1,6 +1,10 @@
-"""Draw the Dirac-GAN's trajectories as the real training code plays them."""
+"""Draw the Dirac-GAN's trajectories as the real training code plays them.
+
+python scripts/dirac_trajectories.py
+"""
 
 import argparse
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -69,9 +73,14 @@ def draw(target: Path, rounds: int) -> None:
     print(f"{target}: {rounds} rounds a game")
 
 
-if __name__ == "__main__":
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", type=Path, default=Path("docs/images/dirac.png"), help="the picture")
     parser.add_argument("--rounds", type=int, default=150, help="generator steps of each game")
     arguments = parser.parse_args()
     draw(arguments.target, arguments.rounds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -256,8 +256,12 @@ def write(runs: list[Run], arguments: argparse.Namespace) -> None:
     print(arguments.docs / "gallery.md")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """The docstring as it is written, and every default."""
+
+
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Help)
     parser.add_argument("--kimg", type=float, default=40, help="thousands of images a run")
     parser.add_argument("--minutes", type=float, help="stop a run after so long; the same command goes on with it")
     parser.add_argument("--seed", type=int, default=0)

@@ -3,6 +3,7 @@
 python scripts/variants_page.py
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -118,6 +119,7 @@ def page(fids: dict[str, float], told: str) -> str:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     target = DOCS / "variants.md"
     target.write_text(page(*measured()))
     print(target)

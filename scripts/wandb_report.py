@@ -3,13 +3,15 @@
     python scripts/wandb_report.py SWEEP --entity NAME --save      # SWEEP: the group, which ganforge train -m prints
     python scripts/wandb_report.py SWEEP --entity NAME > report.json
 
-Without --save nothing is sent: the report's document is printed. Needs pip install 'ganforge[wandb_report]'.
+Without --save nothing is sent: the report's document is printed. Needs the extra wandb_report.
 """
 
 import argparse
 import json
 import sys
 from typing import Any
+
+from ganforge.extras import install
 
 CURVES = {
     "FID": "metrics/fid",
@@ -79,7 +81,7 @@ def main() -> int:
     try:
         report = build(options.sweep, options.entity, options.project)
     except ModuleNotFoundError as error:
-        print(f"{error.name} is not installed: pip install 'ganforge[wandb_report]'.", file=sys.stderr)
+        print(f"{error.name} is not installed: {install('wandb_report')}.", file=sys.stderr)
         return 1
     if options.save:
         print(report.save().url)

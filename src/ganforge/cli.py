@@ -27,7 +27,7 @@ examples
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
   ganforge compare outputs            # which variant is better, and whether that can be told
   ganforge train resume=true ...                      # the same command goes on where it was stopped
-  ganforge tune model=wgan_gp data=mnist tune=tpe tune.n_trials=40 tune.workers=2
+  ganforge tune model=wgan_gp data=mnist5k tune=tpe tune.n_trials=40 tune.workers=2
   ganforge evaluate run=outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
   ganforge sample run=outputs/dcgan_mnist5k/0123456789 mode=interpolate mode.format=gif
 

@@ -14,6 +14,7 @@ from ganforge import __version__
 from ganforge.config import compose
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 
 __all__ = ["Finding", "doctor"]
 
@@ -78,9 +79,7 @@ def _versions() -> Iterator[Finding]:
             yield Finding(name, "FAILED", f"not installed: pip install {name}")
     for extra, (module, use) in _EXTRAS.items():
         there = importlib.util.find_spec(module) is not None
-        yield Finding(
-            f"extra {extra}", "yes" if there else "no", use if there else f"pip install 'ganforge[{extra}]' for {use}"
-        )
+        yield Finding(f"extra {extra}", "yes" if there else "no", use if there else f"{install(extra)} for {use}")
 
 
 def _devices() -> Iterator[Finding]:
@@ -153,7 +152,7 @@ def _services() -> Iterator[Finding]:
         "ray": "hydra_plugins.hydra_ray_launcher",
     }.items():
         there = _importable(plugin)
-        yield Finding(f"launcher {name}", "yes" if there else "no", "" if there else f"pip install 'ganforge[{name}]'")
+        yield Finding(f"launcher {name}", "yes" if there else "no", "" if there else install(name))
 
 
 def _importable(module: str) -> bool:

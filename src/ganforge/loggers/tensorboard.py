@@ -7,6 +7,7 @@ from pytorch_lightning.loggers import TensorBoardLogger as LightningTensorBoard
 from torch import Tensor
 
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 
 __all__ = ["TensorBoardLogger"]
 
@@ -22,7 +23,7 @@ class TensorBoardLogger(LightningTensorBoard):
         try:
             import tensorboard  # noqa: F401
         except ImportError as error:
-            raise GanforgeError("logger=tensorboard needs TensorBoard: pip install 'ganforge[tensorboard]'.") from error
+            raise GanforgeError(f"logger=tensorboard needs TensorBoard: {install('tensorboard')}.") from error
         super().__init__(folder, name="", version="")
 
     @rank_zero_only

@@ -6,6 +6,7 @@ from typing import Any
 
 from ganforge import __version__
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 from ganforge.reports.documents import how_to_read
 from ganforge.reports.grids import Grid, as_data_uri
 from ganforge.reports.measures import Measure, by_name
@@ -43,8 +44,7 @@ def check_installed() -> None:
         import plotly  # noqa: F401
     except ImportError as error:
         raise GanforgeError(
-            f"The HTML report needs {error.name}: pip install ganforge[report], or leave it out with "
-            "--formats png,csv,md."
+            f"The HTML report needs {error.name}: {install('report')}, or leave it out with --formats png,csv,md."
         ) from error
 
 

