@@ -67,9 +67,10 @@ class Run:
 
     def told(self) -> str:
         """Return what happened, in one sentence: for a failure the run's own last words."""
-        if self.state == "failed" and self.log.exists():
+        unmeasured = self.state == "finished" and self.measured() is None
+        if (self.state == "failed" or unmeasured) and self.log.exists():
             words = ["", *(line for line in self.log.read_text(errors="replace").splitlines() if line.strip())]
-            return f"failed: {words[-1].removeprefix('ganforge: ')}"
+            return f"{'not measured' if unmeasured else 'failed'}: {words[-1].removeprefix('ganforge: ')}"
         return f"stopped at {self.kimg:.1f} kimg" if self.state == "stopped" else self.state
 
     @cached_property
@@ -102,9 +103,9 @@ class Run:
         """Return the row of the table; absent values are ``None``."""
         row: dict[str, Any] = dict.fromkeys(("parameters", "fid", "interval", "score", "protocol"))
         row |= {"told": self.told(), "command": self.command}
-        if not self.curves:
+        measured = self.measured()
+        if measured is None:
             return row
-        measured = self.measured() or {"values": {}, "intervals": {}, "tag": None}
         return row | {
             "parameters": self.parameters(),
             "fid": measured["values"].get("fid"),
