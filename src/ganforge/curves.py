@@ -2,33 +2,63 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["draw_curves", "read_curves"]
+__all__ = ["Row", "draw_curves", "read_curves", "read_rows"]
 
 Curve = tuple[list[float], list[float]]
 
 
+class Row(NamedTuple):
+    """One logged value; see :class:`ganforge.loggers.table.TableLogger`."""
+
+    images_seen: int
+    seconds: float
+    name: str
+    value: float
+    protocol: str
+
+
+def read_rows(path: Path) -> tuple[list[Row], int]:
+    """Read a run's ``metrics.csv``, whatever state a killed process or a full disk left it in.
+
+    Returns:
+        The rows that are whole, and the number of those that are not: cut short, or not of the table's form.
+    """
+    if not path.is_file():
+        return [], 0
+    lines = path.read_bytes().decode("utf-8", "replace").splitlines(keepends=True)
+    rows: list[Row] = []
+    broken = 0
+    for fields in _fields(lines[1:]):
+        try:
+            images, seconds, name, value, protocol = fields
+            rows.append(Row(int(images), float(seconds), name, float(value), protocol))
+        except ValueError:
+            broken += 1
+    return rows, broken
+
+
+def _fields(lines: list[str]) -> Iterator[list[str]]:
+    """Split lines; one without an end, which was being written, comes back as nothing and counts as broken."""
+    for line in lines:
+        whole = line.endswith("\n") and "\0" not in line and "\ufffd" not in line and len(line) < 10_000
+        yield next(csv.reader([line]), []) if whole else []
+
+
 def read_curves(path: Path) -> dict[str, Curve]:
-    """Read a run's ``metrics.csv`` into ``{name: (images seen, values)}``; a half-written last line is left out."""
+    """Read a run's ``metrics.csv`` into ``{name: (images seen, values)}``; what is not whole is left out."""
     curves: dict[str, Curve] = defaultdict(lambda: ([], []))
-    if not path.exists():
-        return {}
-    with path.open(newline="") as handle:
-        for row in csv.DictReader(handle):
-            try:
-                images, value = float(row["images_seen"]), float(row["value"])
-            except (KeyError, TypeError, ValueError):
-                continue
-            curves[row["name"]][0].append(images)
-            curves[row["name"]][1].append(value)
+    for row in read_rows(path)[0]:
+        curves[row.name][0].append(row.images_seen)
+        curves[row.name][1].append(row.value)
     return dict(curves)
 
 
-def draw_curves(source: Path, target: Path) -> None:
-    """Draw one panel a group (generator, discriminator, metrics), against thousands of images."""
-    from matplotlib.figure import Figure
-
+def _groups(source: Path) -> dict[str, dict[str, Curve]]:
+    """Return the curves of each panel by their labels."""
     groups: dict[str, dict[str, Curve]] = defaultdict(dict)
     for name, curve in read_curves(source).items():
         group, _, label = name.partition("/")
@@ -36,12 +66,21 @@ def draw_curves(source: Path, target: Path) -> None:
             if label.endswith("_std"):
                 continue
             group = label
+        elif label == "gradient_norm":
+            group, label = "gradient norm", group
         groups[group][label] = curve
-    shown = [group for group in groups if group not in ("speed", "schedule", "augment")]
-    if not shown:
+    return {group: curves for group, curves in groups.items() if group not in ("speed", "schedule", "augment")}
+
+
+def draw_curves(source: Path, target: Path) -> None:
+    """Draw one panel a group (generator, discriminator, metrics), against thousands of images."""
+    from matplotlib.figure import Figure
+
+    groups = _groups(source)
+    if not groups:
         return
-    figure = Figure(figsize=(4.6 * len(shown), 3.4), layout="constrained")
-    for axes, group in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+    figure = Figure(figsize=(4.6 * len(groups), 3.4), layout="constrained")
+    for axes, group in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
         for label, (images, values) in groups[group].items():
             marker = "o" if len(images) < 40 else None
             axes.plot(

@@ -126,6 +126,7 @@ class AdversarialModule(pl.LightningModule, ABC):
             for name, modules in players.items()
         }
         self._phases = tuple(self.phases())
+        self._first_phases = {phase.player: phase for phase in reversed(self._phases)}  # lazy terms come after
         made = {name: self._make_optimizers[name](self._player_parameters[name]) for name in players}
         self._setters = {place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()}
         self._order = list(made)
@@ -163,7 +164,16 @@ class AdversarialModule(pl.LightningModule, ABC):
                 self.manual_backward(total if share == 1 else total * share)
                 self.ledger.record(phase.player, losses, share)
             average_gradients(self._player_parameters[phase.player])
+            if phase is self._first_phases[phase.player] and self.ledger.is_last(phase.every):
+                self.ledger.note(f"{phase.player}/gradient_norm", self._gradient_norm(phase.player))
             optimizer.step()
+
+    def _gradient_norm(self, player: str) -> Tensor:
+        """Return the L2 norm of a player's gradient, on the device; a loss scaler's factor is taken out."""
+        gradients = [p.grad for p in self._player_parameters[player] if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        return norm if scaler is None else norm / scaler.get_scale()
 
     def term_states(self) -> dict[str, Any]:
         """Return what stateful terms keep besides modules, for checkpoints; plain containers and tensors."""

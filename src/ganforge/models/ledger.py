@@ -30,6 +30,10 @@ class Ledger:
         """Whether the batch being processed closes an interval: the time to compute values only for the log."""
         return self._batches + 1 >= self._log_every
 
+    def is_last(self, every: int) -> bool:
+        """Whether what runs on each ``every``-th batch runs now for the last time in this interval."""
+        return self._batches + every >= self._log_every
+
     def note(self, name: str, value: float | Tensor) -> None:
         """Log ``value`` as it is at the interval's end; the last one given counts."""
         self._notes[name] = value.detach() if isinstance(value, Tensor) else value
