@@ -35,3 +35,4 @@ class ByHand:
     def step(self, batch: Batch) -> None:
         """Train on one batch."""
         self.module.training_step(batch, self.module.batches_seen)
+        self.module.ledger.check()
