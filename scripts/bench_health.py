@@ -2,8 +2,8 @@
 
     python scripts/bench_health.py model=dcgan data=mnist5k
 
-Arguments are those of ``ganforge train``; the default is the configuration of ``make demo``. Processor time, not that on
-the clock: other programs on the machine do not change it.
+Arguments are those of ``ganforge train``; the default is the configuration of ``make demo``. What is measured is
+processor time, which other programs on the machine hardly change.
 """
 
 import statistics

@@ -108,7 +108,8 @@ def test_the_same_distribution_is_no_overfitting():
 def test_signal_is_the_slope_of_the_generators_loss(loss, slope):
     """All logits of samples at -8."""
     module = game(loss, scale=0.0)
-    module.discriminator.forward = lambda images, condition=None: Critique(images.mean((1, 2, 3)) - 8)
+    judge = module.discriminator
+    judge.forward = lambda images, condition=None: Critique(images.mean((1, 2, 3)) * judge.weight - 8)
     assert Probe(splits(), images=32)(module, 8)["signal"] == pytest.approx(float(slope), rel=1e-5)
 
 

@@ -72,8 +72,9 @@ class Health(Watching):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Find the real images; there is nothing to do where data are points."""
-        splits = trainer.datamodule.splits()  # type: ignore[attr-defined]
-        if splits.train.images.ndim == 4 and min(len(splits.train), len(splits.heldout)) > 1:
+        data = getattr(trainer, "datamodule", None)
+        splits = None if data is None else data.splits()
+        if splits is not None and splits.train.images.ndim == 4 and min(len(splits.train), len(splits.heldout)) > 1:
             self._probe = Probe(splits, self.images, self.seed)
 
     def on_train_batch_end(
@@ -137,7 +138,7 @@ class Health(Watching):
         elif module.ledger.complaint is None:  # else the ledger ends the run, with its own sentence
             self.stopped_by = alarm
             for callback in _clocked(trainer):
-                if isinstance(callback, Checkpoint):
+                if isinstance(callback, Checkpoint) and not callback.is_due(module):  # else it saves by itself
                     callback.save(trainer, module)
             trainer.should_stop = True
 
