@@ -19,7 +19,7 @@ from ganforge.images import Batch, normalise
 from ganforge.models.by_hand import ByHand
 from ganforge.probe import Probe
 
-STEPS, LOOKS = 60, 5
+STEPS, LOOKS = 30, 3
 
 
 def measure(function: Any) -> float:

@@ -24,8 +24,8 @@ def spread(images: Tensor) -> tuple[float, float]:
     Args:
         images: ``(n, c, h, w)``, at least two.
     """
-    side = [min(_SIDE, length) for length in images.shape[2:]]
-    points = nn.functional.adaptive_avg_pool2d(images.float(), side).flatten(1)
+    height, width = images.shape[2:]
+    points = nn.functional.adaptive_avg_pool2d(images.float(), (min(_SIDE, height), min(_SIDE, width))).flatten(1)
     distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
     pairs = len(points) * (len(points) - 1)
     return float(distances.sum() / pairs), float(distances.fill_diagonal_(torch.inf).amin(1).mean())

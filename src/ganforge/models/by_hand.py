@@ -25,7 +25,9 @@ class ByHand:
         self.module = module.train()
         self.optimizers = module.configure_optimizers()
         strategy = SimpleNamespace(_lightning_optimizers=self.optimizers, backward=self._backward)
-        stand_in: Any = SimpleNamespace(optimizers=self.optimizers, strategy=strategy, should_stop=False)
+        stand_in: Any = SimpleNamespace(
+            optimizers=self.optimizers, strategy=strategy, precision_plugin=None, should_stop=False
+        )
         module.trainer = stand_in
 
     @staticmethod
