@@ -23,27 +23,37 @@ TINY = [
     "callbacks.samples=null",
     "callbacks.curves=null",
     "callbacks.health.every_kimg=1",
-    "callbacks.health.grace_steps=200",
+    "callbacks.health.grace_steps=100",
 ]
+#: Critics of one hidden layer more, with batch norm: 16 pixels.
+LARGER = "data.image_size=16"
 FAILURES = {
-    "collapse": ["optimizer.generator.lr=0.01", "total_kimg=24"],
-    "vanishing_gradient": [
+    # A critic so far ahead from the start that the generator never learns: its samples stay alike, its gradient dies.
+    "collapse vanishing_gradient": [
         "loss=minimax",
         "optimizer.discriminator.lr=0.005",
         "model.n_critic=5",
+        "data.batch_size=64",
         "callbacks.health.grace_steps=40",
-        "total_kimg=24",
+        "total_kimg=18",
     ],
     "divergence": [
+        LARGER,
         "loss=wasserstein",
         "optimizer.generator.lr=0.05",
         "optimizer.discriminator.lr=0.05",
-        "total_kimg=12",
+        "total_kimg=6",
     ],
-    "overfitting": ["data.source.heldout=0.945", "network.width=32", "total_kimg=48"],  # 99 training images
+    "overfitting": [
+        LARGER,
+        "data.source.heldout=0.945",  # 100 training images
+        "network.width=16",
+        "optimizer.discriminator.lr=0.001",
+        "total_kimg=40",
+    ],
 }
 HEALTHY = {
-    "dcgan": ["total_kimg=48"],
+    "dcgan": [],
     "wgan_gp": ["loss=wasserstein", "term=[gradient_penalty]", "optimizer=adam_momentumless", "model.n_critic=2"],
     "r3gan": ["loss=relativistic_paired", "term=[r1,r2]", "term.r1.weight=0.05", "term.r2.weight=0.05"],
 }
@@ -54,10 +64,10 @@ def alarms():
     return [alarm["name"] for alarm in json.loads(path.read_text())["health"]["alarms"]]
 
 
-@pytest.mark.parametrize("name", FAILURES)
-def test_each_failure_raises_its_alarm(name):
-    assert cli.main(["train", *TINY, *FAILURES[name]]) == 0
-    assert name in alarms()
+@pytest.mark.parametrize("names", FAILURES)
+def test_each_failure_raises_its_alarm(names):
+    assert cli.main(["train", *TINY, *FAILURES[names]]) == 0
+    assert set(names.split()) <= set(alarms())
 
 
 @pytest.mark.parametrize("name", HEALTHY)
