@@ -44,13 +44,6 @@ FAILURES = {
         "optimizer.discriminator.lr=0.05",
         "total_kimg=6",
     ],
-    "overfitting": [
-        LARGER,
-        "data.source.heldout=0.945",  # 100 training images
-        "network.width=16",
-        "optimizer.discriminator.lr=0.001",
-        "total_kimg=40",
-    ],
 }
 HEALTHY = {
     "dcgan": [],
