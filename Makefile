@@ -29,7 +29,7 @@ demo: $(READY) ## train a DCGAN on real digits, about three minutes on two CPU c
 	$(BIN)/ganforge train
 
 test: $(READY) ## run the default tests, under three minutes
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-slow: $(READY) ## run the tests that take minutes: kill and resume, two processes
 	$(BIN)/python -m pytest -q -m slow
@@ -44,7 +44,7 @@ bench: $(READY) ## the training loop against a bare PyTorch loop
 	$(BIN)/python scripts/bench_train.py
 
 lock: ## make requirements.txt anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra dev --extra tensorboard --generate-hashes --universal --no-header --quiet --output-file requirements.txt
+	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --no-header --quiet --output-file requirements.txt
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build --target wheel

@@ -3,7 +3,7 @@
     python scripts/axes_table.py
 
 Every combination is built on small networks and put through the checks that ``ganforge train`` makes before data is
-touched. The discriminator has every head (classes, codes, embedding), so that what is refused is refused for what it
+touched. The discriminator has every head (classes, codes, embeddings), so that what is refused is refused for what it
 means and not for a missing layer.
 """
 
@@ -18,9 +18,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from ganforge.complaints import find_cause
 from ganforge.conditioning import Label
 from ganforge.config import config_folder
-from ganforge.errors import GanforgeError
 from ganforge.images import Batch
 from ganforge.latents import Coded
 from ganforge.models.gan import GAN
@@ -51,7 +51,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Softplus())
         self.logit, self.codes, self.embed = nn.Linear(16, 1), nn.Linear(16, 12), nn.Linear(16, 8)
-        self.classify, self.proxy = nn.Linear(16, 4), nn.Embedding(4, 8)
+        self.classify, self.proxy, self.place = nn.Linear(16, 4), nn.Embedding(4, 8), nn.Conv1d(1, 8, 1)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
         """See :mod:`ganforge.networks`."""
@@ -64,6 +64,7 @@ class Discriminator(nn.Module):
             self.codes(features),
             self.embed(features),
             proxy,
+            self.place(images.flatten(2)),
         )
 
 
@@ -78,8 +79,9 @@ def combinations() -> Iterator[At]:
 
 
 @cache
-def _config(group: str, name: str) -> Any:
-    root = OmegaConf.create({"total_kimg": 1, "latent": {"categories": 10, "continuous": 2}})
+def _config(group: str, name: str, loss: str = "minimax") -> Any:
+    told = OmegaConf.load(config_folder() / "loss" / f"{loss}.yaml")
+    root = OmegaConf.create({"total_kimg": 1, "latent": {"categories": 10, "continuous": 2}, "loss": told})
     loaded = OmegaConf.load(config_folder() / group / f"{name}.yaml")
     merged = OmegaConf.merge(root, {"node": {}} if name == "none" else {"node": loaded})
     OmegaConf.resolve(merged)
@@ -95,14 +97,17 @@ def verdict(loss: str, term: str, conditioning: str, augment: str) -> str | None
             discriminator=Discriminator(),
             loss=instantiate(_config("loss", loss)),
             latent=Coded(8, 10, 2),
-            terms=dict(instantiate(_config("term", term))),
+            terms=dict(instantiate(_config("term", term, loss))),
             conditioning=Label(4) if conditioning == "label" else None,
             augment=None if augment == "none" else instantiate(_config("augment", augment)),
             optimizers={player: partial(torch.optim.SGD, lr=0.01) for player in ("generator", "discriminator")},
             total_kimg=1,
         )
         preflight(module, Batch(torch.rand(12, 1, 8, 8) * 2 - 1, torch.arange(12) % 4))
-    except GanforgeError as refusal:
+    except Exception as error:
+        refusal = find_cause(error)
+        if refusal is None:
+            raise
         return str(refusal)
     return None
 

@@ -100,7 +100,7 @@ def evaluate(real: Tensor, fake: Tensor, weights: Path, cache: Path) -> float:
 
 def frechet(count: int, rounds: int) -> None:
     """Seconds of the distance alone, from features."""
-    from torch_fidelity.metric_fid import fid_features_to_metric
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     from ganforge.metrics.comparison import Comparison
@@ -109,7 +109,6 @@ def frechet(count: int, rounds: int) -> None:
     generator = torch.Generator().manual_seed(0)
     mix = torch.randn(2048, 2048, generator=generator) / 45
     real, fake = (torch.randn(count, 2048, generator=generator) @ mix + shift for shift in (0, 0.1))
-    moments = Moments.of(iter([real]))
 
     class Given(torch.nn.Module):
         num_features = 2048
@@ -117,18 +116,22 @@ def frechet(count: int, rounds: int) -> None:
         def forward(self, features: Tensor) -> Tensor:
             return features
 
+    moments, known = Moments.of(iter([real])), fid_features_to_statistics(real)
+    filled = FrechetInceptionDistance(feature=Given(), reset_real_features=False)
+    filled.update(real, real=True)
+
     def metrics() -> float:
-        metric = FrechetInceptionDistance(feature=Given())
-        metric.update(real, real=True)
-        metric.update(fake, real=False)
-        return float(metric.compute())
+        filled.reset()  # the real side stays
+        filled.update(fake, real=False)
+        return float(filled.compute())
 
     def ours() -> float:
         comparison = Comparison(fake, fake[:, :0], 0, None, real_moments=moments)  # type: ignore[arg-type]
         return FrechetDistance()(comparison)["fid"]
 
     def fidelity() -> float:
-        return float(fid_features_to_metric(fake, real, verbose=False)["frechet_inception_distance"])
+        statistics_of_fake = fid_features_to_statistics(fake)
+        return float(fid_statistics_to_metric(statistics_of_fake, known, verbose=False)["frechet_inception_distance"])
 
     seconds, values = interleaved({"ganforge": ours, "torch-fidelity": fidelity, "torchmetrics": metrics}, rounds)
     for name in seconds:

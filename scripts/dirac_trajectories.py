@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.losses.adversarial import Minimax, NonSaturating, RelativisticPaired, Wasserstein
+from ganforge.losses.consensus import Consensus
 from ganforge.losses.constraint import WeightClipping
 from ganforge.losses.gradient_penalty import R1, R2, GradientPenalty
 from ganforge.models.gan import GAN
 from ganforge.models.simultaneous import SimultaneousGAN
 from ganforge.models.unrolled import UnrolledGAN
+from ganforge.optimizers import Extragradient
 from ganforge.theory import dirac_game, play
 
 GAMES: dict[str, dict[str, Any]] = {
@@ -25,6 +27,13 @@ GAMES: dict[str, dict[str, Any]] = {
         "loss": RelativisticPaired(),
         "terms": {"r1": R1(weight=0.3), "r2": R2(weight=0.3)},
     },
+    "minimax + consensus (1)": {
+        "loss": Minimax(),
+        "terms": {
+            player: Consensus(weight=1.0, loss=Minimax(), player=player) for player in ("discriminator", "generator")
+        },
+    },
+    "minimax, extragradient": {"loss": Minimax(), "optimizer": Extragradient},
     "minimax, unrolled 5": {"loss": Minimax(), "procedure": partial(UnrolledGAN, unroll_steps=5)},
 }
 ORDERS: dict[str, dict[str, Any]] = {
@@ -38,12 +47,14 @@ COLOURS = dict(zip(ORDERS, ("tab:blue", "tab:orange", "tab:green"), strict=True)
 def draw(target: Path, rounds: int) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 9.4), layout="constrained")
-    for axes, (title, game) in zip(figure.subplots(2, 4).flat, GAMES.items(), strict=True):
+    figure = Figure(figsize=(16, 9.4), layout="constrained")
+    for axes, (title, game) in zip(figure.subplots(2, 5).flat, GAMES.items(), strict=True):
         for order, options in ORDERS.items():
             procedure: Callable[..., GAN] = game.get("procedure", options.get("procedure", GAN))
             if "procedure" in game and "procedure" in options:
                 continue  # unrolling alternates
+            if "optimizer" in game and "procedure" not in options:
+                continue  # extragradient does not
             theta, psi = play(dirac_game(**{**game, **options, "procedure": procedure}), rounds).T.tolist()
             distance = (theta[-1] ** 2 + psi[-1] ** 2) ** 0.5
             label = f"{order}: {distance:.2g}"

@@ -2,9 +2,9 @@
 
     nice python scripts/gallery.py --workers 2
 
-Every run is a ``ganforge train`` of its own, in one thread, with the same seed, batch and number of images. Finished
-runs are not repeated, stopped ones go on, and one that fails is shown as it is: give the same command again until the
-page is whole.
+Every run is a ``ganforge train`` of its own, in one thread, with the same seed, batch and number of images, and then a
+``ganforge evaluate`` of what it ended with. Finished runs are not repeated, stopped ones go on, and one that fails is
+shown as it is: give the same command again until the page is whole.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import json
 import os
 import shlex
 import signal
-import statistics
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,8 @@ from ganforge.runs import RunFolder
 SKIPPED = {"simultaneous": "it is for the games of theory in the plane"}
 #: What makes a network, by its module, cost minutes in one thread: papers' widths are for GPUs. Others keep their own.
 NARROW: dict[str, list[str]] = {
+    "began": ["network.width=16"],
+    "infomax": ["network.width=24"],
     "resnet": ["network.width=24"],
     "sagan": ["network.width=24"],
     "sndcgan": ["network.width=24"],
@@ -81,11 +82,13 @@ class Run:
         """Thousands of images seen."""
         return max((seen[-1] for seen, _ in self.curves.values()), default=0) / 1000
 
-    @property
-    def minutes(self) -> float:
-        """Wall time of training and measuring."""
-        lines = (self.folder / "metrics.csv").read_text().splitlines()
-        return float(lines[-1].split(",")[1]) / 60
+    def measured(self) -> dict[str, Any] | None:
+        """What ``ganforge evaluate`` found of the last checkpoint."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "evaluation" / "values.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return dict(found["protocols"]["digits"])
 
     def parameters(self) -> dict[str, int]:
         """Count each player's parameters from the run's own configuration."""
@@ -97,20 +100,17 @@ class Run:
 
     def result(self) -> dict[str, Any]:
         """Return the row of the table; absent values are ``None``."""
-        row: dict[str, Any] = dict.fromkeys(("parameters", "images_per_second", "minutes", "fid", "best", "protocol"))
+        row: dict[str, Any] = dict.fromkeys(("parameters", "fid", "interval", "score", "protocol"))
         row |= {"told": self.told(), "command": self.command}
         if not self.curves:
             return row
-        status = RunFolder(self.folder).status()
-        fid = self.curves.get("metrics/fid", ([], []))[1]
-        speed = self.curves.get("speed/images_per_second", ([], []))[1]
+        measured = self.measured() or {"values": {}, "intervals": {}, "tag": None}
         return row | {
             "parameters": self.parameters(),
-            "images_per_second": round(statistics.median(speed)) if speed else None,
-            "minutes": round(self.minutes, 2),
-            "fid": fid[-1] if fid else None,
-            "best": min(fid, default=None),
-            "protocol": status.get("protocol"),
+            "fid": measured["values"].get("fid"),
+            "interval": measured["intervals"].get("fid"),
+            "score": measured["values"].get("inception_score"),
+            "protocol": measured["tag"],
         }
 
 
@@ -126,18 +126,18 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
     for name in arguments.variants or [name for name in names if name not in SKIPPED]:
         overrides = [f"model={name}", "data=mnist5k", f"total_kimg={arguments.kimg:g}", f"seed={arguments.seed}"]
         overrides += NARROW.get(compose(overrides).network.generator._target_.split(".")[-2], [])
+        folder = arguments.outputs / name
         overrides += [
-            f"callbacks.evaluate.every_kimg={arguments.kimg / 4:g}",
+            "protocol=[]",
             f"callbacks.checkpoint.every_kimg={arguments.kimg / 2:g}",
             f"callbacks.samples.every_kimg={arguments.kimg / 4:g}",
             f"callbacks.curves.every_kimg={arguments.kimg:g}",
             "callbacks.samples.images=25",
             "logger=csv",
             "trainer=cpu",
-            f"paths.outputs={arguments.outputs}",
+            f"paths.run={folder}",
         ]
-        folder = Path(compose(overrides).paths.run)
-        runs.append(Run(name, tuple(overrides), folder, logs / f"{folder.parent.name}_{folder.name}.txt"))
+        runs.append(Run(name, tuple(overrides), folder, logs / f"{name}.txt"))
     return runs
 
 
@@ -153,6 +153,11 @@ def train(run: Run, minutes: float | None) -> None:
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
             process.wait()
+    if run.state == "finished" and run.measured() is None:
+        words = ["evaluate", f"run={run.folder}", "protocol=digits", f"output={run.folder / 'evaluation'}"]
+        command = [sys.executable, "-m", "ganforge.cli", *words, "trainer.accelerator=cpu"]
+        with run.log.open("a") as log:
+            subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log, check=False)
     print(f"{run.name}: {run.told()}", flush=True)
 
 
@@ -196,10 +201,9 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             f"`{run.name}`",
             number(counts.get("generator"), 0),
             number(counts.get("discriminator"), 0),
-            number(row["images_per_second"], 0),
-            number(row["minutes"]),
-            number(row["fid"], 2),
-            number(row["best"], 2),
+            number(row["fid"], 1),
+            "-" if row["interval"] is None else " to ".join(number(end, 1) for end in row["interval"]),
+            number(row["score"], 2),
             row["told"].replace("|", "\\|"),
         ]
         rows.append(f"| {' | '.join(cells)} |")
@@ -216,14 +220,15 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             f"{arguments.seed}, one thread of a CPU. Nothing was tuned: learning rates are those of the configurations "
             "and networks named below were made narrow. The clock is images that the discriminator has seen: a variant "
             "with `n_critic=5` has a fifth of the generator steps of the others. This shows that each variant "
-            "trains, and what it costs; it does not rank papers.",
+            "trains, and what it draws after a few minutes; it does not rank papers.",
             "",
-            f"FID is the last one measured and the lowest of four (protocol {', '.join(protocols) or 'none yet'}: "
-            "features of the shipped digit classifier, averaged generator; not comparable with published FIDs). "
-            "Samples are not selected.",
+            f"FID and Inception Score are those of the last checkpoint (protocol {', '.join(protocols) or 'none yet'}: "
+            "features of the shipped digit classifier, averaged generator; not comparable with published values); the "
+            "interval is bootstrapped over the generated images, and says nothing of other seeds. Samples are not "
+            "selected.",
             "",
-            "| variant | parameters of G | of D | images/s | minutes | FID, last | FID, best | what happened |",
-            "|---|--:|--:|--:|--:|--:|--:|---|",
+            "| variant | parameters of G | of D | FID | 95 % interval | IS | what happened |",
+            "|---|--:|--:|--:|--:|--:|---|",
             *rows,
             "",
             "| network | made narrow by |",
@@ -267,7 +272,7 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     arguments = parse()
     runs = plan(arguments)
-    left = [run for run in runs if run.state != "finished"]
+    left = [run for run in runs if run.state != "finished" or run.measured() is None]
     print(f"{len(runs) - len(left)} of {len(runs)} runs are finished", flush=True)
     if not arguments.only_page:
         with ThreadPoolExecutor(arguments.workers) as pool:

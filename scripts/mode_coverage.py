@@ -71,16 +71,15 @@ class Run:
         except (OSError, ValueError, KeyError):
             return False
 
-    def scores(self) -> tuple[dict[str, float], str, float]:
-        """Return the last scores, their protocol, and the run's seconds."""
-        scores, protocol, seconds = {}, "", 0.0
+    def scores(self) -> tuple[dict[str, float], str]:
+        """Return the last scores and their protocol."""
+        scores, protocol = {}, ""
         with (self.folder / "metrics.csv").open(newline="") as handle:
             for row in csv.DictReader(handle):
-                seconds = float(row["seconds"])
                 if row["name"].startswith("metrics/"):
                     scores[row["name"].removeprefix("metrics/")] = float(row["value"])
                     protocol = row["protocol"]
-        return scores, protocol, seconds
+        return scores, protocol
 
 
 def plan(arguments: argparse.Namespace) -> list[Run]:
@@ -141,19 +140,18 @@ def mean(values: Sequence[float], scale: float, digits: int) -> str:
 def table(runs: list[Run], mixture: str) -> list[str]:
     """Return one mixture's rows."""
     lines = [
-        f"| {mixture} | seeds | modes (of {MIXTURES[mixture]}) | high quality, % | reverse KL | minutes |",
-        "|---|--:|--:|--:|--:|--:|",
+        f"| {mixture} | seeds | modes (of {MIXTURES[mixture]}) | high quality, % | reverse KL |",
+        "|---|--:|--:|--:|--:|",
     ]
     for variant in VARIANTS:
         done = [run.scores() for run in runs if (run.mixture, run.variant) == (mixture, variant) and run.finished]
         if done:
-            columns = {name: [scores[name] for scores, _, _ in done] for name in COLUMNS}
+            columns = {name: [scores[name] for scores, _ in done] for name in COLUMNS}
             cells = [
                 mean(columns[name], scale, digits)
                 for name, scale, digits in zip(COLUMNS, (1, 100, 1), (1, 1, 2), strict=True)
             ]
-            minutes = statistics.fmean(seconds for _, _, seconds in done) / 60
-            lines.append(f"| {TITLES[variant]} | {len(done)} | {' | '.join(cells)} | {minutes:.1f} |")
+            lines.append(f"| {TITLES[variant]} | {len(done)} | {' | '.join(cells)} |")
     protocols = {protocol for run in runs if run.mixture == mixture and run.finished for protocol in (run.scores()[1],)}
     return [*lines, "", f"Protocol: {', '.join(sorted(protocols)) or 'nothing finished yet'}."]
 

@@ -7,12 +7,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ganforge import cli
+from quick import QUICK
 
-QUICK = ["debug=smoke", "logger=csv", "network.width=4", "trainer=cpu"]
+pytest_plugins = ["made_up_runs"]
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +46,28 @@ def run_folder() -> Callable[[], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture
+def make_sampler(tmp_path: Path) -> Callable[..., Any]:
+    """Return a function of overrides and of a sampler's options: untrained networks, but their images differ."""
+    import torch
+    from hydra.utils import instantiate
+
+    from ganforge.config import compose
+    from ganforge.restore import Restored
+    from ganforge.runs import RunFolder
+    from ganforge.sampling import Sampler
+
+    def make(overrides: list[str], **options: Any) -> Sampler:
+        config = compose(overrides)
+        torch.manual_seed(0)
+        module = instantiate(config.model).eval().requires_grad_(False)
+        for network in (module.generator, module.generator_ema):
+            for layer in [] if network is None else network.modules():
+                if isinstance(layer, torch.nn.ConvTranspose2d | torch.nn.Linear):
+                    layer.weight.mul_(2 * layer.weight[0].numel() ** -0.5 / layer.weight.std())
+        run = Restored(RunFolder(tmp_path / "run"), config, module, tmp_path / "last.ckpt", 0)
+        return Sampler(run, device="cpu", **options)
+
+    return make

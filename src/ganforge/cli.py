@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from ganforge import __version__
 from ganforge.errors import Stopped
@@ -18,13 +17,17 @@ _HELP = f"""ganforge {__version__}: experiments with generative adversarial netw
   ganforge evaluate run=FOLDER        score a run, a folder of images or an .npz file, under one protocol or several
   ganforge sample run=FOLDER mode=... grids, interpolations, truncations, traversals, nearest training images, many
                                       images as files, and the generator itself as safetensors, ONNX or torch.export
+  ganforge compare FOLDER [...]       runs beside each other: tables with intervals and tests, curves, samples, one page
+  ganforge tune [key=value ...]       search for the values that train best; workers join and leave as they like
   ganforge download data=NAME         fetch a dataset and the metrics' weights, for machines without internet
   ganforge doctor                     what works on this machine: devices, weights, datasets, logins
 
 examples
   ganforge train model=lsgan data=cifar10 download=true
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
+  ganforge compare outputs            # which variant is better, and whether that can be told
   ganforge train resume=true ...                      # the same command goes on where it was stopped
+  ganforge tune model=wgan_gp data=mnist tune=tpe tune.n_trials=40 tune.workers=2
   ganforge evaluate run=outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
   ganforge sample run=outputs/dcgan_mnist5k/0123456789 mode=interpolate mode.format=gif
 
@@ -52,16 +55,18 @@ class Command:
     config: str | None = "train"
     overrides: tuple[str, ...] = ()
 
-    def __call__(self, argument: Any) -> Any:
-        """Import the task and do it."""
+    def __call__(self, words: list[str]) -> int:
+        """Import the task and do it; for a command without a configuration."""
         module, _, function = self.task.partition(":")
-        return getattr(import_module(module), function)(argument)
+        return int(getattr(import_module(module), function)(words))
 
 
 COMMANDS = {
     "train": Command("ganforge.train:train"),
     "evaluate": Command("ganforge.evaluate:evaluate", config="evaluate"),
+    "compare": Command("ganforge.compare:compare", config=None),
     "sample": Command("ganforge.sample:sample", config="sample"),
+    "tune": Command("ganforge.tune:tune", config="tune"),
     "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
     "doctor": Command("ganforge.doctor:doctor", config=None),
 }
@@ -83,18 +88,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = ", ".join(COMMANDS)
         print(f"ganforge: there is no command '{name}'; there are: {names}. See ganforge --help.", file=sys.stderr)
         return 2
-    return _run(COMMANDS[name], rest)
+    return _run(name, rest)
 
 
-def _run(command: Command, words: list[str]) -> int:
+def _run(name: str, words: list[str]) -> int:
     """Compose, then do the task; every failure is one sentence unless ``debug=true``."""
     # Hydra's grammar reads a bare true as a boolean, and a group's option must be a word.
+    command = COMMANDS[name]
     words = ["debug=trace" if word == "debug=true" else word for word in [*words, *command.overrides]]
     trace = "debug=trace" in words or bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
         if command.config is None:
-            return int(command([word for word in words if word != "debug=trace"]))
-        _hydra(words, command)
+            return command([word for word in words if word != "debug=trace"])
+        _hydra(name, words)
     except Stopped as stop:
         print(stop, file=sys.stderr)
         return stop.exit_code
@@ -104,43 +110,24 @@ def _run(command: Command, words: list[str]) -> int:
     except Exception as error:
         if trace:
             raise
-        print(f"ganforge: {_sentence(error, words, command.config)}", file=sys.stderr)
-        return 1
+        from ganforge.complaints import complain
+
+        return complain(error, words, command.config or "train")
     return 0
 
 
-def _sentence(error: Exception, overrides: list[str], config: str | None) -> str:
-    from ganforge.complaints import explain, find_cause
-
-    cause = find_cause(error)
-    return str(cause) if cause is not None else explain(error, overrides, config or "train")
-
-
-def _hydra(overrides: list[str], command: Command) -> None:
+def _hydra(name: str, words: list[str]) -> None:
     """Let Hydra parse, compose and launch; its own error printing is switched off, ours is better."""
     import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
-    from ganforge.complaints import check_values
     from ganforge.config import config_folder, register_resolvers
+    from ganforge.task import HydraTask
 
     register_resolvers()
-    failure: list[Exception] = []
-
-    def task(config: Any) -> Any:
-        sys.argv = original
-        try:
-            check_values(config, HydraConfig.get().overrides.task, command.config or "train")
-            return command(config)
-        except Exception as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise
-            failure.append(error)  # raised below: Hydra would print a line of its own first
-            return {}
-
+    command = COMMANDS[name]
+    task = HydraTask(command.task, [sys.argv[0], name], words)
     original = sys.argv
-    sys.argv = [original[0], *overrides]
+    sys.argv = [original[0], *words]
     previous = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -149,8 +136,8 @@ def _hydra(overrides: list[str], command: Command) -> None:
         sys.argv = original
         if previous is None:
             del os.environ["HYDRA_FULL_ERROR"]
-    if failure:
-        raise failure[0]
+    if task.failure is not None:
+        raise task.failure
 
 
 def _complete(arguments: list[str]) -> int:
@@ -162,9 +149,9 @@ def _complete(arguments: list[str]) -> int:
         print(*COMMANDS)
         return 0
     os.environ["COMP_LINE"] = line.replace(f" {chosen} ", " ", 1)
-    command = COMMANDS.get(chosen, COMMANDS["train"])
-    if command.config is not None:
-        _hydra(arguments, command)
+    name = chosen if chosen in COMMANDS else "train"
+    if COMMANDS[name].config is not None:
+        _hydra(name, arguments)
     return 0
 
 

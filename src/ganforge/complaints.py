@@ -2,12 +2,22 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ganforge.errors import GanforgeError
+from ganforge.launch import environment_rank
 
-__all__ = ["check_values", "explain", "find_cause"]
+__all__ = ["check_values", "complain", "explain", "find_cause", "groups"]
+
+
+def complain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> int:
+    """Tell on the console, in one sentence, what was wrong; return the exit status. Arguments as of :func:`explain`."""
+    number = environment_rank()
+    speaker = f"ganforge (process {number})" if number else "ganforge"
+    print(f"{speaker}: {explain(error, overrides, config)}", file=sys.stderr, flush=True)  # noqa: T201
+    return 1
 
 
 def find_cause(error: BaseException) -> GanforgeError | None:
@@ -27,14 +37,17 @@ class _Asked(NamedTuple):
     config: str
 
 
-def explain(error: BaseException, overrides: Sequence[str], config: str = "train") -> str:
-    """Return one sentence for an exception of composition or instantiation.
+def explain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> str:
+    """Return one sentence for an exception: the one meant for the user, or what composition or instantiation raised.
 
     Args:
         error: what was raised.
         overrides: what the user typed after the command.
         config: the primary configuration that was composed, named like its command.
     """
+    cause = find_cause(error)
+    if cause is not None:
+        return str(cause)
     text = str(error)
     for pattern, tell in _PATTERNS:
         match = re.search(pattern, text, re.DOTALL)
@@ -62,7 +75,7 @@ def _unknown_option(match: re.Match[str], asked: _Asked) -> str:
 
 
 def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
-    names = sorted({*_groups(asked.config), *(key for key in _keys(_Asked([], asked.config)) if "." not in key)})
+    names = sorted({*groups(asked.config), *(key for key in _keys(_Asked([], asked.config)) if "." not in key)})
     if match["key"] in names:
         reason = next((line.strip() for line in match.string.splitlines()[1:] if line.strip()), "see --cfg job")
         key = match["key"]
@@ -71,15 +84,16 @@ def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
     return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, asked)}"
 
 
-def _groups(config: str) -> set[str]:
-    """Return the groups in a primary configuration's defaults list."""
+def groups(config: str) -> set[str]:
+    """Return the groups in a primary configuration's defaults list, and in those that it is built on."""
     from omegaconf import OmegaConf
 
     from ganforge.config import config_folder
 
     loaded: Any = OmegaConf.load(config_folder() / f"{config}.yaml")
     chosen = {str(key) for entry in loaded.defaults if not isinstance(entry, str) for key in entry}
-    return {key for key in chosen if not key.startswith("override ")}
+    bases = [entry for entry in loaded.defaults if isinstance(entry, str) and entry != "_self_"]
+    return {key for key in chosen if not key.startswith("override ")}.union(*map(groups, bases))
 
 
 def _syntax(match: re.Match[str], asked: _Asked) -> str:
@@ -115,17 +129,17 @@ def _nearest(key: str, names: list[str], asked: _Asked) -> str:
     by_last = {name.rpartition(".")[2]: name for name in names}
     near += [by_last[name] for name in difflib.get_close_matches(last, list(by_last), 2, 0.7)]
     near = list(dict.fromkeys(near))[:3]
-    return (
-        f"; did you mean {' or '.join(near)}?" if near else f": see 'ganforge {asked.config} --cfg job' for all keys."
-    )
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f": see 'ganforge {asked.config} --cfg job' for all keys."
 
 
 def _default_config(asked: _Asked) -> Any:
     """Compose with only the group choices among what was typed; without any where that fails too."""
     from ganforge.config import compose
 
-    groups = _groups(asked.config)
-    chosen = [override for override in asked.overrides if override.partition("=")[0] in groups and "," not in override]
+    known = groups(asked.config)
+    chosen = [override for override in asked.overrides if override.partition("=")[0] in known and "," not in override]
     for attempt in (chosen, []):
         try:
             return compose(attempt, asked.config)
@@ -173,6 +187,10 @@ _POSITIVE = (
 )
 
 
+#: Numbers or switches that may also be words.
+_WORDS_TOO = ("resume", "trainer.devices")
+
+
 def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> None:
     """Refuse, before anything heavy is imported, text where the default is a number and sizes that are not positive.
 
@@ -187,9 +205,7 @@ def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> 
     from omegaconf import OmegaConf
 
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    suspects = [
-        key for key in keys if key not in ("resume", "checkpoint") and isinstance(OmegaConf.select(config, key), str)
-    ]
+    suspects = [key for key in keys if key not in _WORDS_TOO and isinstance(OmegaConf.select(config, key), str)]
     defaults: Any = _default_config(_Asked(overrides, name)) if suspects else None
     for key in suspects:
         default = OmegaConf.select(defaults, key)

@@ -5,22 +5,25 @@ Imports no torch, so that ``--help`` and configuration errors answer at once.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-__all__ = ["compose", "config_folder", "register_resolvers", "signature"]
+__all__ = ["MACHINE_KEYS", "compose", "config_folder", "is_of_the_machine", "register_resolvers", "signature"]
 
 #: What a run's result does not depend on: it may change when a run is resumed or repeated elsewhere.
-_MACHINE_KEYS = (
+MACHINE_KEYS = (
     "hydra",
     "name",
     "paths",
     "logger",
     "resume",
     "force",
+    "retry",
+    "requeue",
     "download",
     "trace",
     "trainer.accelerator",
@@ -43,13 +46,18 @@ def signature(*, _root_: DictConfig) -> str:
     Keys that depend on the machine alone (devices, logger, paths) do not count, nor do values that point to paths.
     """
     config = OmegaConf.create(_without_paths(OmegaConf.to_container(_root_, resolve=False)))
-    for key in _MACHINE_KEYS:
+    for key in MACHINE_KEYS:
         parent, _, last = key.rpartition(".")
         owner = OmegaConf.select(config, parent) if parent else config
         if owner is not None and last in owner:
             del owner[last]
     text = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def is_of_the_machine(key: str) -> bool:
+    """Whether a run's result does not depend on a configuration key: devices, logger, paths."""
+    return any(key == own or key.startswith(f"{own}.") for own in MACHINE_KEYS)
 
 
 def _without_paths(node: Any) -> Any:
@@ -68,6 +76,8 @@ def _is_path(value: Any) -> bool:
 def register_resolvers() -> None:
     """Make ``${ganforge.signature:}`` known; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
+    # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 
 def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:
@@ -90,12 +100,10 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
             settings.set_config(config)
             with open_dict(config):
                 del config["hydra"]
-            run = OmegaConf.select(
-                config, "paths.run"
-            )  # before anything is resolved in place: the signature reads interpolations
-            OmegaConf.resolve(config)
+            run = OmegaConf.select(config, "paths.run")
             if run is not None:
-                config.paths.run = run
+                config.paths.run = run  # the signature reads interpolations: not again once some are resolved
+            OmegaConf.resolve(config)
     finally:
         application.hydra, settings.cfg = outer
     return config

@@ -8,19 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganforge.launch import environment_rank
+from ganforge.sweeps.environment import label
 
-__all__ = ["log_to", "say", "warnings_told"]
+__all__ = ["log_to", "muted", "say", "warnings_told"]
 
 _log = logging.getLogger("ganforge")
 
 
 class _Console(logging.Handler):
-    """Writes lines to standard output, above a progress bar if there is one."""
+    """Writes lines to standard output, above a progress bar if there is one; runs side by side name themselves."""
+
+    silent = False
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _Console.silent:
+            return
         from tqdm import tqdm
 
-        tqdm.write(record.getMessage(), file=sys.stdout)
+        prefix = f"[{label()}] " if label() else ""
+        tqdm.write(prefix + record.getMessage(), file=sys.stdout)
         sys.stdout.flush()
 
 
@@ -32,12 +38,16 @@ def say(message: str) -> None:
 
 @contextmanager
 def log_to(path: Path | None) -> Iterator[None]:
-    """Send what :func:`say` says to the console and, where there is a ``path``, to that file, which is appended to."""
-    handlers: list[logging.Handler] = [_Console()]
+    """Send what :func:`say` says to the console and, where there is a ``path``, to that file, which is appended to.
+
+    May be nested, as a sweep and its runs do: the console is told once.
+    """
+    told = any(isinstance(handler, _Console) for handler in _log.handlers)
+    handlers: list[logging.Handler] = [] if told else [_Console()]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, delay=True))
-        handlers[1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     level, propagate = _log.level, _log.propagate
     _log.setLevel(logging.INFO)
     _log.propagate = False
@@ -51,6 +61,16 @@ def log_to(path: Path | None) -> Iterator[None]:
             handler.close()
         _log.setLevel(level)
         _log.propagate = propagate
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keep what is said off the console meanwhile; log files still take it."""
+    previous, _Console.silent = _Console.silent, True
+    try:
+        yield
+    finally:
+        _Console.silent = previous
 
 
 @contextmanager

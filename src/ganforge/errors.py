@@ -1,6 +1,6 @@
 """The one exception that a user is meant to read."""
 
-__all__ = ["GanforgeError", "Stopped"]
+__all__ = ["GanforgeError", "Pruned", "Stopped", "TakenOver"]
 
 
 class GanforgeError(Exception):
@@ -8,6 +8,14 @@ class GanforgeError(Exception):
 
     The command line prints the sentence without a stack trace and exits with status 1; ``debug=true`` shows the trace.
     """
+
+
+class Pruned(GanforgeError):  # noqa: N818 - not an error: the study has seen enough
+    """A study's trial that ended early, because others were better at the same clock."""
+
+
+class TakenOver(GanforgeError):  # noqa: N818 - not an error: another process does the work
+    """A study's trial that another worker has gone on with, as this one had been silent for long."""
 
 
 class Stopped(GanforgeError):  # noqa: N818 - not an error: the run did what it was asked to

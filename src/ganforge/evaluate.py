@@ -163,7 +163,7 @@ def _cell(result: Result, name: str) -> str:
 
 def _main() -> int:
     """Evaluate the configuration file named on the command line: one of several processes."""
-    from ganforge.complaints import explain, find_cause
+    from ganforge.complaints import complain
 
     config = OmegaConf.load(sys.argv[1])
     assert isinstance(config, DictConfig)
@@ -173,10 +173,7 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        number = environment_rank()
-        speaker = f"ganforge (process {number})" if number else "ganforge"
-        print(f"{speaker}: {find_cause(error) or explain(error, [])}", file=sys.stderr)  # noqa: T201
-        return 1
+        return complain(error)
     return 0
 
 

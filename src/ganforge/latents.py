@@ -51,7 +51,8 @@ class Normal(Latent):
         """
         below = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64))
         quantile = below + torch.special.ndtr(latent.double()) * (1 - 2 * below)
-        return torch.special.ndtri(quantile).clamp(-threshold, threshold).to(latent.dtype)
+        confined: Tensor = torch.special.ndtri(quantile).clamp(-threshold, threshold)
+        return confined.to(latent.dtype)
 
 
 class Uniform(Latent):

@@ -11,14 +11,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from ganforge.errors import GanforgeError, Stopped
 
-__all__ = ["environment_rank", "inside_a_launched_process", "launch"]
+__all__ = ["environment_rank", "inside_a_launched_process", "launch", "supervise"]
 
 _KEPT = "What the last checkpoint holds is kept: add resume=true to go on."
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def inside_a_launched_process() -> bool:
@@ -40,7 +42,7 @@ def launch(config: Path, processes: int, module: str = "ganforge.train", kept: s
     """Run ``python -m module config`` in ``processes`` processes and wait for all of them.
 
     Raises:
-        Stopped: after Ctrl-C or SIGTERM, which is passed on once; the processes have saved.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, which are passed on once; the processes have saved.
         GanforgeError: if one failed; it has told why on the console. Both end with ``kept``: what is not lost.
     """
     command = [sys.executable, "-m", "ganforge.launch", "--standalone", f"--nproc-per-node={processes}"]
@@ -49,23 +51,38 @@ def launch(config: Path, processes: int, module: str = "ganforge.train", kept: s
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
     # A session of its own: Ctrl-C reaches this process alone, which asks the others once to save and end.
     process = subprocess.Popen(command, env=environment, start_new_session=True)
+    (code,), received = supervise([process])
+    if received is None and code - 128 in _PASSED_ON:  # a sweep's stop, or a signal that reached the processes alone
+        received = code - 128
+    if received:
+        raise Stopped(f"Stopped. {kept}", 128 + received)
+    if code:
+        raise GanforgeError(f"One of the {processes} processes failed; its own message is above. {kept}")
+
+
+def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int], int | None]:
+    """Wait for processes that have sessions of their own; Ctrl-C, SIGTERM and SLURM's warnings reach each, once.
+
+    They are passed on as SIGTERM.
+
+    Returns:
+        their exit codes, and the signal's number if one came.
+    """
     received: list[int] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         if not received:
-            process.send_signal(signal.SIGTERM)
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
         received.append(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
-        code = process.wait()
+        codes = [process.wait() for process in processes]
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    if received:
-        raise Stopped(f"Stopped. {kept}", 128 + received[0])
-    if code:
-        raise GanforgeError(f"One of the {processes} processes failed; its own message is above. {kept}")
+    return codes, received[0] if received else None
 
 
 def _torchrun() -> int:
@@ -75,6 +92,8 @@ def _torchrun() -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     logging.disable(logging.ERROR)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # SLURM sends them to every process; the training ones act on it
+        signal.signal(number, signal.SIG_IGN)
     try:
         inspect.unwrap(run.main)(sys.argv[1:])
     except SignalException as signalled:

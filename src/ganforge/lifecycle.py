@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ganforge.console import say
-from ganforge.errors import GanforgeError, Stopped
+from ganforge.errors import GanforgeError, Pruned, Stopped
 from ganforge.files import is_disk_full
 from ganforge.launch import environment_rank
 from ganforge.reporting import format_scores
@@ -17,13 +17,16 @@ from ganforge.runs import RunFolder
 
 __all__ = ["check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
 
+#: What ended a run, and the state that its folder keeps.
+_ENDS = {Pruned: "pruned", Stopped: "stopped", KeyboardInterrupt: "stopped"}
+
 
 def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     """Decide what an existing run folder means; return the scores of a run that is finished."""
     leads = environment_rank() == 0
     writer = folder.is_being_written() if leads else None
     if writer is not None:
-        raise GanforgeError(f"Process {writer} is training this very run in '{folder.path}': wait for it, or stop it.")
+        raise GanforgeError(f"{writer} is training this very run in '{folder.path}': wait for it, or stop it.")
     if config.force:
         if leads:
             folder.set_aside()
@@ -54,7 +57,7 @@ def recorded(folder: RunFolder) -> Iterator[None]:
         yield
     except BaseException as error:
         told = in_one_sentence(error, folder)
-        state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
+        state = next((state for kind, state in _ENDS.items() if isinstance(error, kind)), "failed")
         with suppress(OSError):  # a full disk, most likely: the message on the console is what counts
             folder.update(state=state, error=str(told), ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
             folder.settle()

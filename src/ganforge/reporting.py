@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from ganforge.console import say
 from ganforge.runs import RunFolder, command_line
+from ganforge.sweeps.environment import inside_a_sweep
 
 __all__ = ["announce", "farewell", "final_scores", "format_scores"]
 
@@ -49,7 +50,11 @@ def final_scores(callbacks: list[Any], folder: RunFolder) -> dict[str, float]:
 
 
 def farewell(config: DictConfig, folder: RunFolder, scores: dict[str, float]) -> None:
-    """Say where everything is, what came out, and what to try next."""
+    """Say where everything is, what came out, and what to try next; of a run of a sweep, only what came out."""
+    if inside_a_sweep():
+        told = f" {format_scores(scores)} ({folder.status()['protocol']})" if scores else ""
+        say(f"Done: {folder.path}{told}")
+        return
     status = folder.status()
     say(f"\nDone: {folder.path}")
     for name, what in (

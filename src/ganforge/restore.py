@@ -93,8 +93,8 @@ def read_config(folder: Path) -> DictConfig:
     for target in _targets(OmegaConf.to_container(config, resolve=False)):
         if not _is_known_class(target):
             raise GanforgeError(
-                f"'{path}' asks to build '{target}', which is neither ganforge's nor torch's: compose the run yourself "
-                "with the training command if you trust it."
+                f"'{path}' asks to build '{target}', which is no class of torch or of this version of ganforge: if the "
+                "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
             )
     return config
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.errors import GanforgeError
 from ganforge.files import write_text
+from ganforge.slurm import is_running, this_job
 
-__all__ = ["RunFolder", "checkpoint_to_resume"]
+__all__ = ["RunFolder", "checkpoint_to_resume", "is_alive", "this_process"]
 
 _PACKAGES = (
     "ganforge",
@@ -58,15 +60,18 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self._status, json.dumps({**self.status(), **values}, indent=2) + "\n")
 
-    def is_being_written(self) -> int | None:
-        """Return the process that trains in this folder right now, if it is alive on this machine."""
+    def is_being_written(self) -> str | None:
+        """Return who trains in this folder right now: a process alive on this machine, or a SLURM job on another."""
         status = self.status()
-        if status.get("state") != "running" or status.get("host") != socket.gethostname():
+        if status.get("state") != "running":
             return None
+        if status.get("host") != socket.gethostname():
+            job = status.get("slurm_job")
+            return f"SLURM job {job}" if job and is_running(job) else None
         pid = int(status.get("pid", 0))
-        if pid == os.getpid() or not _alive(pid, str(status.get("process_start", ""))):
+        if pid == os.getpid() or not is_alive(status):
             return None
-        return pid
+        return f"Process {pid}"
 
     def has_checkpoint(self) -> bool:
         """Whether there is something to go on from."""
@@ -93,21 +98,46 @@ class RunFolder:
             self._aside.rename(self.path)
 
     def begin(self, config: DictConfig, command: list[str]) -> None:
-        """Record the configuration, the command line, the code's commit and the packages' versions."""
+        """Record the configuration and the options it was composed from, the command line, commit and versions."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
         self.update(
             state="running",
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            process_start=_process_start(os.getpid()),
+            **this_process(),
+            slurm_job=this_job(),
+            environment={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
             command=command,
+            choices=_choices(),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             git=_git_commit(),
             python=platform.python_version(),
             packages={name: _version(name) for name in _PACKAGES},
             error=None,
+            pruned=None,
         )
+
+
+def _choices() -> dict[str, str]:
+    """Return the option taken from each group, such as ``{"loss": "hinge"}``; a composed value does not tell it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return {}
+    choices = HydraConfig.get().runtime.choices
+    return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
+
+
+def this_process() -> dict[str, Any]:
+    """Return what tells this process from all others: host, number and start."""
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "process_start": _process_start(pid)}
+
+
+def is_alive(process: Mapping[str, Any]) -> bool | None:
+    """Whether a process that :func:`this_process` has described still runs; ``None``: another machine's, unknown."""
+    if process.get("host") != socket.gethostname():
+        return None
+    return _alive(int(process.get("pid", 0)), str(process.get("process_start", "")))
 
 
 def _alive(pid: int, started: str) -> bool:

@@ -26,17 +26,19 @@ def dirac_game(
     procedure: Callable[..., GAN] = GAN,
     n_critic: int = 1,
     step_size: float = 0.2,
+    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.SGD,
     start: tuple[float, float] = (1.0, -1.0),
 ) -> GAN:
-    """Build the game in float64, both players on plain gradient descent.
+    """Build the game in float64, both players on plain gradient descent unless told otherwise.
 
     Args:
         loss: see :class:`GAN`, as are ``terms``, ``constraint`` and ``n_critic``.
         procedure: :class:`GAN` alternates, the discriminator first; ``SimultaneousGAN`` does not.
         step_size: ``h`` of both players.
+        optimizer: of both players; called with their parameters and ``lr``.
         start: ``(theta, psi)``; the paper's ``(1, 1)`` is ``(1, -1)`` here, where logits are high for real.
     """
-    descent = partial(torch.optim.SGD, lr=step_size)
+    descent = partial(optimizer, lr=step_size)
     return procedure(
         generator=dirac.Generator(start[0]),
         discriminator=dirac.Discriminator(start[1]),

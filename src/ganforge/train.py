@@ -8,13 +8,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganforge.complaints import explain, find_cause
+from ganforge.complaints import complain
 from ganforge.console import log_to, say
-from ganforge.errors import GanforgeError, Stopped
+from ganforge.errors import GanforgeError, Pruned, Stopped
 from ganforge.launch import environment_rank, inside_a_launched_process, launch
 from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
 from ganforge.runs import RunFolder, checkpoint_to_resume, command_line
+from ganforge.slurm import queued_again
 
 __all__ = ["quieten", "train"]
 
@@ -24,10 +25,10 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises:
         GanforgeError: for everything that the user can put right.
-        Stopped: after Ctrl-C or SIGTERM, everything saved.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
-    with log_to(folder.path / "train.log"):
+    with log_to(folder.path / "train.log"), queued_again(config.requeue and environment_rank() == 0):
         finished = claim(config, folder)
         if finished is not None:
             return finished
@@ -37,9 +38,13 @@ def train(config: DictConfig) -> dict[str, float]:
             processes = 1 if inside_a_launched_process() else processes_wanted(config)
             folder.begin(config, command_line())
             if processes == 1:
-                return _train_here(config, folder)
-            launch(folder.path / "config.yaml", processes)
-            scores: dict[str, float] = folder.status().get("scores", {})
+                _train_here(config, folder)
+            else:
+                launch(folder.path / "config.yaml", processes)
+            status = folder.status()
+            if status.get("pruned"):
+                raise Pruned(status["pruned"])
+            scores: dict[str, float] = status.get("scores", {})
             return scores
 
 
@@ -49,6 +54,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from pytorch_lightning import Trainer
 
     from ganforge import rng
+    from ganforge.callbacks.pruning import Pruning
     from ganforge.distributed import rank
     from ganforge.models.preflight import preflight
     from ganforge.strategy import GradientAveraging
@@ -93,7 +99,9 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
             folder.update(images_seen=model.images_seen, **_health(callbacks))
     _raise_if_stopped(callbacks, model, config)
     scores = final_scores(callbacks, folder)
+    pruned = next((callback.pruned for callback in callbacks if isinstance(callback, Pruning)), None)
     if rank() == 0:
+        folder.update(pruned=pruned)
         farewell(config, folder, scores)
     return scores
 
@@ -113,7 +121,10 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
     from ganforge.loggers.table import TableLogger
     from ganforge.loggers.wandb import ID_FILE
 
+    tables = [logger for logger in loggers if isinstance(logger, TableLogger)]
     if config.resume is False or (config.resume is True and not folder.has_checkpoint()):
+        for table in tables:
+            table.rewind(0)  # what a run wrote that was killed before its first checkpoint
         return None
     path, content = checkpoint_to_resume(folder, config.resume)
     state = content["ganforge"]
@@ -124,9 +135,8 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
         )
     if state.get("wandb_run_id") and not (folder.path / ID_FILE).exists():
         (folder.path / ID_FILE).write_text(state["wandb_run_id"])
-    for logger in loggers:
-        if isinstance(logger, TableLogger):
-            logger.rewind(state["images_seen"])
+    for table in tables:
+        table.rewind(state["images_seen"])
     say(f"Going on from {path} at {state['images_seen']:,} images.")
     return path
 
@@ -180,11 +190,7 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        told = in_one_sentence(error, folder)
-        number = environment_rank()
-        speaker = f"ganforge (process {number})" if number else "ganforge"
-        print(f"{speaker}: {find_cause(told) or explain(told, [])}", file=sys.stderr)  # noqa: T201
-        return 1
+        return complain(in_one_sentence(error, folder))
     return 0
 
 

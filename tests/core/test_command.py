@@ -61,7 +61,15 @@ def test_debug_shows_the_trace():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "modle=x"], ["train", "model=x"], ["train", "data.batch_size=x"]]
+    "arguments",
+    [
+        ["--help"],
+        ["train", "modle=x"],
+        ["train", "model=x"],
+        ["train", "data.batch_size=x"],
+        ["sample", "--help"],
+        ["sample", "run=x"],
+    ],
 )
 def test_help_and_config_errors_import_no_torch(arguments, tmp_path):
     program = (

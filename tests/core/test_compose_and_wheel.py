@@ -15,10 +15,18 @@ ROOT = Path(__file__).parents[2]
 
 def test_command_line_and_python_compose_the_same_signature(train, run_folder):
     assert train("seed=3") == 0
-    from conftest import QUICK
+    from quick import QUICK
 
-    assert Path(compose([*QUICK, "seed=3"]).paths.run).name == run_folder().name
+    config = compose([*QUICK, "seed=3"])
+    assert Path(config.paths.run).name == run_folder().name
+    assert {Path(config.logger.csv.path).parent, Path(config.callbacks.curves.path).parent} == {Path(config.paths.run)}
     assert json.loads((run_folder() / "run.json").read_text())["command"]
+
+
+def test_everything_of_a_run_goes_to_its_folder():
+    config = compose(["model=infogan", "logger=csv"])
+    for path in (config.callbacks.checkpoint.folder, config.callbacks.samples.folder, config.callbacks.curves.csv):
+        assert Path(path).parent == Path(config.paths.run)
 
 
 def test_variants_may_be_overridden_from_the_command_line():
@@ -48,6 +56,7 @@ def test_installed_wheel_trains_in_another_folder(tmp_path):
         archive.extractall(site)
     assert "ganforge/conf/train.yaml" in names
     assert "ganforge/metrics/lenet_mnist.safetensors" in names
+    assert {f"ganforge/reports/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     program = (
         f"import sys; sys.path.insert(0, {str(site)!r}); import ganforge; from ganforge.cli import main\n"
         f"assert ganforge.__file__.startswith({str(site)!r}); from ganforge.config import config_folder\n"

@@ -62,7 +62,8 @@ def test_a_run_under_two_protocols_at_once(train, run_folder, judge):
     page = (report / "page.html").read_text()
     assert page.count("data:image/png;base64,") == 3
     assert "http" not in page.replace("http-equiv", "")
-    assert Image.open(report / "page.png").size[0] > 800
+    with Image.open(report / "page.png") as picture:
+        assert picture.size[0] > 800
     code, again, _ = judge(f"run={run / 'checkpoints' / 'last.ckpt'}", "protocol=[digits,smoke]")
     assert again.splitlines()[-6:-4] == out.splitlines()[-6:-4]  # the last rows of the table
     code, out, _ = judge(f"run={run}")  # the protocol that the run was trained with

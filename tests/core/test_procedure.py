@@ -1,6 +1,7 @@
 """Players, phases and the clock, through the real Trainer."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -238,3 +239,51 @@ def test_sampling_leaves_training_mode_and_random_state_alone():
     assert torch.equal(first, second)
     assert torch.equal(state, torch.get_rng_state())
     assert module.generator.training
+
+
+class StepSizes(pl.Callback):
+    """Records the L2 norm of each of a phase's steps, over the learning rate: with SGD, its gradient's norm."""
+
+    def __init__(self, module, lr):
+        self.norms = {}
+        run = module._run
+
+        def watched(phase, batch, optimizer):
+            before = [value.detach().clone() for value in module.parameters()]
+            run(phase, batch, optimizer)
+            moved = [(value - old).flatten() for value, old in zip(module.parameters(), before, strict=True)]
+            self.norms.setdefault(phase, []).append(torch.cat(moved).norm().item() / lr)
+
+        module._run = watched
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulate": 2}, {"terms": {"r1": R1(weight=9, every=4)}}])
+def test_gradient_norm_is_that_of_the_last_step_of_the_players_own_loss(options):
+    module = gan(optimizers=optimizers(0.05), **options)
+    sizes = StepSizes(module, 0.05)
+    fit(module)
+    first = {phase.player: norms for phase, norms in reversed(sizes.norms.items())}
+    for player in ("generator", "discriminator"):
+        assert module.ledger.latest[f"{player}/gradient_norm"] == pytest.approx(first[player][-1], rel=1e-3)
+    assert len(sizes.norms) == 2 + len(options.get("terms", {}))
+
+
+@pytest.mark.parametrize(("n_critic", "computed"), [(1, 6), (3, 6), (6, 5)])
+def test_gradient_norm_costs_nothing_on_other_steps(monkeypatch, n_critic, computed):
+    # Twelve batches in three intervals of four; the generator steps on every n_critic-th one.
+    calls = []
+    norm = torch.nn.utils.get_total_norm
+    monkeypatch.setattr(torch.nn.utils, "get_total_norm", lambda gradients: calls.append(1) or norm(gradients))
+    fit(gan(n_critic=n_critic))
+    assert len(calls) == computed
+
+
+def test_gradient_norm_is_without_the_loss_scalers_factor(monkeypatch):
+    module = gan()
+    module.configure_optimizers()
+    for parameter in module.discriminator.parameters():
+        parameter.grad = torch.full_like(parameter, 8.0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    plugin = SimpleNamespace(precision_plugin=SimpleNamespace(scaler=scaler))
+    monkeypatch.setattr(type(module), "trainer", plugin)
+    assert module._gradient_norm("discriminator").item() == pytest.approx(17**0.5)

@@ -12,7 +12,7 @@ from ganforge.networks.critique import Critique
 class LinearDiscriminator(nn.Module):
     """``D(x) = w.x + q ||x||^2 / 2``, with every optional head."""
 
-    def __init__(self, weight: Tensor, quadratic: float = 0.0, classes: int = 3, codes: int = 5) -> None:
+    def __init__(self, weight: Tensor, quadratic: float = 0.0, classes: int = 4, codes: int = 5) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight.clone())
         self.quadratic = nn.Parameter(torch.tensor(quadratic))
@@ -31,6 +31,7 @@ class LinearDiscriminator(nn.Module):
             codes=self.codes(flat),
             embedding=self.embedding(flat),
             proxy=self.proxies(labels),
+            local_embeddings=self.embedding(flat)[:, :, None] * torch.tensor([1.0, -1.0, 0.5]),
         )
 
 
@@ -84,6 +85,8 @@ def make_step(
         "fake_condition": fake_condition,
         "discriminate": discriminate,
         "generate": generator,
+        "augment": lambda images: images,
+        "stand_in": None,
         "networks": {"generator": generator, "discriminator": discriminator},
         "images_seen": 0,
     }

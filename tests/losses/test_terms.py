@@ -11,13 +11,15 @@ from dummy_steps import make_step
 
 import ganforge.losses
 from ganforge.errors import GanforgeError
+from ganforge.losses.adversarial import NonSaturating
 from ganforge.losses.auxiliary import Information
+from ganforge.losses.consensus import Consensus
 from ganforge.losses.step import Term
 from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm
 from ganforge.networks.critique import Critique
 
-DOCUMENTED = {"real_critique", "fake_critique", "condition", "features", "class_logits", "codes", "embedding"}
-HEADS = {"features", "class_logits", "codes", "embedding"}
+HEADS = {"features", "class_logits", "codes", "embedding", "local_embeddings"}
+DOCUMENTED = {"real_critique", "fake_critique", "condition", *HEADS}
 PLAYERS = ("generator", "discriminator")
 
 
@@ -34,7 +36,7 @@ def concrete_terms():
 
 def build(term_type, player):
     """The term, or ``None`` where it is not for ``player``."""
-    arguments = {"categories": 3} if term_type is Information else {}
+    arguments = {Information: {"categories": 3}, Consensus: {"loss": NonSaturating()}}.get(term_type, {})
     try:
         return term_type(weight=1.0, player=player, **arguments)
     except GanforgeError:

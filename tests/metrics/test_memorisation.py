@@ -68,6 +68,8 @@ def test_memorization_informed_distance_is_torchmetrics_with_sets_exchanged(nois
     found = score(MemorizationInformedFrechet(), fake)
     assert found["mifid"] == pytest.approx(torchmetrics(fake, TRAIN), rel=1e-5)
     assert (found["mifid_distance"] < 0.1) == (noise == 0.1)
+    over_real = score(MemorizationInformedFrechet(mean_over="real"), fake)
+    assert over_real["mifid"] == pytest.approx(torchmetrics(TRAIN, fake), rel=1e-5)
 
 
 def test_memorization_informed_distance_punishes_copies_of_few_images():

@@ -11,6 +11,7 @@ import torch
 from comparisons import compare, images, normal
 
 import ganforge.metrics
+from ganforge.directions import better
 from ganforge.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 
@@ -27,6 +28,8 @@ SMALL = {
     "LpipsDiversity": {"pairs": 3},
     "PerceptualPathLength": {"samples": 5},
 }
+#: A protocol is no metric, and stacked digits need a logit a mode: tests/data/test_stacked.py.
+ELSEWHERE = {"Protocol", "StackedModes"}
 LABELS = torch.arange(2).repeat(120)
 
 
@@ -34,7 +37,7 @@ def found():
     for module in pkgutil.iter_modules(ganforge.metrics.__path__, "ganforge.metrics."):
         for name, value in vars(importlib.import_module(module.name)).items():
             own = getattr(value, "__module__", None) == module.name
-            if own and dataclasses.is_dataclass(value) and hasattr(value, "needs"):
+            if own and dataclasses.is_dataclass(value) and hasattr(value, "needs") and name not in ELSEWHERE:
                 yield name, value
 
 
@@ -130,3 +133,9 @@ def test_the_order_of_samples_does_not_matter(name, make):
     order = torch.randperm(240, generator=torch.Generator().manual_seed(0))
     shuffled = {field: getattr(whole, field)[order] for field in ("fake_features", "fake_logits", "fake_labels")}
     assert make(name)(dataclasses.replace(whole, **shuffled)) == pytest.approx(make(name)(whole), rel=1e-6)
+
+
+def test_directions_are_known_of_what_is_ranked():
+    assert [better(name) for name in ("fid", "a/fid", "kid_full", "swd_16", "intra_fid_worst", "mifid")] == ["less"] * 6
+    assert [better(name) for name in ("recall", "cas_real_to_real", "modes", "metrics/coverage")] == ["greater"] * 4
+    assert better("ms_ssim") is None  # good is what real images have

@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganforge.losses import adversarial, f_divergence
+from ganforge.losses import adversarial, energy, f_divergence
 from ganforge.losses.adversarial import (
     AdversarialLoss,
-    EnergyMargin,
     Hinge,
     LeastSquares,
     Minimax,
@@ -19,7 +18,9 @@ from ganforge.losses.adversarial import (
     RelativisticPaired,
     Wasserstein,
 )
+from ganforge.losses.consensus import Consensus
 from ganforge.losses.constraint import WeightClipping
+from ganforge.losses.energy import BoundaryEquilibrium, EnergyMargin
 from ganforge.losses.f_divergence import (
     JensenShannon,
     KullbackLeibler,
@@ -30,6 +31,7 @@ from ganforge.losses.f_divergence import (
 from ganforge.losses.gradient_penalty import R1, R2, GradientPenalty, LipschitzPenalty
 from ganforge.models.gan import GAN
 from ganforge.models.simultaneous import SimultaneousGAN
+from ganforge.optimizers import Extragradient
 from ganforge.theory import dirac_game, play
 
 H = 0.2
@@ -44,6 +46,7 @@ LOSSES = [
     (Wasserstein(), 1.0, 1.0),
     (Hinge(), 1.0, 1.0),
     (EnergyMargin(), 1.0, 1.0),
+    (BoundaryEquilibrium(start=0.4), 0.4, 1.0),
     (RelativisticPaired(), 0.5, 0.5),
     (RelativisticAverage(), 1.0, 1.0),
     (RelativisticAverage(LeastSquares(fake_label=-1.0)), 2.0, 2.0),
@@ -111,10 +114,57 @@ def test_contraction_rate(loss: AdversarialLoss, rise: float, fall: float, penal
     assert rate == pytest.approx(spectral_radius(jacobian(rise, fall, curvature, PROCEDURES[procedure])), abs=1e-4)
 
 
+#: The rows that the field of a game is measured on: each shape of rise and fall once.
+SHAPES = [row for row in LOSSES if isinstance(row[0], LeastSquares | Wasserstein | NonSaturating | RelativisticAverage)]
+SHAPE_NAMES = [name(loss) for loss, _, _ in SHAPES]
+
+
+@pytest.mark.parametrize("procedure", PROCEDURES)
+@pytest.mark.parametrize(("loss", "rise", "fall"), SHAPES, ids=SHAPE_NAMES)
+def test_consensus_subtracts_the_jacobians_square(
+    loss: AdversarialLoss, rise: float, fall: float, procedure: str
+) -> None:
+    """``J - gamma J^T J`` (Mescheder et al. 2017, section 4); in an alternating game, row after row of it."""
+    gamma = 0.7
+    field = torch.tensor([[0.0, fall], [-rise, 0.0]], dtype=torch.float64)
+    field = H * (field - gamma * field.T @ field)
+    identity = torch.eye(2, dtype=torch.float64)
+    expected = identity + field
+    if procedure == "alternating":
+        generator, discriminator = field * torch.tensor([[1.0], [0.0]]), field * torch.tensor([[0.0], [1.0]])
+        expected = (identity + generator) @ (identity + discriminator)
+    terms = {player: Consensus(weight=gamma, loss=loss, player=player) for player in ("discriminator", "generator")}
+    played = dirac_game(loss, procedure=PROCEDURES[procedure], step_size=H, start=(1e-6, -7e-7), terms=terms)
+    rate = spectral_radius(measured_map(play(played, 8)))
+    assert rate == pytest.approx(spectral_radius(expected), abs=1e-4)
+
+
+def test_consensus_moves_the_eigenvalues_left() -> None:
+    """Of the bilinear game, ``-gamma c^2 +- i c``: 0 without, so that plain steps spiral outwards."""
+    gamma = 0.5
+    terms = {
+        player: Consensus(weight=gamma, loss=Wasserstein(), player=player) for player in ("discriminator", "generator")
+    }
+    places = play(dirac_game(Wasserstein(), procedure=SimultaneousGAN, step_size=H, terms=terms), 15)
+    measured = torch.linalg.eigvals(measured_map(places))
+    assert measured.abs().max().item() == pytest.approx(abs(1 + H * complex(-gamma, 1)), abs=1e-4)
+    assert sorted(measured.imag.tolist()) == pytest.approx([-H, H], abs=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "rise", "fall"), SHAPES, ids=SHAPE_NAMES)
+def test_a_pair_of_extragradient_calls(loss: AdversarialLoss, rise: float, fall: float) -> None:
+    """``I + h J + h^2 J^2`` a pair (Gidel et al. 2019, section 3.1)."""
+    played = dirac_game(loss, procedure=SimultaneousGAN, step_size=H, optimizer=Extragradient, start=(1e-6, -7e-7))
+    step = H * torch.tensor([[0.0, fall], [-rise, 0.0]], dtype=torch.float64)
+    expected = torch.eye(2, dtype=torch.float64) + step + step @ step
+    rate = spectral_radius(measured_map(play(played, 16)[::2]))
+    assert rate == pytest.approx(spectral_radius(expected), abs=1e-4)
+
+
 def test_every_loss_is_measured() -> None:
     defined = {
         kind
-        for module in (adversarial, f_divergence)
+        for module in (adversarial, energy, f_divergence)
         for kind in (getattr(module, exported) for exported in module.__all__)
         if not inspect.isabstract(kind)
     }

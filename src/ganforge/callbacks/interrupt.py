@@ -1,6 +1,7 @@
-"""Ctrl-C and SIGTERM: finish the batch, save, and say how to go on."""
+"""Ctrl-C, SIGTERM and SLURM's warnings: finish the batch, save, and say how to go on."""
 
 import signal
+import time
 from types import FrameType
 from typing import Any
 
@@ -11,16 +12,19 @@ from ganforge.callbacks.checkpoint import Checkpoint
 from ganforge.callbacks.clocked import training_module
 from ganforge.console import say
 from ganforge.distributed import world_size
+from ganforge.sweeps.environment import stop_requested
 
 __all__ = ["Interrupt"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: SIGUSR1 is what our SLURM template asks for before the job's time is over, SIGUSR2 what submitit does.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Interrupt(pl.Callback):
     """Turns the first signal into a clean stop after the current batch; a second Ctrl-C stops at once.
 
-    Several ranks agree on stopping each ``agree_every`` batches, so that none waits for one that has left.
+    A run of a sweep also stops when the sweep is asked to, which it looks for once a second. Several ranks agree on
+    stopping each ``agree_every`` batches, so that none waits for one that has left.
 
     Args:
         agree_every: batches between two looks at the other ranks.
@@ -31,6 +35,7 @@ class Interrupt(pl.Callback):
         self.received: int | None = None
         self._previous: dict[int, Any] = {}
         self._batches = 0
+        self._looked = 0.0
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None and number == signal.SIGINT:
@@ -45,7 +50,16 @@ class Interrupt(pl.Callback):
         except ValueError:  # not the main thread: whoever started this thread handles signals
             self._previous = {}
 
+    def _look_for_stop(self) -> None:
+        """Treat the sweep's stop as a Ctrl-C."""
+        now = time.monotonic()
+        if self.received is None and now - self._looked >= 1:
+            self._looked = now
+            if stop_requested():
+                self.received = signal.SIGINT
+
     def _agreed(self, device: torch.device) -> int | None:
+        self._look_for_stop()
         if world_size() == 1:
             return self.received
         self._batches += 1
@@ -74,8 +88,15 @@ class Interrupt(pl.Callback):
                 callback.save(trainer, module)
         trainer.should_stop = True
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Put the previous handlers back: Lightning calls no teardown then, and the next run of a sweep is to come."""
+        self._restore()
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Put the previous handlers back."""
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}

@@ -12,6 +12,7 @@ from ganforge.callbacks.evaluate import Evaluate
 from ganforge.console import say
 from ganforge.distributed import rank
 from ganforge.models.base import AdversarialModule
+from ganforge.sweeps.environment import label
 
 __all__ = ["Progress"]
 
@@ -34,7 +35,7 @@ class Progress(pl.Callback):
         module = training_module(pl_module)
         self._seen, self._time = module.images_seen, time.perf_counter()
         self._line_seen, self._line_time = self._seen, self._time
-        if rank() == 0 and sys.stderr.isatty():
+        if rank() == 0 and sys.stderr.isatty() and not label():  # runs side by side would draw over one another
             # A terminal that gives its size as 0 x 0 would make tqdm show nothing.
             known = min(os.get_terminal_size(sys.stderr.fileno())) > 0
             size = {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}

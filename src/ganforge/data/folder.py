@@ -75,6 +75,10 @@ class ImageFolder:
         return self._mapped(array)
 
     def _files(self) -> list[Path]:
+        if not self.path.is_dir():
+            raise GanforgeError(
+                f"data.source.path='{self.path}' is not a folder: give the folder that holds the images."
+            )
         files = image_files(self.path)
         if len(files) < 2:
             raise GanforgeError(

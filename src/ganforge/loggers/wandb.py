@@ -52,8 +52,15 @@ def _has_key(host: str) -> bool:
 
 
 def stable_id(folder: Path) -> str:
-    """Return the identifier of the W&B run that belongs to a run's folder, made the first time."""
+    """Return the identifier of the W&B run that belongs to a run's folder, made the first time.
+
+    ``wandb agent`` has chosen one before it starts a run of a W&B sweep; that one counts.
+    """
     path = folder / ID_FILE
+    chosen = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+    if chosen:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, chosen)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_text(path, secrets.token_hex(4))

@@ -15,7 +15,6 @@ from ganforge.losses.precision import widen
 
 __all__ = [
     "AdversarialLoss",
-    "EnergyMargin",
     "Hinge",
     "LeastSquares",
     "Minimax",
@@ -27,10 +26,12 @@ __all__ = [
 
 
 class AdversarialLoss(ABC):
-    """The two players' losses on logits; subclasses are stateless after construction."""
+    """The two players' losses on logits; pure functions, but for what :meth:`observe` adapts."""
 
     #: Whether the generator's loss compares with real logits (relativistic losses).
     needs_real: bool = False
+    #: Whether :meth:`observe` changes the loss while training.
+    adapts: bool = False
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -39,6 +40,13 @@ class AdversarialLoss(ABC):
     @abstractmethod
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Loss that the generator minimises, from ``(n,)`` logits, ``real`` if ``needs_real``; a scalar."""
+
+    def observe(self, real: Tensor, fake: Tensor) -> None:  # noqa: B027 - most losses adapt to nothing
+        """Adapt to a discriminator step that was just made; ``(n,)`` detached logits of either kind."""
+
+    def scalars(self) -> dict[str, Tensor]:
+        """Return what the loss has to tell after :meth:`observe`, as scalar tensors by name, for logging."""
+        return {}
 
 
 class Minimax(AdversarialLoss):
@@ -222,26 +230,3 @@ def _given(loss: AdversarialLoss, real: Tensor | None) -> Tensor:
     if real is None:
         raise GanforgeError(f"{type(loss).__name__}: the generator's loss compares with real logits; pass real.")
     return real
-
-
-class EnergyMargin(AdversarialLoss):
-    """EBGAN's margin loss (Zhao et al. 2017, equations 1 and 2), on logits that are minus the energy.
-
-    ``L_D = E[-D(x)] + E[max(0, margin + D(G(z)))]`` and ``L_G = E[-D(G(z))]``.
-
-    Args:
-        margin: energy that generated images are pushed up to; above 0.
-    """
-
-    def __init__(self, *, margin: float = 1.0) -> None:
-        if not margin > 0:
-            raise GanforgeError(f"loss.margin must be > 0, got {margin}.")
-        self.margin = margin
-
-    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """See :class:`AdversarialLoss`."""
-        return -real.mean() + F.relu(self.margin + fake).mean()
-
-    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """See :class:`AdversarialLoss`."""
-        return -fake.mean()

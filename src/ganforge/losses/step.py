@@ -1,7 +1,7 @@
 """What one phase of a training step has computed, for terms to read; and the base of all terms."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +30,8 @@ class Step:
         fake_condition: of ``fake``, or ``None``.
         discriminate: ``(images, condition) -> Critique``, augmentation included, the network in its training mode.
         generate: ``(latent, condition) -> images`` with the generator's graph.
+        augment: what ``discriminate`` does to images before the network sees them.
+        stand_in: the discriminator's parameters in ``discriminate`` by name; ``None`` where they are its own.
         networks: the modules of both players by name, for terms over weights (orthogonal, historical averaging).
         images_seen: the clock, in real images over all ranks.
     """
@@ -44,6 +46,8 @@ class Step:
     fake_condition: Tensor | None
     discriminate: Callable[[Tensor, Tensor | None], Critique]
     generate: Callable[[Tensor, Tensor | None], Tensor]
+    augment: Callable[[Tensor], Tensor]
+    stand_in: Mapping[str, Tensor] | None
     networks: dict[str, nn.Module]
     images_seen: int
 
@@ -62,7 +66,8 @@ class Term(ABC):
     """
 
     #: Fields of :class:`Step` or of its critiques that the term reads and that are not always there, from
-    #: ``real_critique``, ``fake_critique``, ``condition``, ``features``, ``class_logits``, ``codes``, ``embedding``.
+    #: ``real_critique``, ``fake_critique``, ``condition``, ``features``, ``class_logits``, ``codes``, ``embedding``,
+    #: ``local_embeddings``.
     needs: frozenset[str] = frozenset()
 
     def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator") -> None:

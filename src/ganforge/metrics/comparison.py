@@ -10,14 +10,7 @@ from torch import Tensor
 from ganforge.metrics.extractors import Features
 from ganforge.metrics.moments import Moments
 
-__all__ = ["Comparison", "Metric", "higher_is_better"]
-
-_HIGHER = ("inception_score", "precision", "recall", "density", "coverage", "modes", "high_quality", "accuracy")
-
-
-def higher_is_better(name: str) -> bool:
-    """Whether more of the value called ``name`` is better; distances, and all that is not known, count as costs."""
-    return name.rpartition("/")[2].startswith(_HIGHER)
+__all__ = ["Comparison", "Metric"]
 
 
 @dataclass(frozen=True)

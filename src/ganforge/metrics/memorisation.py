@@ -1,7 +1,7 @@
 """Whether generated images are copies of training images."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -80,26 +80,31 @@ class MemorizationInformedFrechet:
     """MiFID (Bai et al. 2021, section 3): FID to the training images over a penalty for copies.
 
     ``mifid`` is FID divided by the mean over generated images of the cosine distance to the nearest training image,
-    where that mean is below the threshold; it equals FID otherwise. ``mifid_distance`` is the mean. The formula is
-    torchmetrics'; its mean is over real images of the nearest generated one, which is the paper's with the two sets
-    exchanged and hardly sees copies of few images. Here it is the paper's.
+    where that mean is below the threshold; it equals FID otherwise. ``mifid_distance`` is the mean.
 
     Attributes:
         threshold: on the cosine distance, in [0, 1].
+        mean_over: ``generated`` images, as in the paper, or ``real`` ones, each against the nearest generated one: the
+            value of torchmetrics, which hardly sees copies of few images.
     """
 
     threshold: float = 0.1
+    mean_over: Literal["generated", "real"] = "generated"
     needs: ClassVar[frozenset[str]] = frozenset({"train_features"})
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
             raise GanforgeError(f"MemorizationInformedFrechet: threshold must be in (0, 1], got {self.threshold}.")
+        if self.mean_over not in ("generated", "real"):
+            raise GanforgeError(
+                f"MemorizationInformedFrechet: mean_over must be generated or real, got '{self.mean_over}'."
+            )
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
         fake, train = exact(features(comparison)), exact(features(comparison, "train_features"))
         warn_of_few("MiFID", fake.shape[1], training=len(train), generated=len(fake))
-        distance = _cosine_distance(fake, train)
+        distance = _cosine_distance(*((fake, train) if self.mean_over == "generated" else (train, fake)))
         fid = Reference(train).distance(fake)
         penalty = distance if distance < self.threshold else 1.0
         # torchmetrics' guards: sets that are equal have no distance to blow up.

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ganforge.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.inputs import features, field
 
 __all__ = ["MODES", "StackedModes", "coverage"]
 
@@ -65,7 +66,8 @@ class StackedModes:
             raise GanforgeError(
                 "StackedModes counts modes of stacked digits: its protocol's extractor must be StackedDigitClassifier."
             )
-        counts = torch.bincount(comparison.fake_logits.argmax(1), minlength=MODES)
-        if comparison.real_labels is None:
+        counts = torch.bincount(features(comparison, "fake_logits", 1).argmax(1), minlength=MODES)
+        if self.reference == "uniform":
             return coverage(counts)
-        return coverage(counts, torch.bincount(comparison.real_labels, minlength=MODES) / len(comparison.real_labels))
+        labels = field(comparison, "real_labels")
+        return coverage(counts, torch.bincount(labels, minlength=MODES) / len(labels))

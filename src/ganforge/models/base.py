@@ -17,6 +17,7 @@ from ganforge.images import Batch
 from ganforge.loggers.wandb import WandbLogger
 from ganforge.models.ledger import Ledger
 from ganforge.models.targets import flatten, setter
+from ganforge.optimizers import check_pairs
 
 __all__ = ["AdversarialModule", "Phase"]
 
@@ -130,6 +131,8 @@ class AdversarialModule(pl.LightningModule, ABC):
         self._phases = tuple(self.phases())
         self._first_phases = {phase.player: phase for phase in reversed(self._phases)}  # lazy terms come after
         made = {name: self._make_optimizers[name](self._player_parameters[name]) for name in players}
+        for name, optimizer in made.items():
+            check_pairs(optimizer, name, [phase.every for phase in self._phases if phase.player == name])
         self._setters = {place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()}
         self._order = list(made)
         return list(made.values())

@@ -14,7 +14,7 @@ __all__ = ["ByHand"]
 class ByHand:
     """Calls ``module.training_step`` on batches that you give, in one process and the tensors' precision.
 
-    It puts in the Trainer's place the three things that the step asks it for: the optimizers, a backward
+    It puts in the Trainer's place the few things that the step asks it for: the optimizers, a backward
     pass, and somewhere to say that the run is over. There are no callbacks, no loggers and no autocast.
 
     Args:
@@ -26,7 +26,7 @@ class ByHand:
         self.optimizers = module.configure_optimizers()
         strategy = SimpleNamespace(_lightning_optimizers=self.optimizers, backward=self._backward)
         stand_in: Any = SimpleNamespace(
-            optimizers=self.optimizers, strategy=strategy, precision_plugin=None, should_stop=False
+            optimizers=self.optimizers, strategy=strategy, should_stop=False, precision_plugin=None
         )
         module.trainer = stand_in
 
@@ -37,4 +37,3 @@ class ByHand:
     def step(self, batch: Batch) -> None:
         """Train on one batch."""
         self.module.training_step(batch, self.module.batches_seen)
-        self.module.ledger.check()

@@ -123,6 +123,8 @@ class GAN(AdversarialModule):
             fake_condition=condition,
             discriminate=self._discriminate,
             generate=self.generator,
+            augment=self.augment,
+            stand_in=None,
             networks={"generator": self.generator, "discriminator": self.discriminator},
             images_seen=self.images_seen,
         )
@@ -144,7 +146,7 @@ class GAN(AdversarialModule):
         assert step.real_critique is not None
         assert step.fake_critique is not None
         real, fake = step.real_critique.logits, step.fake_critique.logits
-        self._real_logits = real.detach()
+        self._logits = real.detach(), fake.detach()
         if self.ledger.due:
             self.ledger.note("discriminator/real_logits", real.mean())
             self.ledger.note("discriminator/fake_logits", fake.mean())
@@ -176,7 +178,11 @@ class GAN(AdversarialModule):
         if phase is self._main["discriminator"]:
             if self.constraint is not None:
                 self.constraint(self.discriminator)
-            self.augment.observe(self._real_logits, images)
+            self.augment.observe(self._logits[0], images)
+            self.loss.observe(*self._logits)
+            if self.ledger.due:
+                for name, value in self.loss.scalars().items():
+                    self.ledger.note(f"loss/{name}", value)
         elif phase is self._main["generator"] and self.ema is not None and self.generator_ema is not None:
             self.ema.update(self.generator_ema, self.generator, images, self.images_seen)
 

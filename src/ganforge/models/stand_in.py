@@ -39,10 +39,11 @@ class StandInGAN(GAN):
 
     def _generator_losses(self, batch: Batch) -> dict[str, Tensor]:
         step = self._step("generator", batch, judge_real=False, judge_fake=False)
-        discriminate = self._judge(self.stand_in(step))
+        weights = self.stand_in(step)
+        discriminate = self._judge(weights)
         fake = discriminate(step.fake, step.fake_condition)
         judge_real = self.loss.needs_real or self._needs("generator", "real_critique")
         real = discriminate(step.real, step.condition) if judge_real else None
-        step = replace(step, discriminate=discriminate, fake_critique=fake, real_critique=real)
+        step = replace(step, discriminate=discriminate, stand_in=weights, fake_critique=fake, real_critique=real)
         adversarial = self.loss.generator(fake.logits, None if real is None else real.logits)
         return {"adversarial": adversarial, **self._prompt_terms(step)}

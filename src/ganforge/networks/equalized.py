@@ -25,6 +25,7 @@ __all__ = [
     "MinibatchStd",
     "Resample",
     "blur_kernel",
+    "channels_at",
     "convolve",
     "downsample",
     "full_precision",
@@ -53,6 +54,18 @@ def resolutions(owner: str, image_size: int) -> list[int]:
             "resize or pad the images to one of these."
         )
     return [size for size in (4, *valid) if size <= image_size]
+
+
+def channels_at(sizes: Sequence[int], channel_base: int, channel_max: int) -> list[int]:
+    """Return the feature maps at each of ``sizes``, ``channel_base / size`` and at most ``channel_max``; GanforgeError
+    where that is none.
+    """
+    channels = [min(channel_base // size, channel_max) for size in sizes]
+    if min(channels) < 1:
+        raise GanforgeError(
+            f"network.channel_base and channel_max leave no feature map at {max(sizes)} pixels: raise them."
+        )
+    return channels
 
 
 def require_labels(condition: Tensor | None, classes: int) -> Tensor:

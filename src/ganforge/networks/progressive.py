@@ -30,6 +30,7 @@ from ganforge.networks.equalized import (
     EqualizedConvolution,
     EqualizedLinear,
     MinibatchStd,
+    channels_at,
     pixel_norm,
     require_labels,
     resolutions,
@@ -67,11 +68,6 @@ def at_level(images: Tensor, level: float) -> Tensor:
     if fade:
         images = torch.lerp(images, _grow(_shrink(images, 2), 2), fade)
     return _grow(images, 2**whole)
-
-
-def _width(size: int, channel_base: int, channel_max: int) -> int:
-    """Return the feature maps at ``size``: ``2 * channel_base / size``, at most ``channel_max``."""
-    return min(2 * channel_base // size, channel_max)
 
 
 class _Normalised(nn.Module):
@@ -128,7 +124,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         sizes = resolutions("ProGAN generator", image_size)
-        widths = [_width(size, channel_base, channel_max) for size in sizes]
+        widths = channels_at(sizes, 2 * channel_base, channel_max)
         self.classes = classes
         self.stages = nn.ModuleList([_Seed(latent_dim + (classes or 0), widths[0])])
         for inputs, outputs in pairwise(widths):
@@ -201,7 +197,7 @@ class Discriminator(nn.Module):
             raise GanforgeError(
                 f"ProGAN discriminator: minibatch_std must be 'before' or 'after', got '{minibatch_std}'."
             )
-        widths = [_width(size, channel_base, channel_max) for size in sizes]
+        widths = channels_at(sizes, 2 * channel_base, channel_max)
         width, extra = widths[0], (1, 0) if minibatch_std == "before" else (0, 1)
         convolution = [EqualizedConvolution(width + extra[0], width, 3, gain=_HE), nn.LeakyReLU(0.2)]
         statistic = MinibatchStd(group_size)

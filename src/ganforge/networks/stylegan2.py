@@ -29,6 +29,7 @@ from ganforge.networks.equalized import (
     MinibatchStd,
     Resample,
     blur_kernel,
+    channels_at,
     convolve,
     downsample,
     full_precision,
@@ -45,11 +46,6 @@ Architecture = Literal["orig", "skip", "resnet"]
 Noise = Literal["random", "constant", "none"]
 
 _TAPS = (1, 3, 3, 1)
-
-
-def _widths(sizes: list[int], channel_base: int, channel_max: int) -> list[int]:
-    """Return the feature maps at each resolution: ``channel_base / size``, at most ``channel_max``."""
-    return [min(channel_base // size, channel_max) for size in sizes]
 
 
 class Mapping(nn.Module):
@@ -208,7 +204,7 @@ class Generator(nn.Module):
         sizes = resolutions("StyleGAN2 generator", image_size)
         if not 0 <= style_mixing <= 1:
             raise GanforgeError(f"StyleGAN2 generator: style_mixing must be in [0, 1], got {style_mixing}.")
-        widths = _widths(sizes, channel_base, channel_max)
+        widths = channels_at(sizes, channel_base, channel_max)
         self.style_mixing = style_mixing
         self.style_count = 2 * len(sizes)
         self.mapping = Mapping(latent_dim, classes, style_dim, mapping_layers)
@@ -342,7 +338,7 @@ class Discriminator(nn.Module):
             raise GanforgeError(
                 f"StyleGAN2 discriminator: architecture must be one of {', '.join(_BLOCKS)}, got '{architecture}'."
             )
-        widths = _widths(sizes, channel_base, channel_max)[::-1]
+        widths = channels_at(sizes, channel_base, channel_max)[::-1]
         width = widths[-1]
         entries = widths if architecture == "skip" else widths[:1]
         self.from_images = nn.ModuleList(EqualizedConvolution(channels, entry, 1) for entry in entries)

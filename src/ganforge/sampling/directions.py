@@ -93,10 +93,11 @@ def _padded(vectors: Tensor, sampler: Sampler) -> Tensor:
 
 
 def _style_weights(network: nn.Module) -> Tensor:
-    affine = [module.affine for module in network.modules() if isinstance(getattr(module, "affine", None), nn.Module)]
+    affine: list[Any] = [module.affine for module in network.modules() if hasattr(module, "affine")]
+    affine = [layer for layer in affine if isinstance(layer, nn.Module)]  # batch norm's "affine" says yes or no
     if not affine:
         raise GanforgeError("The generator's layers have no 'affine' that reads styles: use mode.directions=ganspace.")
-    return torch.cat([cast(Tensor, layer.weight) for layer in affine])
+    return torch.cat([layer.weight for layer in affine])
 
 
 class _First(NamedTuple):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -30,8 +31,8 @@ _TOLERANCE = 1e-4
 class Drawing(nn.Module):
     """What is exported: ``(latent) -> images`` or ``(latent, labels) -> images``, in evaluation mode.
 
-    Images are clamped to [-1, 1], the noise of a generator with styles is the constant one, and weights that training
-    computes at each step (spectral normalisation) are plain numbers.
+    Images are clamped to [-1, 1], the noise of a generator with styles is the constant one, weights that training
+    computes at each step (spectral normalisation) are plain tensors, and buffers of one number are constants.
 
     Args:
         network: the generator; it is copied.
@@ -47,6 +48,10 @@ class Drawing(nn.Module):
         for module in list(self.network.modules()):
             for name in list(getattr(module, "parametrizations", ())):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+            for name, buffer in list(module.named_buffers(recurse=False)):
+                if buffer.ndim == 0 and buffer.is_floating_point():  # ProGAN's level of detail decides what is run
+                    delattr(module, name)
+                    setattr(module, name, np.float64(buffer.item()))
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return ``(n, c, h, w)`` images in [-1, 1], or ``(n, d)`` points as they are."""
@@ -157,7 +162,7 @@ def _trace(drawing: Drawing, inputs: tuple[Tensor, ...]) -> torch.export.Exporte
 def _write_torch(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:
     torch.export.save(_trace(drawing, inputs), path)
     program = torch.export.load(path).module()
-    return lambda values: program(*values)  # type: ignore[no-any-return]
+    return lambda values: program(*values)
 
 
 def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:

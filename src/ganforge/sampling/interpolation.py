@@ -93,12 +93,13 @@ def _walks(sampler: Sampler, n: int, steps: int, path: str, space: str) -> Tenso
     start, end = sampler.latents(2 * n).unflatten(0, (n, 2)).unbind(1)
     labels = sampler.labels(n)
     if space == "style":
-        ends = (sampler.styles(latents, labels) for latents in (start, end))
-        images = sampler.synthesise(_WALKS[path](*ends, steps).flatten(0, 1))
+        first, last = (sampler.styles(latents, labels) for latents in (start, end))
+        images = sampler.synthesise(_WALKS[path](first, last, steps).flatten(0, 1))
     else:
         points = _WALKS[path](start, end, steps)
         if isinstance(sampler.prior, Coded):
             category = slice(sampler.prior.noise, sampler.prior.noise + sampler.prior.categories)
             points[..., category] = start[:, None, category]
         images = sampler.draw(points.flatten(0, 1), None if labels is None else labels.repeat_interleave(steps, 0))
-    return images.unflatten(0, (n, steps))
+    walks: Tensor = images.unflatten(0, (n, steps))
+    return walks

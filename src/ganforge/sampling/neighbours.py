@@ -79,7 +79,7 @@ def neighbours(sampler: Sampler, n: int = 8, count: int = 4, space: str | None =
         blank = torch.full_like(generated[:, None], 255)
         columns += [blank, train[found.flatten()].unflatten(0, (n, count))]
     rows = torch.cat(columns, 1)
-    note = f"Left: generated; then the {count} nearest of {len(train):,} training images by {' and by '.join(chosen)}."  # type: ignore[arg-type]
+    note = f"Left: generated; then the {count} nearest of {len(train):,} training images by {' and by '.join(chosen)}."
     return Picture(lay_out(rows.flatten(0, 1), rows.shape[1]), note)
 
 

@@ -1,0 +1,71 @@
+"""What a study's trial tells while it trains, and whether it is worth going on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from ganforge.callbacks.clocked import Scoring, training_module
+from ganforge.distributed import rank, world_size
+from ganforge.errors import TakenOver
+
+__all__ = ["Pruning"]
+
+
+class Pruning(pl.Callback):
+    """Reports the objective to the study at each evaluation, and ends the run when the study's pruner says so.
+
+    A report is placed at the multiple of the evaluation's interval that the clock has passed, so that trials whose
+    batches differ are compared at the same place. Only studies of one objective have it.
+
+    Args:
+        study: the study's ``study.yaml``.
+        number: the trial's.
+        owner: the process that trains the trial; when another one has taken it over, this one stops.
+    """
+
+    def __init__(self, study: str, number: int, owner: Mapping[str, Any]) -> None:
+        self.study, self.number, self.owner = Path(study), number, dict(owner)
+        #: Why the run was ended early, if it was.
+        self.pruned: str | None = None
+        self._reporter: Any = None
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Report what has just been measured."""
+        module = training_module(pl_module)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, Scoring) and callback.last.get("images_seen") == module.images_seen:
+                seen, total = module.images_seen, module.total_images
+                step = total if seen >= total else int(seen // callback.every * callback.every)
+                prune = self._report(callback, step, total) if rank() == 0 else False
+                if _from_first(prune, pl_module.device) and seen < total:
+                    self.pruned = f"Pruned at {seen:,} of {total:,} images: other trials were better there."
+                    trainer.should_stop = True
+
+    def _report(self, scoring: Scoring, step: int, total: int) -> bool:
+        """Send one value to the storage; return whether to stop."""
+        from ganforge.tuning.reports import Reporter
+
+        if self._reporter is None:
+            self._reporter = Reporter(self.study, self.number, int(scoring.every), total)
+        if self._reporter.owner != self.owner:
+            raise TakenOver(f"Trial {self.number} has been taken over by another worker, and is left to it.")
+        return bool(self._reporter(scoring.last, step))
+
+
+def _from_first(decision: bool, device: torch.device) -> bool:
+    """Return rank 0's decision on all ranks."""
+    if world_size() == 1:
+        return decision
+    flag = torch.tensor([int(decision)], device=device)
+    torch.distributed.broadcast(flag, 0)
+    return bool(flag)

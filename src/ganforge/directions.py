@@ -1,0 +1,55 @@
+"""Which way a metric is better. Imports no torch: comparisons read files only."""
+
+from typing import Literal
+
+__all__ = ["better", "higher_is_better"]
+
+_GREATER = (
+    "accuracy",
+    "authenticity",
+    "cas",
+    "coverage",
+    "density",
+    "f_score",
+    "high_quality",
+    "images_per_second",
+    "inception_score",
+    "lpips_diversity",
+    "modes",
+    "precision",
+    "recall",
+)
+_LESS = (
+    "class_total_variation",
+    "classes_missing",
+    "distance",
+    "divergence",
+    "error",
+    "fid",
+    "intra_fid",
+    "kernel",
+    "kid",
+    "mifid",
+    "mmd",
+    "path_length",
+    "ppl",
+    "reverse_kl",
+    "swd",
+)
+
+
+def better(name: str) -> Literal["greater", "less"] | None:
+    """Return whether greater or less of a value is better; ``None`` where that is not known of it.
+
+    Args:
+        name: such as ``fid``, ``is50k_10splits/inception_score`` or ``metrics/cas_generated_to_real``.
+    """
+    words = f"_{name.rpartition('/')[2]}_"
+    if any(f"_{known}_" in words for known in _LESS):
+        return "less"
+    return "greater" if any(f"_{known}_" in words for known in _GREATER) else None
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether greater is better; what is not known counts as a cost."""
+    return better(name) == "greater"

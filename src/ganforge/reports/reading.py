@@ -1,0 +1,203 @@
+"""Runs as their folders tell of them: finished, failed, still being written, or half written."""
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ganforge.config import MACHINE_KEYS
+from ganforge.curves import Row, read_rows
+from ganforge.errors import GanforgeError
+from ganforge.runs import RunFolder
+
+__all__ = ["Run", "Series", "find_runs", "read_run"]
+
+_MARKS = ("config.yaml", "run.json", "metrics.csv")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One value over training.
+
+    Attributes:
+        images: images seen, increasing.
+        seconds: since the run's start, time before an interruption included.
+        values: finite.
+    """
+
+    images: tuple[int, ...]
+    seconds: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run's folder holds.
+
+    Attributes:
+        path: the folder.
+        settings: its configuration by dotted key, without the seed and what depends on the machine alone.
+        choices: the option taken from each group; empty for runs that did not record it.
+        seed: of the run.
+        state: ``finished``, ``running``, ``stopped``, ``failed``, ``cut short`` (its process is gone) or ``unknown``.
+        images_seen: of the last value logged.
+        series: by name and protocol; the protocol of what is not measured under one is empty.
+        status: ``run.json`` as it is.
+        complaints: what could not be read, in sentences without the folder's name.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    choices: Mapping[str, str]
+    seed: int | str
+    state: str
+    images_seen: int
+    series: Mapping[tuple[str, str], Series]
+    status: Mapping[str, Any] = field(default_factory=dict)
+    complaints: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The folder's last two parts, ``<name>/<signature>``."""
+        return "/".join(self.path.parts[-2:])
+
+    @property
+    def speed(self) -> float | None:
+        """Images a second: the median over the log's intervals, so that evaluations and the start do not count."""
+        series = self.series.get(("speed/images_per_second", ""))
+        return None if series is None else median(series.values)
+
+
+def find_runs(paths: Iterable[Path]) -> list[Path]:
+    """Return every run's folder at or below ``paths``, once each, in order.
+
+    Raises:
+        GanforgeError: if a path does not exist, or there is no run below any of them.
+    """
+    paths = list(paths)
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise GanforgeError(f"There is no folder '{path}': give outputs/<name>, or runs' folders.")
+        for folder in _walk(path):
+            found.setdefault(folder.resolve(), folder)
+    if not found:
+        names = " or ".join(f"'{path}'" for path in paths)
+        raise GanforgeError(
+            f"There is no run below {names}: a run's folder is outputs/<name>/<signature> and holds config.yaml, "
+            "run.json and metrics.csv."
+        )
+    return list(found.values())
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    """Yield folders that look like a run's; what lies below one belongs to it."""
+    for folder, children, files in os.walk(top):
+        if any(mark in files for mark in _MARKS):
+            children.clear()
+            yield Path(folder)
+        children[:] = sorted(child for child in children if not child.startswith("."))
+
+
+def read_run(path: Path) -> Run:
+    """Read a run's folder; what is missing or broken is told in ``complaints`` and left out."""
+    complaints: list[str] = []
+    folder = RunFolder(path)
+    status = folder.status()
+    if not isinstance(status, dict) or not status:
+        status = {}
+        complaints.append("its run.json is missing or cut short, so how it ended is not known")
+    config = _read_config(path / "config.yaml", complaints)
+    rows, broken = read_rows(path / "metrics.csv")
+    if broken:
+        complaints.append(f"{broken} broken {'line' if broken == 1 else 'lines'} of its metrics.csv left out")
+    finite = [row for row in rows if math.isfinite(row.value)]
+    if len(finite) < len(rows):
+        complaints.append(f"{len(rows) - len(finite)} values of its metrics.csv are not finite and left out")
+    seed = config.pop("seed", path.name)
+    return Run(
+        path=path,
+        settings=_settings(config, seed),
+        choices=dict(status.get("choices") or {}),
+        seed=seed if isinstance(seed, int) else str(seed),
+        state=_state(folder, status),
+        images_seen=max((row.images_seen for row in rows), default=0),
+        series=_series(finite),
+        status=status,
+        complaints=tuple(complaints),
+    )
+
+
+def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:
+    state = str(status.get("state", "unknown"))
+    if state == "running" and folder.is_being_written() is None and status.get("host") == os.uname().nodename:
+        return "cut short"
+    return state
+
+
+def _read_config(path: Path, complaints: list[str]) -> dict[str, Any]:
+    """Return the configuration as plain containers, nothing built or resolved from it; empty if it cannot be read."""
+    from omegaconf import OmegaConf
+
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except FileNotFoundError:
+        complaints.append("it holds no config.yaml, so its variant is not known")
+        return {}
+    except Exception:
+        config = None
+    if not isinstance(config, dict) or "model" not in config:
+        complaints.append("its config.yaml is cut short or not a run's, so its variant is not known")
+        return {}
+    return {str(key): value for key, value in config.items()}
+
+
+def _settings(config: dict[str, Any], seed: Any) -> dict[str, Any]:
+    """Flatten, put the names of folders in the place of folders, and drop what no result depends on."""
+    paths = config.get("paths")
+    folders = [(str(value), f"<{name}>") for name, value in paths.items()] if isinstance(paths, dict) else []
+    folders.sort(key=lambda pair: -len(pair[0]))  # the run's folder lies below the outputs' one
+    settings: dict[str, Any] = {}
+    for key, value in _flatten(config, ""):
+        if any(key == machine or key.startswith(f"{machine}.") for machine in MACHINE_KEYS):
+            continue
+        if key.endswith(".download") or (key == "data.seed" and value == seed):
+            continue
+        settings[key] = _without_folder(value, folders)
+    return settings
+
+
+def _without_folder(value: Any, folders: list[tuple[str, str]]) -> Any:
+    if isinstance(value, str):
+        for folder, name in folders:
+            if value == folder or value.startswith(f"{folder}/"):
+                return f"{name}{value[len(folder) :]}"
+    return value
+
+
+def _flatten(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys with their values; lists stay whole, and what is empty is as good as absent."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _series(rows: list[Row]) -> dict[tuple[str, str], Series]:
+    """Group rows by name and protocol, in the order of images seen; of values at one clock the last written counts."""
+    points: dict[tuple[str, str], dict[int, Row]] = {}
+    for row in rows:
+        points.setdefault((row.name, row.protocol), {})[row.images_seen] = row
+    series: dict[tuple[str, str], Series] = {}
+    for key, by_clock in points.items():
+        ordered = [by_clock[clock] for clock in sorted(by_clock)]
+        series[key] = Series(
+            tuple(row.images_seen for row in ordered),
+            tuple(row.seconds for row in ordered),
+            tuple(row.value for row in ordered),
+        )
+    return series

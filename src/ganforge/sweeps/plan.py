@@ -1,0 +1,114 @@
+"""What a sweep consists of, and what is left of it to do."""
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ganforge.complaints import check_values
+from ganforge.errors import GanforgeError
+from ganforge.runs import RunFolder
+
+__all__ = ["Job", "name_of", "plan"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One combination of a sweep's values.
+
+    Attributes:
+        label: the values that tell it from the others, such as ``model=dcgan seed=1``.
+        overrides: everything that composes it.
+        folder: where it is, or will be.
+        state: what its folder meant when the sweep began: ``todo``, ``skipped`` (finished before), ``failed`` (before,
+            and not to be repeated), ``running`` (in another process) or ``twin`` (of an earlier job).
+        note: the sentence that belongs to the state.
+    """
+
+    label: str
+    overrides: tuple[str, ...]
+    folder: Path
+    state: str
+    note: str = ""
+
+
+def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]:
+    """Compose every combination, so that a wrong name stops the sweep before it starts, and look into its folder.
+
+    Args:
+        loader: Hydra's configuration loader.
+        config: the configuration that Hydra composed for the sweep as a whole.
+        arguments: the overrides, some with several values.
+
+    Raises:
+        GanforgeError: for a value of the wrong kind, or a range that cannot be enumerated.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    jobs: list[Job] = []
+    outer = HydraConfig.instance().cfg
+    try:
+        for label, overrides in _combinations(loader, arguments):
+            composed = loader.load_sweep_config(config, list(overrides))
+            HydraConfig.instance().set_config(composed)
+            check_values(composed, overrides)
+            folder = Path(composed.paths.run)
+            twin = next((job.label for job in jobs if job.folder == folder), None)
+            state, note = ("twin", f"the same run as {twin}") if twin else _state(composed, RunFolder(folder))
+            jobs.append(Job(label, overrides, folder, state, note))
+    finally:
+        HydraConfig.instance().cfg = outer
+    return jobs
+
+
+def _combinations(loader: Any, arguments: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return label and overrides of every combination, the last key's values changing fastest."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
+    choices: dict[str, list[str]] = {}
+    for override in parsed:
+        key = override.get_key_element()
+        if override.is_sweep_override() and not override.is_discrete_sweep():
+            raise GanforgeError(f"'{override.input_line}' cannot be enumerated: give values, such as {key}=1,2,3.")
+        several_values = override.is_sweep_override()
+        texts = [f"{key}={value}" for value in override.sweep_string_iterator()] if several_values else []
+        choices[key] = texts or [str(override.input_line)]
+    several = {key for key, values in choices.items() if len(values) > 1}
+    combinations = []
+    for values in itertools.product(*choices.values()):
+        told = [value for key, value in zip(choices, values, strict=True) if key in several]
+        label = " ".join(told or [value for value in values if not value.startswith("hydra")]) or "defaults"
+        # Going on is what repeating a sweep means; a first launch finds nothing to go on from and starts.
+        implied = () if "resume" in choices else ("resume=true",)
+        combinations.append((label, (*values, *implied)))
+    return combinations
+
+
+def _state(config: DictConfig, folder: RunFolder) -> tuple[str, str]:
+    """Decide what a run's folder means for a sweep."""
+    writer = folder.is_being_written()
+    if writer is not None:
+        return "running", f"{writer} trains it"
+    if config.force:
+        return "todo", ""
+    status = folder.status()
+    if status.get("state") == "finished" and isinstance(config.resume, bool):
+        return "skipped", "finished before"
+    if status.get("state") == "failed" and not config.retry:
+        return "failed", str(status.get("error"))
+    return "todo", ""
+
+
+def name_of(jobs: Sequence[Job]) -> str:
+    """Return a name that the same combinations give again: the keys that differ, and a hash of the runs' folders."""
+    keys = dict.fromkeys(
+        word.partition("=")[0].lstrip("+~") for job in jobs for word in job.label.split() if "=" in word
+    )
+    digest = hashlib.blake2b("\n".join(sorted(str(job.folder) for job in jobs)).encode(), digest_size=3).hexdigest()
+    words = [key.rpartition(".")[2].rpartition("/")[2] for key in keys]
+    return "_".join([*words[:4], digest])

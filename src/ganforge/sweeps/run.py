@@ -1,0 +1,145 @@
+"""A sweep from its plan to its table."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from omegaconf import DictConfig, read_write
+
+from ganforge.complaints import find_cause
+from ganforge.console import log_to, say
+from ganforge.errors import GanforgeError
+from ganforge.runs import RunFolder
+from ganforge.sweeps.guard import Guard
+from ganforge.sweeps.plan import Job, name_of
+from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
+from ganforge.sweeps.table import Row, conclude, render, rows_of, save
+
+__all__ = ["Sweep"]
+
+
+class Sweep:
+    """Launches what a plan leaves to do, and tells what came out.
+
+    Args:
+        context: Hydra's; launchers compose each run with it.
+        task: what trains a composed configuration.
+        config: the configuration that Hydra composed for the sweep as a whole.
+        jobs: the plan.
+        batch: how many runs a launcher is given at once; ``None``: all, or what suits the launcher.
+    """
+
+    def __init__(self, context: Any, task: Any, config: DictConfig, jobs: Sequence[Job], batch: int | None) -> None:
+        self.context, self.task, self.config, self.jobs, self.batch = context, task, config, jobs, batch
+        self.name = name_of(jobs)
+        self.folder = Path(config.paths.outputs).absolute() / "sweeps" / self.name
+        self.stop = self.folder / "stop"
+        self.outcomes: dict[Path, dict[str, Any]] = {}
+
+    def run(self) -> list[Row]:
+        """Run it; return the table's rows.
+
+        Raises:
+            GanforgeError: if the launcher is not installed or cannot start, or a run failed.
+            Stopped: after Ctrl-C or SIGTERM.
+        """
+        todo = [job for job in self.jobs if job.state == "todo"]
+        with log_to(None):
+            launcher = self._launcher(todo) if todo else None  # what is not installed is told before anything else
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.stop.unlink(missing_ok=True)
+            say(f"Sweep {self.name}: {len(self.jobs)} runs, {len(todo)} to do.")
+            with _asks_to_stop(self.stop):
+                for batch in self._batches(todo):
+                    self._launch(launcher, batch)
+            rows = rows_of(self.jobs, self.outcomes)
+            save(self.folder / "sweep.json", self.name, rows)
+            say(f"\n{render(rows)}\n\nThe table is kept in {self.folder / 'sweep.json'}")
+        conclude(rows, stopped=self.stop.exists())
+        return rows
+
+    def _launcher(self, todo: Sequence[Job]) -> Any:
+        """Build the launcher that was chosen, sharing the machine out among its workers."""
+        from hydra.core.plugins import Plugins
+
+        with read_write(self.config):
+            self.config, workers = fit_launcher(self.config, len(todo))
+        several = workers is None or workers > 1
+        guard = Guard(
+            task=self.task,
+            name=self.name,
+            labels={str(job.folder): job.label for job in self.jobs},
+            stop=self.stop,
+            devices=devices_of_workers(visible_gpus(), workers) if workers is not None and workers > 1 else [],
+            side_by_side=several,
+            parent=os.getpid(),
+        )
+        if self.batch is None and workers is not None and "submitit" in self.config.hydra.launcher._target_:
+            self.batch = workers  # submitit's local executor would start them all at once
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=self.context, task_function=guard, config=self.config
+        )
+
+    def _batches(self, todo: Sequence[Job]) -> Iterator[Sequence[Job]]:
+        size = self.batch or max(1, len(todo))
+        for start in range(0, len(todo), size):
+            yield todo[start : start + size]
+
+    def _launch(self, launcher: Any, batch: Sequence[Job]) -> None:
+        """Launch and wait; a worker that dies takes the launcher with it, and what it left is launched once more."""
+        remaining = list(batch)
+        for attempt in (1, 2):
+            try:
+                returned = launcher.launch([list(job.overrides) for job in remaining], initial_job_idx=0)
+            except Exception as error:
+                died = [job for job in remaining if RunFolder(job.folder).status().get("state") == "running"]
+                if not died:
+                    raise _sentence(error, self.config) from error
+                say(f"A worker process died ({type(error).__name__}: out of memory?).")
+                if attempt == 2 or "joblib" not in self.config.hydra.launcher._target_ or self.stop.exists():
+                    return
+                say("Going on with the runs that it took down.")
+                remaining = [job for job in remaining if not _is_settled(job)]
+                continue
+            for job, result in zip(remaining, returned, strict=True):
+                self.outcomes[job.folder] = result.return_value
+            return
+
+
+def _is_settled(job: Job) -> bool:
+    return RunFolder(job.folder).status().get("state") in ("finished", "failed")
+
+
+def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
+    """Return what a launcher says that could not start anything, as a sentence for the user."""
+    cause = find_cause(error)
+    if cause is not None:
+        return cause
+    kind = str(config.hydra.launcher._target_).rpartition(".")[2]
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return GanforgeError(f"{kind} could not launch the runs ({reason}): try hydra/launcher=basic, or debug=true.")
+
+
+@contextmanager
+def _asks_to_stop(stop: Path) -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into a stop file, which all runs look for; a second Ctrl-C ends at once.
+
+    A run that trains in this process has handlers of its own meanwhile.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.exists() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.touch()
+        say("Stopping the sweep: runs in progress save first; Ctrl-C again ends at once.")
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,134 @@
+"""What came out of a sweep: the table on the console, and the same in a file for programs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganforge.errors import GanforgeError, Stopped
+from ganforge.files import write_text
+from ganforge.runs import RunFolder
+from ganforge.sweeps.plan import Job
+
+__all__ = ["Row", "conclude", "render", "rows_of", "save"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one run of a sweep stands.
+
+    Attributes:
+        label: the values that tell it from the others.
+        state: finished, skipped, failed, stopped, running, waiting (not started) or twin.
+        images_seen: where its clock stands; ``None`` before anything was written.
+        scores: the last measurement.
+        protocol: how that was measured.
+        note: why it is not finished.
+        folder: where everything of it is.
+    """
+
+    label: str
+    state: str
+    images_seen: int | None
+    scores: dict[str, float]
+    protocol: str
+    note: str
+    folder: str
+
+
+def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, Any]]) -> list[Row]:
+    """Read every run's folder; ``outcomes`` holds what the launcher brought back of those that it was given."""
+    return [_row(job, outcomes.get(job.folder)) for job in jobs]
+
+
+def _row(job: Job, outcome: dict[str, Any] | None) -> Row:
+    status = RunFolder(job.folder).status()
+    state, note = job.state, job.note
+    if state == "todo" and outcome is not None:
+        state, note = outcome["state"], outcome["error"]
+    elif state == "todo":
+        state, note = _state_without_word(job, status)
+    return Row(
+        job.label,
+        state,
+        status.get("images_seen"),
+        status.get("scores") or {},
+        str(status.get("protocol") or ""),
+        note,
+        str(job.folder),
+    )
+
+
+def _state_without_word(job: Job, status: dict[str, Any]) -> tuple[str, str]:
+    """Return what to say of a run whose worker never answered."""
+    writer = RunFolder(job.folder).is_being_written()
+    if writer is not None:
+        return "running", f"{writer} trains it"
+    if status.get("state") == "running":
+        return "failed", "its process was killed (out of memory?); the same line goes on from its last checkpoint"
+    if status.get("state") in ("finished", "failed", "stopped"):
+        return str(status["state"]), str(status.get("error") or "")
+    return "waiting", "not started"
+
+
+def render(rows: Sequence[Row]) -> str:
+    """Return the table as text: what was measured, by which protocol, and what went wrong."""
+    found = dict.fromkeys(name for row in rows for name in row.scores if name != "images_seen")
+    names = [name for name in found if name.removesuffix("_std") == name or name.removesuffix("_std") not in found]
+    heads = ["run", "state", "kimg", *names, "protocol"]
+    lines = [heads]
+    for row in rows:
+        seen = "" if row.images_seen is None else f"{row.images_seen / 1000:,.3f}".rstrip("0").rstrip(".")
+        lines.append([row.label, row.state, seen, *(_value(row.scores, name) for name in names), row.protocol])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    left = {0, 1, len(heads) - 1}
+    text = []
+    for line, note in zip(lines, ["", *(row.note for row in rows)], strict=True):
+        cells = [
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        text.append("  ".join(cells).rstrip())
+        if note:
+            text.append(f"    {note}")
+    return "\n".join(text)
+
+
+def _value(scores: dict[str, float], name: str) -> str:
+    """Return a score as text, with its deviation where one was measured."""
+    if name not in scores:
+        return ""
+    deviation = scores.get(f"{name}_std")
+    return f"{scores[name]:.4g}" if deviation is None else f"{scores[name]:.4g} +- {deviation:.2g}"
+
+
+def save(path: Path, name: str, rows: Sequence[Row]) -> None:
+    """Write the table as JSON: the sweep's name, and one entry a run with its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps({"sweep": name, "runs": [vars(row) for row in rows]}, indent=2) + "\n")
+
+
+def conclude(rows: Sequence[Row], stopped: bool) -> None:
+    """Say how the sweep ended, by raising if it is not finished.
+
+    Raises:
+        Stopped: after Ctrl-C or SIGTERM.
+        GanforgeError: if a run failed, now or before.
+    """
+    counts = {state: sum(row.state == state for row in rows) for state in ("stopped", "waiting", "failed", "running")}
+    if stopped:
+        raise Stopped(
+            f"The sweep is stopped: {counts['stopped']} saved on the way, {counts['waiting']} not started. The same "
+            "line again goes on.",
+            130,
+        )
+    if counts["failed"]:
+        raise GanforgeError(
+            f"{counts['failed']} of {len(rows)} runs failed; the others are as the table says. The same line with "
+            "retry=true repeats those that failed."
+        )
+    if counts["stopped"] or counts["waiting"]:
+        raise GanforgeError(
+            f"{counts['stopped'] + counts['waiting']} of {len(rows)} runs are not finished: the same line goes on."
+        )

@@ -1,0 +1,122 @@
+"""What a study is: read from the command's configuration, and from the file that its processes share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ganforge.errors import GanforgeError
+from ganforge.files import write_text
+from ganforge.tuning.space import Space, quoted
+
+__all__ = ["Plan", "StudyError"]
+
+
+class StudyError(GanforgeError):
+    """What is wrong with the study as a whole: another trial would meet it too."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study as it was asked for.
+
+    Attributes:
+        name: the study's, in its storage too.
+        folder: where its trials and results lie.
+        settings: the configuration group ``tune``, resolved, as plain values.
+        overrides: what all trials have in common, as typed after ``ganforge train``.
+        signature: of the configuration that the trials vary.
+    """
+
+    name: str
+    folder: Path
+    settings: dict[str, Any]
+    overrides: tuple[str, ...]
+    signature: str
+
+    @staticmethod
+    def of(config: DictConfig, overrides: Sequence[str]) -> "tuple[Plan, Space]":
+        """Read and check a composed configuration.
+
+        Raises:
+            GanforgeError: for what cannot be tuned.
+        """
+        settings: Any = OmegaConf.to_container(config.tune, resolve=True)
+        space = Space(settings["space"], overrides)
+        folder = Path(config.paths.outputs) / "tune" / str(config.name)
+        plan = Plan(str(config.name), folder, settings, tuple(overrides), Path(space.base.paths.run).name)
+        plan._check(space)
+        return plan, space
+
+    @staticmethod
+    def read(path: Path) -> "Plan":
+        """Return what :meth:`write` wrote."""
+        content: Any = OmegaConf.to_container(OmegaConf.load(path))
+        content |= {"folder": Path(content["folder"]), "overrides": tuple(content["overrides"])}
+        return Plan(**content)
+
+    def write(self, path: Path) -> None:
+        """Write everything to a YAML file."""
+        content = {**vars(self), "folder": str(self.folder), "overrides": list(self.overrides)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, OmegaConf.to_yaml(OmegaConf.create(content)))
+
+    @property
+    def file(self) -> Path:
+        """Where a study's trials find the plan."""
+        return self.folder / "study.yaml"
+
+    @property
+    def objective(self) -> tuple[str, ...]:
+        """The values to be optimized, by their names in ``metrics.csv``."""
+        return tuple(self.settings["objective"])
+
+    @property
+    def directions(self) -> list[str]:
+        """For each objective, what is better."""
+        from ganforge.directions import higher_is_better
+
+        return ["maximize" if higher_is_better(name) else "minimize" for name in self.objective]
+
+    @property
+    def prunes(self) -> bool:
+        """Whether a trial may end early."""
+        return bool(self.settings["pruner"])
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What all workers of a study must agree on."""
+        return {"signature": self.signature, **{key: self.settings[key] for key in ("space", "objective", "pruner")}}
+
+    @property
+    def storage(self) -> str:
+        """The journal's path or the database's address, as ``optuna-dashboard`` takes it."""
+        return str(self.settings["storage"] or self.folder / "study.log")
+
+    def trial_folder(self, number: int) -> Path:
+        """Return where a trial trains."""
+        return self.folder / f"trial_{number:04d}"
+
+    def trial_words(self, space: Space, number: int, values: dict[str, Any]) -> list[str]:
+        """Return the overrides that train one trial, its place included."""
+        place = quoted(self.trial_folder(number))
+        return [*self.overrides, *space.words(values), f"paths.run={place}"]
+
+    def _check(self, space: Space) -> None:
+        settings = self.settings
+        for key in ("n_trials", "workers", "failures"):
+            if not isinstance(settings[key], int) or settings[key] < 1:
+                raise GanforgeError(f"tune.{key} must be a whole number >= 1, got {settings[key]}.")
+        objective = settings["objective"]
+        if not isinstance(objective, list) or not objective or not all(isinstance(one, str) for one in objective):
+            raise GanforgeError(f"tune.objective must be a list of values' names, [metrics/fid]; got {objective}.")
+        if len(objective) > 1 and self.prunes:
+            raise GanforgeError("A trial is pruned by one value, and tune.objective has several: add tune/pruner=none.")
+        measured = space.base.protocol or any("ModeCoverage" in str(one) for one in space.base.callbacks.values())
+        if objective[0].startswith("metrics/") and not measured:
+            raise GanforgeError(f"{objective[0]} is measured by a protocol, and none is chosen: add protocol=digits.")
+        for word in self.overrides:
+            if word.startswith(("resume=", "force=", "paths.run=", "~")):
+                raise GanforgeError(f"'{word}' has no place in a study, whose trials it would not fit: leave it out.")

@@ -1,0 +1,139 @@
+"""What a study has found: the table, and the best configuration as an experiment file."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from ganforge.complaints import groups
+from ganforge.config import compose, is_of_the_machine
+from ganforge.files import write_text
+from ganforge.tuning.study import SharedStudy, optuna
+
+__all__ = ["best_trials", "importances", "keep_best", "table", "write_best"]
+
+
+def best_trials(shared: SharedStudy) -> list[Any]:
+    """Return finished trials, best first; with several objectives those that none beats in all, by the first one."""
+    if len(shared.plan.objective) > 1:
+        finished = list(shared.study.best_trials)
+    else:
+        finished = [trial for trial in shared.trials() if trial.state.name == "COMPLETE"]
+    sign = -1 if shared.plan.directions[0] == "maximize" else 1
+    return sorted(finished, key=lambda trial: (sign * trial.values[0], trial.number))
+
+
+def table(shared: SharedStudy, trials: Sequence[Any]) -> list[str]:
+    """Return one line a trial: its objectives and its values."""
+    names = [dimension.name for dimension in shared.space]
+    rows = [["trial", *shared.plan.objective, *names]]
+    for trial in trials:
+        values = [f"{value:.5g}" for value in trial.values]
+        rows.append([str(trial.number), *values, *(shown(trial.params[name]) for name in names)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def shown(value: Any) -> str:
+    """Return a parameter's value as the tables show it."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def importances(shared: SharedStudy) -> dict[str, float]:
+    """Return each parameter's share in the first objective's variation (PED-ANOVA, Watanabe et al. 2023).
+
+    Empty where there are fewer than five finished trials, or only one parameter.
+    """
+    finished = [trial for trial in shared.trials() if trial.state.name == "COMPLETE"]
+    if len(finished) < 5 or len(shared.space.dimensions) < 2:
+        return {}
+    target = None if len(shared.plan.objective) == 1 else (lambda trial: trial.values[0])
+    shares: dict[str, float] = optuna().importance.get_param_importances(shared.study, target=target)
+    return shares
+
+
+def write_best(shared: SharedStudy) -> Path | None:
+    """Write the best trial's configuration as ``experiment/best.yaml`` in the study's folder, where there is one.
+
+    ``ganforge train --config-dir STUDY experiment=best`` composes the same run, to the signature.
+    """
+    best = best_trials(shared)
+    if not best:
+        return None
+    plan, trial = shared.plan, best[0]
+    words = [*plan.overrides, *shared.space.words(trial.params)]
+    values = ", ".join(f"{name} {value:.6g}" for name, value in zip(plan.objective, trial.values, strict=True))
+    passing = ("trainer=", "debug=")  # debug comes after experiments, and is typed anew
+    kept = [word for word in words if not word.startswith(passing) and not is_of_the_machine(_key(word))]
+    head = [
+        "# @package _global_",
+        f"# Trial {trial.number}, the best of the study '{plan.name}' ({shared.done()} trials): {values}. The same as",
+        f"# ganforge train {' '.join(kept)}",
+    ]
+    chosen, rest = _split(kept)
+    composed = compose(words)
+    content: dict[str, Any] = {"defaults": chosen}
+    for key in rest:
+        _put(content, *_whole_lists(composed, key))
+    path = plan.folder / "experiment" / "best.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(OmegaConf.create(content)))
+    return path
+
+
+def keep_best(shared: SharedStudy) -> None:
+    """Delete the checkpoints of trials that have ended and are not among the best ones."""
+    count = shared.plan.settings["keep_checkpoints"]
+    if count is None:
+        return
+    kept = {trial.number for trial in best_trials(shared)[:count]}
+    for trial in shared.trials():
+        if trial.state.is_finished() and trial.number not in kept:
+            shutil.rmtree(shared.plan.trial_folder(trial.number) / "checkpoints", ignore_errors=True)
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
+
+
+def _split(words: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """Separate choices of groups, as a defaults list has them, from the keys of single values; the last word counts."""
+    known = groups("train")
+    chosen: dict[str, Any] = {}
+    keys: dict[str, None] = {}
+    for word in words:
+        key = _key(word)
+        if key in known:
+            chosen[key] = _option(word.partition("=")[2])
+        else:
+            keys[key] = None
+    base = chosen.pop("experiment", None)
+    defaults: list[Any] = [base] if isinstance(base, str) else list(base or [])
+    defaults += [{f"override /{group}": option} for group, option in chosen.items()]
+    return [*defaults, "_self_"], list(keys)
+
+
+def _option(text: str) -> Any:
+    """Read a group's option as typed: a word, or a list of words."""
+    loaded: Any = OmegaConf.to_container(OmegaConf.create(f"option: {text}"))
+    return loaded["option"]
+
+
+def _whole_lists(config: DictConfig, key: str) -> tuple[str, Any]:
+    """Return what to write for a key; an entry of a list cannot be set by itself, so the list is written."""
+    parent = key
+    while "." in parent:
+        parent = parent.rpartition(".")[0]
+        if isinstance(OmegaConf.select(config, parent), ListConfig):
+            key = parent
+    value = OmegaConf.select(config, key)
+    return key, OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
+
+
+def _put(content: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        content = content.setdefault(parent, {})
+    content[last] = value

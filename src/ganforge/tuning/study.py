@@ -1,0 +1,208 @@
+"""A study in its storage: who trains which trial, and whose process has died."""
+
+import json
+import random
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ganforge.console import say
+from ganforge.errors import GanforgeError
+from ganforge.files import lock
+from ganforge.runs import is_alive, this_process
+from ganforge.tuning.plan import Plan, StudyError
+from ganforge.tuning.space import Space
+
+__all__ = ["SharedStudy", "open_storage", "optuna", "trial_of"]
+
+#: How often one trial may outlive the process that trains it before it is given up.
+_DEATHS = 5
+
+
+def optuna() -> Any:
+    """Import Optuna, without its own console lines.
+
+    Raises:
+        GanforgeError: if it is not installed.
+    """
+    try:
+        import optuna as module
+    except ImportError as error:
+        raise GanforgeError("Tuning needs Optuna: pip install ganforge[tune].") from error
+    module.logging.set_verbosity(module.logging.ERROR)
+    return module
+
+
+def open_storage(address: str) -> Any:
+    """Open a journal's file, or a database with ``://`` in its address.
+
+    A process that was killed while it wrote, or a machine that lost its power, may leave half a line at a journal's
+    end; it is cut off, since no one has acted on it.
+
+    Raises:
+        GanforgeError: if it cannot be opened.
+    """
+    storages = optuna().storages
+    try:
+        if "://" in address:
+            return storages.RDBStorage(address)
+        Path(address).parent.mkdir(parents=True, exist_ok=True)
+        backend = storages.journal.JournalFileBackend(address)
+        _mend(Path(address), storages.journal.JournalFileSymlinkLock(address))
+        return storages.JournalStorage(backend)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise GanforgeError(
+            f"The study's storage '{address}' cannot be opened ({reason}): check tune.storage."
+        ) from error
+
+
+def _mend(journal: Path, guard: Any) -> None:
+    guard.acquire()
+    try:
+        with journal.open("r+b") as file:
+            content = file.read()
+            file.truncate(content.rfind(b"\n") + 1)
+    finally:
+        guard.release()
+
+
+def trial_of(study: Any, storage: Any, number: int) -> Any:
+    """Return a trial that is already running, to go on with it."""
+    identity = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study.study_name), number)
+    return optuna().trial.Trial(study, identity)
+
+
+class SharedStudy:
+    """One worker's view of a study that others may be working on.
+
+    Args:
+        plan: the study.
+        space: its search space.
+
+    Raises:
+        GanforgeError: if the storage holds another study under this name.
+    """
+
+    def __init__(self, plan: Plan, space: Space) -> None:
+        self.plan, self.space = plan, space
+        self.storage = open_storage(plan.storage)
+        with lock(plan.folder):
+            self.study = optuna().create_study(
+                storage=self.storage, study_name=plan.name, directions=plan.directions, load_if_exists=True
+            )
+            self._agree()
+            self._enqueue()
+            plan.write(plan.file)
+        self.study.sampler = self._sampler(len(self.trials()))
+
+    def trials(self) -> list[Any]:
+        """Return all trials, as they are now."""
+        trials: list[Any] = self.study.get_trials(deepcopy=False)
+        return trials
+
+    def done(self) -> int:
+        """Return how many trials have finished or were pruned, over all workers."""
+        return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in self.trials())
+
+    def next_trial(self) -> Any | None:
+        """Take on a trial: one whose process has died, or a new one; ``None`` if the others do what is left."""
+        with lock(self.plan.folder):
+            trials = self.trials()
+            running = [trial for trial in trials if trial.state.name == "RUNNING"]
+            for lost in filter(self._is_lost, running):
+                adopted = self._adopt(lost)
+                if adopted is not None:
+                    return adopted
+            busy = sum(not self._is_lost(trial) for trial in running)
+            waiting = any(trial.state.name == "WAITING" for trial in trials)
+            exhausted = self.plan.settings["sampler"] is None and not waiting
+            if exhausted or self.done() + busy >= self.plan.settings["n_trials"]:
+                return None
+            trial = self.study.ask()
+            self._own(trial)
+        return trial
+
+    def release(self, trial: Any) -> None:
+        """Let any worker go on with a trial that this one leaves, saved."""
+        trial.set_user_attr("owner", {})
+
+    def tell(self, trial: Any, state: str, values: list[float] | None = None) -> None:
+        """Record how a trial ended: ``COMPLETE``, ``PRUNED`` or ``FAIL``."""
+        self.study.tell(trial, values, state=optuna().trial.TrialState[state])
+
+    def _own(self, trial: Any) -> None:
+        trial.set_user_attr("owner", this_process())
+        trial.set_user_attr("run", str(self.plan.trial_folder(trial.number)))
+
+    def _adopt(self, lost: Any) -> Any | None:
+        trial = trial_of(self.study, self.storage, lost.number)
+        died = lost.user_attrs.get("deaths", 0) + bool(lost.user_attrs.get("owner"))
+        trial.set_user_attr("deaths", died)
+        if died >= _DEATHS:
+            trial.set_user_attr("error", f"The process that trained this trial died {died} times.")
+            self.tell(trial, "FAIL")
+            return None
+        self._own(trial)
+        return trial
+
+    def _is_lost(self, trial: Any) -> bool:
+        """Whether nobody trains a trial that counts as running."""
+        owner: Mapping[str, Any] | None = trial.user_attrs.get("owner")
+        if owner is None:  # between being created and being owned are milliseconds, or a death
+            started = trial.datetime_start
+            return started is None or (datetime.now(started.tzinfo) - started).total_seconds() > 60
+        if not owner or owner == this_process():
+            return True
+        alive = is_alive(owner)
+        return self._is_silent(trial.number) if alive is None else not alive
+
+    def _is_silent(self, number: int) -> bool:
+        """Whether another machine's trial has written nothing for long, where its folder can be seen."""
+        files = [path for path in self.plan.trial_folder(number).rglob("*") if path.is_file()]
+        newest = max((path.stat().st_mtime for path in files), default=time.time())
+        return bool(time.time() - newest > self.plan.settings["silent_minutes"] * 60)
+
+    def _agree(self) -> None:
+        """Refuse to join a study of something else."""
+        own = json.dumps(self.plan.definition, sort_keys=True)
+        stored = self.study.user_attrs.get("definition")
+        if stored is None:
+            self.study.set_user_attr("definition", own)
+        elif stored != own:
+            theirs = json.loads(stored)
+            differ = [key for key, value in self.plan.definition.items() if theirs.get(key) != value]
+            what = " and ".join("configuration" if key == "signature" else f"tune.{key}" for key in differ)
+            raise StudyError(
+                f"The study '{self.plan.name}' in '{self.plan.storage}' was begun with another {what}: repeat the "
+                "command that began it, or give this one a name of its own with name=NAME."
+            )
+        if [direction.name.lower() for direction in self.study.directions] != self.plan.directions:
+            raise StudyError(f"The study '{self.plan.name}' optimizes something else: add name=NAME.")
+
+    def _enqueue(self) -> None:
+        """Begin a study: with the grid, or with the configuration's own values, which the others have to beat."""
+        if self.trials():
+            return
+        default = self.space.default()
+        points = self.space.grid() if self.plan.settings["sampler"] is None else [default] if default else []
+        if len(points) > 1:
+            say(f"The grid has {len(points)} points; tune.n_trials={self.plan.settings['n_trials']} are taken.")
+        for point in points:
+            self.study.enqueue_trial(point)
+
+    def _sampler(self, trials: int) -> Any:
+        """Build the sampler; a seed is shifted by the trials that there are, so as not to repeat them."""
+        from hydra.utils import instantiate
+
+        settings = self.plan.settings["sampler"]
+        if settings is None:
+            return optuna().samplers.RandomSampler()
+        seed = settings.get("seed")
+        try:
+            return instantiate({**settings, "seed": random.randrange(2**31) if seed is None else seed + trials})
+        except Exception as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error

@@ -1,0 +1,135 @@
+"""One worker of a study: trains one trial after another until the study has enough."""
+
+import gc
+import time
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from ganforge.complaints import explain
+from ganforge.config import compose
+from ganforge.console import muted, say
+from ganforge.errors import GanforgeError, Pruned, Stopped, TakenOver
+from ganforge.files import is_disk_full, lock
+from ganforge.runs import RunFolder, load_checkpoint, this_process
+from ganforge.train import train
+from ganforge.tuning.plan import Plan, StudyError
+from ganforge.tuning.reports import final_values
+from ganforge.tuning.results import best_trials, keep_best, shown, write_best
+from ganforge.tuning.study import SharedStudy
+
+__all__ = ["trial_config", "work"]
+
+
+def work(shared: SharedStudy) -> None:
+    """Train trials until the study has enough of them, or other workers are at the last ones.
+
+    Raises:
+        Stopped: after Ctrl-C or SIGTERM; the trial is saved, and any worker goes on with it.
+        GanforgeError: if too many trials fail, or the study itself is wrong.
+    """
+    failed: list[str] = []
+    while (trial := shared.next_trial()) is not None:
+        problem = _conduct(shared, trial)
+        gc.collect()  # a trainer and its model refer to each other: the device's memory is free only then
+        with lock(shared.plan.folder):
+            write_best(shared)
+            keep_best(shared)
+        failed += [problem] if problem else []
+        if len(failed) >= shared.plan.settings["failures"]:
+            raise GanforgeError(f"{len(failed)} trials have failed, the last one so: {failed[-1]}")
+
+
+def _conduct(shared: SharedStudy, trial: Any) -> str | None:
+    """Train one trial and record how it ended; return what went wrong, if the trial failed."""
+    plan, started = shared.plan, time.perf_counter()
+    values = {dimension.name: dimension.suggest(trial) for dimension in shared.space}
+    say(f"Trial {trial.number}: " + ", ".join(f"{name} {shown(value)}" for name, value in values.items()))
+    try:
+        outcome, objectives, told = _train(shared, trial, values)
+    except (Stopped, KeyboardInterrupt):
+        shared.release(trial)
+        raise
+    except TakenOver as other:
+        say(str(other))
+        return None
+    except StudyError as error:
+        _fail(shared, trial, str(error))
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if is_disk_full(cause):
+                shared.release(trial)
+                raise
+            cause = cause.__cause__
+        if shared.space.base.trace:
+            raise
+        return _fail(shared, trial, explain(error, plan.overrides))
+    shared.tell(trial, outcome, objectives)
+    say(f"Trial {trial.number}: {told} {_leader(shared)} ({time.perf_counter() - started:.0f} s)")
+    return None
+
+
+def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str, list[float] | None, str]:
+    """Train, or go on; return the outcome, the objectives and a sentence."""
+    plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
+    status = folder.status()
+    if status.get("state") == "pruned":  # the worker died before it could tell
+        return "PRUNED", None, str(status["pruned"])
+    config = trial_config(plan, shared.space, trial.number, values)
+    _settle_start(config, folder, trial.number)
+    try:
+        with muted():
+            scores = train(config)
+    except Pruned as pruned:
+        return "PRUNED", None, str(pruned)
+    objectives = final_values(plan, trial.number, scores)
+    told = ", ".join(f"{name} {value:.5g}" for name, value in zip(plan.objective, objectives, strict=True))
+    return "COMPLETE", objectives, f"{told}."
+
+
+def trial_config(plan: Plan, space: Any, number: int, values: dict[str, Any]) -> DictConfig:
+    """Compose what one trial trains, as the command line would, with its line to the study."""
+    config = compose(plan.trial_words(space, number, values))
+    with open_dict(config):
+        config.resume = True
+        if plan.prunes:
+            config.callbacks.pruning = {
+                "_target_": "ganforge.callbacks.pruning.Pruning",
+                "study": str(plan.file),
+                "number": number,
+                "owner": this_process(),
+            }
+        if OmegaConf.select(config, "logger.wandb.name") is not None:
+            config.logger.wandb.name = f"{plan.name}-trial{number}"
+    return config
+
+
+def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
+    """Choose the checkpoint to go on from: the last one, unless it is damaged or was the end of the training."""
+    if not folder.has_checkpoint() or folder.status().get("state") == "finished":
+        return
+    for word in ("last", "previous"):
+        content = load_checkpoint(folder.checkpoints / f"{word}.ckpt")
+        if content is not None and content["ganforge"]["images_seen"] < config.total_kimg * 1000:
+            config.resume = word
+            say(f"Trial {number}: going on at {content['ganforge']['images_seen']:,} images.")
+            return
+    config.resume, config.force = False, True
+
+
+def _fail(shared: SharedStudy, trial: Any, sentence: str) -> str:
+    trial.set_user_attr("error", sentence)
+    shared.tell(trial, "FAIL")
+    say(f"Trial {trial.number} failed: {sentence}")
+    return sentence
+
+
+def _leader(shared: SharedStudy) -> str:
+    """Return where the study stands."""
+    best = best_trials(shared)
+    count = f"{shared.done()} of {shared.plan.settings['n_trials']} trials"
+    if not best:
+        return count
+    return f"{count}; best: {best[0].values[0]:.5g} (trial {best[0].number})"

@@ -1,0 +1,39 @@
+"""Hydra's way to a sweeper of one's own: it must lie in this namespace. The work is done in :mod:`ganforge.sweeps`."""
+
+from typing import Any
+
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+__all__ = ["GanforgeSweeper"]
+
+
+class GanforgeSweeper(Sweeper):
+    """Every combination of the values given; finished runs are skipped, and one that fails stops no other.
+
+    Args:
+        max_batch_size: how many runs a launcher is given at once; ``None``: all, or what suits the launcher.
+    """
+
+    def __init__(self, max_batch_size: int | None = None) -> None:
+        self.max_batch_size = max_batch_size
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra gives; the launcher is built when there is something to launch."""
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep and show its table.
+
+        Raises:
+            GanforgeError: if the launcher is not installed, or a run failed.
+            Stopped: after Ctrl-C or SIGTERM.
+        """
+        from ganforge.sweeps.plan import plan
+        from ganforge.sweeps.run import Sweep
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        jobs = plan(self.hydra_context.config_loader, self.config, arguments)
+        return Sweep(self.hydra_context, self.task_function, self.config, jobs, self.max_batch_size).run()

@@ -1,0 +1,145 @@
+"""Every network option builds at the image sizes that it takes, and refuses the others in one sentence."""
+
+from itertools import product
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from narrow import options
+from omegaconf import OmegaConf
+
+from ganforge.complaints import find_cause
+from ganforge.config import config_folder
+from ganforge.networks import began, infomax, resnet
+
+SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
+POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256}, {32, 48, 64, 128}
+#: The sizes that an option takes, by the module of its networks: a new module has to be told here.
+TAKES = {
+    "autoencoder": POWERS,
+    "began": POWERS - {8},
+    "biggan": {32, 64, 128, 256},
+    "biggan_deep": {32, 64, 128, 256},
+    "concat": POWERS,
+    "dcgan": POWERS,
+    "deep_conv": EIGHTHS,
+    "infomax": RESIDUAL,
+    "mlp": set(SIZES),
+    "progressive": POWERS,
+    "r3gan": POWERS,
+    "resnet": RESIDUAL,
+    "sagan": RESIDUAL,
+    "sndcgan": EIGHTHS,
+    "stylegan2": POWERS,
+}
+IMAGES = [name for name in options("network") if name != "mlp_points"]
+
+
+#: Widths that make a network small, for the option's own keys.
+SMALL = {
+    "width": 8,
+    "channel_base": 256,
+    "channel_max": 8,
+    "widths": [8] * 4,
+    "cardinalities": [2] * 4,
+    "blocks": [1] * 4,
+}
+LATENT_DIM = 24
+
+
+def read(name, image_size=32, channels=3):
+    """Return an option's file as the configuration would resolve it, without composing the rest."""
+    network = OmegaConf.load(config_folder() / "network" / f"{name}.yaml")
+    data = {"image_size": image_size, "channels": channels, "classes": 4}
+    latent = {"dim": LATENT_DIM, "categories": 10, "continuous": 2}
+    return OmegaConf.create({"data": data, "latent": latent, "network": network})
+
+
+def built(config):
+    return instantiate(config.network.generator), instantiate(config.network.discriminator)
+
+
+def takes(name):
+    return TAKES[read(name).network.generator._target_.split(".")[-2]]
+
+
+def told(name, image_size, channels):
+    """Return what the option says to an image size: its sentence, or ``None`` where both networks build."""
+    try:
+        with torch.device("meta"):
+            built(read(name, image_size, channels))
+    except Exception as error:
+        return str(find_cause(error) or repr(error))
+    return None
+
+
+@pytest.fixture
+def _as_allocated(monkeypatch):
+    """Leave weights as they are: orthogonal matrices and power iterations take seconds on the meta device, too."""
+    names = ("xavier", "orthogonal", "normal")
+    monkeypatch.setattr("ganforge.networks.layers.spectral_norm", lambda layer: layer)
+    monkeypatch.setattr("ganforge.networks.layers._INITIALIZERS", dict.fromkeys(names, lambda weight, gain: weight))
+
+
+@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.parametrize("name", IMAGES)
+def test_option_takes_its_sizes_and_refuses_the_others(name):
+    sizes = takes(name)
+    for image_size, channels in product(SIZES, (1, 3)):
+        sentence = told(name, image_size, channels)
+        if image_size in sizes:
+            assert sentence is None, (image_size, sentence)
+        else:
+            assert sentence is not None, image_size
+            assert "image_size" in sentence
+            assert str(image_size) in sentence
+            assert sentence.endswith(".")
+            assert ". " not in sentence
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", IMAGES)
+def test_networks_fit_together(name, channels):
+    config = read(name, channels=channels)
+    config.network.update({key: value for key, value in SMALL.items() if key in config.network})
+    generator, discriminator = built(config)
+    labels = torch.zeros(4, dtype=torch.long)
+    images = generator(torch.randn(4, LATENT_DIM), labels)
+    assert images.shape == (4, channels, 32, 32)
+    assert discriminator(images, labels).logits.shape == (4,)
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "progressive"])
+def test_too_narrow_for_its_side_is_refused(name):
+    config = read(name, image_size=128)
+    config.network.channel_base = 60
+    with pytest.raises(Exception, match="channel_base") as raised:
+        instantiate(config.network.generator)
+    assert "128 pixels" in str(find_cause(raised.value))
+
+
+def test_infomax_gan_has_mimicrys_parameters_and_embeds_every_place():
+    """Counted by running mimicry a7fda06c: 4,276,739 and 1,615,233."""
+    discriminator = infomax.Discriminator(32)
+    assert sum(p.numel() for p in infomax.Generator(32).parameters()) == 4_276_739
+    assert sum(p.numel() for p in discriminator.parameters()) == 1_615_233
+    critique = infomax.Discriminator(32, width=4, dim=6)(torch.randn(2, 3, 32, 32))
+    assert critique.embedding.shape == (2, 6)
+    assert critique.local_embeddings.shape == (2, 6, 64)
+
+
+def test_infomax_judges_as_sngan_does():
+    torch.manual_seed(0)
+    images, discriminator = torch.randn(2, 3, 32, 32), infomax.Discriminator(32, width=4, dim=6).eval()
+    plain = resnet.Discriminator(32, width=4).eval()
+    plain.load_state_dict({k: v for k, v in discriminator.state_dict().items() if not k.startswith("embed")})
+    torch.testing.assert_close(discriminator(images).logits, plain(images).logits)
+
+
+def test_began_judges_by_its_absolute_error():
+    torch.manual_seed(0)
+    images, discriminator = torch.rand(3, 1, 16, 16), began.Discriminator(16, 1, width=4, code=5)
+    critique = discriminator(images)
+    assert critique.features.shape == (3, 5)
+    errors = torch.nn.functional.l1_loss(discriminator.decoder(critique.features), images, reduction="none")
+    torch.testing.assert_close(-critique.logits, errors.mean((1, 2, 3)))

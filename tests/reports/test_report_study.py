@@ -1,0 +1,209 @@
+"""What is ranked, what is kept apart, and what a reader is told."""
+
+from math import inf
+
+import pytest
+
+from ganforge.errors import GanforgeError
+from ganforge.reports.bands import band, thin
+from ganforge.reports.reading import Series
+from ganforge.reports.study import read_study
+from ganforge.reports.tables import format_estimate, leaders, ranking, significance, told_reach
+
+
+def told(study, *words):
+    return [note for note in study.notes if all(word in note for word in words)]
+
+
+def test_ranking_and_test_of_two_variants(two_variants):
+    study = read_study([two_variants])
+    (fid,) = study.of_metric("fid")
+    places, pairs = ranking(study, fid), significance(study, fid)
+    assert study.metric == "fid"
+    assert [(place.variant.label, place.last.n) for place in places] == [("loss=hinge", 3), ("loss=wasserstein", 3)]
+    assert [place.last.mean for place in places] == pytest.approx([32 / 3, 62 / 3])
+    assert places[1].best.mean == pytest.approx(62 / 3 - 1)
+    assert (places[0].best_images, places[1].best_images) == (2000, 1000)
+    assert places[0].speed.mean == pytest.approx(101)
+    (pair,) = pairs
+    assert (pair.test, pair.told_apart) == ("paired t", True)
+    assert leaders(places, pairs) == {"loss=hinge"}
+
+
+def test_greater_is_better_where_it_is(two_variants):
+    study = read_study([two_variants], metric="inception_score")
+    (score,) = study.of_metric("inception_score")
+    assert score.better == "greater"
+    assert [place.variant.label for place in ranking(study, score)] == ["loss=hinge", "loss=wasserstein"]
+
+
+def test_what_is_not_told_apart_leads_too(make_run, sweep):
+    for seed, (first, second) in enumerate(((10.0, 12.0), (13.0, 11.0), (9.0, 11.5))):
+        make_run(f"h{seed}", seed, loss="Hinge", fid=first)
+        make_run(f"w{seed}", seed, loss="Wasserstein", fid=second)
+    study = read_study([sweep])
+    (fid,) = study.of_metric("fid")
+    assert leaders(ranking(study, fid), significance(study, fid)) == {"loss=hinge", "loss=wasserstein"}
+    assert told(study, "at most 3 seeds", "does not mean")
+
+
+def test_protocols_are_never_in_one_ranking(make_run, sweep):
+    for seed in (1, 2):
+        make_run(f"h{seed}", seed, loss="Hinge", protocol="digits_5k@aaaaaaaa", fid=5.0 + seed)
+        make_run(f"w{seed}", seed, loss="Wasserstein", protocol="fid50k@bbbbbbbb", fid=1.0 + seed)
+    study = read_study([sweep])
+    measures = study.of_metric("fid")
+    assert [measure.protocol for measure in measures] == ["digits_5k@aaaaaaaa", "fid50k@bbbbbbbb"]
+    for measure in measures:
+        assert len(ranking(study, measure)) == 1
+        assert significance(study, measure) == []
+    assert len(told(study, "FID was measured in 2 ways", "aaaaaaaa", "bbbbbbbb", "not comparable")) == 1
+
+
+def test_datasets_are_never_in_one_ranking(make_run, sweep):
+    make_run("a", 1, fid=5.0)
+    make_run("b", 1, fid=1.0, settings={"data": {"source": {"name": "CIFAR10"}, "seed": 1, "workers": 4}})
+    study = read_study([sweep])
+    assert [measure.data for measure in study.of_metric("fid")] == [
+        "data.source.name=CIFAR10",
+        "data.source.name=MNIST",
+    ]
+    assert all(len(ranking(study, measure)) == 1 for measure in study.of_metric("fid"))
+
+
+def test_one_seed_gives_no_interval_and_a_sentence(make_run, sweep):
+    make_run("a", 1, loss="Hinge", fid=5.0)
+    make_run("b", 1, loss="Wasserstein", fid=6.0)
+    study = read_study([sweep])
+    (fid,) = study.of_metric("fid")
+    assert format_estimate(ranking(study, fid)[0].last) == "5"
+    (pair,) = significance(study, fid)
+    assert pair.test is None
+    assert leaders(ranking(study, fid), [pair]) == {"loss=hinge"}
+    assert told(study, "Every variant has one seed", "no interval and no test")
+
+
+def test_unfinished_runs_are_told_and_not_tested(make_run, sweep):
+    for seed in (1, 2, 3):
+        make_run(f"h{seed}", seed, loss="Hinge", fid=5.0 + seed)
+        make_run(f"w{seed}", seed, "stopped", loss="Wasserstein", fid=1.0 - seed / 9)
+    study = read_study([sweep])
+    (fid,) = study.of_metric("fid")
+    assert len(ranking(study, fid)) == 2
+    assert significance(study, fid) == []
+    assert told(study, "3 of 6 runs were stopped")
+    assert told(study, "loss=wasserstein: no run has finished", "not tested")
+
+
+def test_all_runs_failed(make_run, sweep):
+    for seed in (1, 2):
+        make_run(f"a{seed}", seed, "failed", status={"error": "The loss became nan."})
+    study = read_study([sweep])
+    assert told(study, "All 2 runs failed", "sweep/a1, sweep/a2", "the first said: The loss became nan")
+    assert told(study, "No metric was measured in any run")
+    assert (study.metric, study.measures) == ("", {})
+
+
+def test_runs_without_any_value(make_run, sweep):
+    for name in "ab":
+        (make_run(name, state="failed", status={"error": "No GPU."}) / "metrics.csv").unlink()
+    with pytest.raises(
+        GanforgeError, match=r"None of the 2 runs found holds a configuration and a value\. All 2 runs fai"
+    ):
+        read_study([sweep])
+
+
+def test_what_cannot_be_read_is_told_once(make_run, sweep):
+    for name in "abcdef":
+        (make_run(name, 1, fid=1.0) / "config.yaml").unlink()
+    make_run("whole", 1, fid=1.0)
+    study = read_study([sweep])
+    assert told(study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: it holds no config.yaml")
+    assert [len(variant.runs) for variant in study.variants] == [1]
+
+
+def test_a_variant_without_values_is_left_out(make_run, sweep):
+    make_run("a", 1, fid=5.0)
+    (make_run("b", 1, "running", loss="Wasserstein") / "metrics.csv").write_text("images_seen,seco")
+    study = read_study([sweep])
+    assert [variant.label for variant in study.variants] == ["loss=hinge"]
+    assert told(study, "loss=wasserstein has no values yet")
+
+
+def test_a_metric_that_some_runs_lack(make_run, sweep):
+    make_run("a1", 1, fid=5.0)
+    make_run("a2", 2)
+    make_run("b1", 1, loss="Wasserstein", kid=0.1)
+    study = read_study([sweep])
+    (fid,) = study.of_metric("fid")
+    assert [(place.variant.label, place.last.n) for place in ranking(study, fid)] == [("loss=hinge", 1)]
+    assert told(study, "FID was not measured in loss=wasserstein")
+    assert told(study, "FID was not measured in sweep/a2", "over the others")
+
+
+def test_an_unknown_metric_is_refused_with_those_there_are(two_variants):
+    with pytest.raises(GanforgeError, match=r"'kid' was measured in none of the runs; they have fid, inception_score"):
+        read_study([two_variants], metric="kid")
+
+
+def test_of_an_unknown_direction_no_best_is_told(make_run, sweep):
+    make_run("a", 1, sharpness=[(1000, 3.0), (2000, 5.0)])
+    study = read_study([sweep])
+    (measure,) = study.of_metric("sharpness")
+    (place,) = ranking(study, measure)
+    assert (measure.better, place.best, place.last.mean) == (None, None, 5.0)
+    assert told(study, "more or less sharpness is better is not known")
+
+
+def test_time_to_a_target_counts_runs_that_never_get_there(make_run, sweep):
+    for seed, curve in enumerate(([(1000, 9.0), (2000, 5.0)], [(1000, 5.5), (2000, 7.0)], [(1000, 9.0), (2000, 8.0)])):
+        make_run(f"h{seed}", seed, loss="Hinge", fid=curve)
+        make_run(f"w{seed}", seed, loss="Wasserstein", fid=[(1000, 30.0), (2000, 6.0 if seed == 0 else 20.0)])
+    study = read_study([sweep], target=6.0)
+    places = {place.variant.label: place for place in ranking(study, study.of_metric("fid")[0])}
+    hinge, wasserstein = places["loss=hinge"], places["loss=wasserstein"]
+    assert (hinge.reached, hinge.reach_images, hinge.reach_seconds) == ((2, 3), 2000, 20.0)
+    assert (wasserstein.reached, wasserstein.reach_images) == ((1, 3), inf)
+    assert told_reach(hinge) == "2 kimg, 20 s (2 of 3 runs)"
+    assert told_reach(wasserstein) == "not reached (1 of 3 runs)"
+
+
+def test_other_machines_and_code_are_told(make_run, sweep):
+    make_run("a", 1, fid=1.0, status={"host": "one", "git": "aaaa"})
+    make_run("b", 2, fid=2.0, status={"host": "two", "git": "bbbb+changes"})
+    study = read_study([sweep])
+    assert told(study, "from 2 machines")
+    assert told(study, "by 2 commits")
+    assert told(study, "uncommitted changes when 1 of 2")
+
+
+def test_bands_are_means_at_clocks_that_all_counted_runs_reached(make_run, sweep):
+    make_run("a", 1, fid=[(1000, 4.0), (2000, 2.0)])
+    make_run("b", 2, fid=[(1000, 6.0), (2000, 3.0), (3000, 1.0)])
+    make_run("c", 3, "failed", fid=[(1000, 900.0)])
+    study = read_study([sweep])
+    found = band(study.variants[0], study.of_metric("fid")[0].key)
+    assert (found.images, found.seconds, found.mean, found.runs) == ((1000, 2000), (10.0, 20.0), (5.0, 2.5), 2)
+    assert found.high[0] == pytest.approx(5 + 12.706204736 * 1.0)  # t(0.975, 1) times sqrt(2) / sqrt(2)
+
+
+def test_long_series_become_means_of_stretches():
+    series = Series(tuple(range(10)), tuple(map(float, range(10))), tuple(map(float, range(10))))
+    found = thin(series, points=5)
+    assert (found.images, found.values) == ((1, 3, 5, 7, 9), (0.5, 2.5, 4.5, 6.5, 8.5))
+    assert thin(series, points=10) is series
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([10.0, 13.0, 9.0], "10.7 ± 5.2"),
+        ([0.020, 0.021, 0.023], "0.0213 ± 0.0038"),
+        ([1234.5], "1234"),
+        ([5, 5], "5 ± 0"),
+    ],
+)
+def test_numbers_have_as_many_digits_as_they_deserve(values, text):
+    from ganforge.reports.statistics import estimate
+
+    assert format_estimate(estimate(values)) == text
