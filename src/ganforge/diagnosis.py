@@ -11,13 +11,16 @@ __all__ = ["AILMENTS", "Alarm", "Diagnosis", "Thresholds"]
 
 Measures = Mapping[str, float]
 
+_GROWTH = 1.01  # less than this times the best so far is no growth
+
 
 @dataclass(frozen=True)
 class Thresholds:
     """Where a measure of :class:`ganforge.probe.Probe` becomes a symptom; docs/health.md has the figures behind them.
 
     Attributes:
-        diversity: samples that lie less than this share as far apart as training images are a collapse.
+        diversity: samples that lie less than this share as far apart as training images are a collapse, unless
+            this look found them further apart than any before: then the generator is on its way up.
         nearest: so are samples whose nearest neighbours are nearer than this share of training images' ones.
         coverage: so is a coverage that has fallen below this share of its best.
         signal: a slope of the generator's loss over the logits below this is a vanished gradient, if
@@ -45,9 +48,13 @@ class Thresholds:
 
 
 def _collapse(now: Measures, best: Measures, limits: Thresholds) -> str | None:
-    if now["diversity"] < limits.diversity:
-        return f"samples lie {now['diversity']:.2f} times as far apart as training images (limit {limits.diversity:g})"
-    if now["nearest"] < limits.nearest:
+    # A generator that has begun to learn passes through low values too, upwards.
+    if now["diversity"] < limits.diversity and now["diversity"] < _GROWTH * best.get("diversity", math.inf):
+        return (
+            f"samples lie {now['diversity']:.2f} times as far apart as training images (limit {limits.diversity:g}), "
+            "and do not move apart"
+        )
+    if now["nearest"] < limits.nearest and now["nearest"] < _GROWTH * best.get("nearest", math.inf):
         return (
             f"samples' nearest neighbours are {now['nearest']:.3f} times as far as those of training images (limit "
             f"{limits.nearest:g}): few images, repeated"
@@ -199,8 +206,10 @@ class Diagnosis:
                 course.active = False
                 cleared.append(name)
         self.alarms += raised
-        if not self.suspects and "coverage" in measures:
-            self._best["coverage"] = max(self._best.get("coverage", 0.0), measures["coverage"])
+        for name in ("diversity", "nearest", "coverage"):
+            # Coverage while something was wrong is none to hold later looks against.
+            if measures.get(name, 0.0) > self._best.get(name, 0.0) and not (name == "coverage" and self.suspects):
+                self._best[name] = measures[name]
         return raised, cleared
 
     def not_finite(self, images_seen: int, evidence: str) -> list[Alarm]:

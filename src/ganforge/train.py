@@ -157,7 +157,8 @@ def _health(callbacks: list[Any]) -> dict[str, Any]:
     """Return what ``run.json`` keeps of the run's health."""
     from ganforge.callbacks.health import Health
 
-    return {"health": watch.record() for watch in callbacks if isinstance(watch, Health)}  # noqa: B035 - there is one
+    watch = next((callback for callback in callbacks if isinstance(callback, Health)), None)
+    return {} if watch is None else {"health": watch.record()}
 
 
 def _raise_if_stopped(callbacks: list[Any], model: Any, config: DictConfig) -> None:

@@ -87,6 +87,13 @@ def test_an_alarm_has_its_numbers_and_a_way_out():
         assert any(f"{value:.2g}"[:3] in told for value in symptom.values()) or "not finite" in told, told
 
 
+@pytest.mark.parametrize("name", ["diversity", "nearest"])
+def test_samples_that_still_move_apart_are_no_collapse(name):
+    rising = [{name: 0.01 * (1 + number)} for number in range(8)]
+    assert looks(Diagnosis(), *rising) == []
+    assert looks(Diagnosis(), *rising, {name: 0.07}, {name: 0.08}, {name: 0.06}) == [(11, "collapse")]
+
+
 def test_coverage_is_compared_with_its_best_before_anything_was_wrong():
     sick = {"diversity": 0.1, "coverage": 1.0}
     assert looks(Diagnosis(), {"coverage": 0.05}, sick, *[{"coverage": 0.02}] * 5) == []

@@ -44,6 +44,16 @@ FAILURES = {
         "optimizer.discriminator.lr=0.05",
         "total_kimg=6",
     ],
+    # 17 training images, learned by heart.
+    "overfitting": [
+        LARGER,
+        "data.source.heldout=0.99",
+        "data.batch_size=16",
+        "network.width=16",
+        "optimizer.discriminator.lr=0.001",
+        "callbacks.health.every_kimg=2",
+        "total_kimg=30",
+    ],
 }
 HEALTHY = {
     "dcgan": [],
