@@ -69,7 +69,9 @@ def _groups(source: Path) -> dict[str, dict[str, Curve]]:
         elif label == "gradient_norm":
             group, label = "gradient norm", group
         groups[group][label] = curve
-    return {group: curves for group, curves in groups.items() if group not in ("speed", "schedule", "augment")}
+    return {
+        group: curves for group, curves in groups.items() if group not in ("speed", "schedule", "augment", "health")
+    }
 
 
 def draw_curves(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, distributed, nn
 
-__all__ = ["average_buffers", "average_gradients", "gather_rows", "rank", "world_size"]
+__all__ = ["agreed", "any_rank", "average_buffers", "average_gradients", "gather_rows", "rank", "world_size"]
 
 
 def world_size() -> int:
@@ -52,6 +52,24 @@ def average_buffers(module: nn.Module) -> None:
     """Average floating-point buffers (batch-norm statistics) over ranks, in place, so that all ranks stay equal."""
     if world_size() > 1:
         _average([buffer for buffer in module.buffers() if buffer.is_floating_point() and buffer.numel()])
+
+
+def any_rank(condition: bool, device: torch.device) -> bool:
+    """Return on all ranks whether ``condition`` holds on any."""
+    if world_size() == 1:
+        return condition
+    flag = torch.tensor([condition], device=device, dtype=torch.int32)
+    distributed.all_reduce(flag)
+    return bool(flag)
+
+
+def agreed(values: dict[str, float], device: torch.device) -> dict[str, float]:
+    """Return rank 0's values on all ranks, which have the same names: decisions made from them are the same."""
+    if world_size() == 1:
+        return values
+    row = torch.tensor(list(values.values()), device=device, dtype=torch.float32)
+    distributed.broadcast(row, src=0)
+    return dict(zip(values, row.tolist(), strict=True))
 
 
 def gather_rows(rows: Tensor) -> list[Tensor]:

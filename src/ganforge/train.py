@@ -92,9 +92,11 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     check_space(folder, model)
     announce(config, folder, model, data, trainer)
     rng.seed_all(config.seed, "train", environment_rank())
-    trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
-    if rank() == 0:
-        folder.update(images_seen=model.images_seen)
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    finally:
+        if rank() == 0:
+            folder.update(images_seen=model.images_seen, **_health(callbacks))
     _raise_if_stopped(callbacks, model, config)
     scores = final_scores(callbacks, folder)
     pruned = next((callback.pruned for callback in callbacks if isinstance(callback, Pruning)), None)
@@ -105,13 +107,13 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
 
 
 def _callbacks(config: DictConfig) -> list[Any]:
-    """Build callbacks; evaluation only where there is a protocol."""
+    """Build callbacks; evaluation only where there is a protocol, and no values of callbacks that are not there."""
     from hydra.utils import instantiate
 
     entries = dict(config.callbacks or {})
     if not config.protocol:
         entries.pop("evaluate", None)
-    return [instantiate(entry) for entry in entries.values() if entry is not None]
+    return [instantiate(entry) for entry in entries.values() if entry is not None and "_target_" in entry]
 
 
 def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: Any) -> Path | None:
@@ -151,10 +153,21 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
+def _health(callbacks: list[Any]) -> dict[str, Any]:
+    """Return what ``run.json`` keeps of the run's health."""
+    from ganforge.callbacks.health import Health
+
+    watch = next((callback for callback in callbacks if isinstance(callback, Health)), None)
+    return {} if watch is None else {"health": watch.record()}
+
+
 def _raise_if_stopped(callbacks: list[Any], model: Any, config: DictConfig) -> None:
+    from ganforge.callbacks.health import Health
     from ganforge.callbacks.interrupt import Interrupt
 
     for callback in callbacks:
+        if isinstance(callback, Health):
+            callback.raise_if_stopped()
         if isinstance(callback, Interrupt) and callback.received and model.images_seen < model.total_images:
             raise Stopped(
                 f"Stopped and saved at {model.images_seen:,} of {model.total_images:,} images. To go on, repeat the "

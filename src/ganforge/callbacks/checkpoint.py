@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from ganforge.callbacks.clocked import Clocked, Scoring, training_module
+from ganforge.callbacks.clocked import Clocked, Scoring, Watching, training_module
 from ganforge.distributed import rank
 from ganforge.models.base import AdversarialModule
 
@@ -14,6 +14,8 @@ __all__ = ["Checkpoint"]
 
 class Checkpoint(Clocked):
     """Keeps ``last.ckpt``, ``previous.ckpt`` and ``best.ckpt`` (lowest FID, or reverse KL), each whole at every moment.
+
+    Where a rollback is asked for, ``healthy.ckpt`` is the last one that the run's watch vouched for.
 
     A checkpoint is written beside its place and moved there, so that a killed process or a full disk loses nothing.
     None is written after a loss was not finite.
@@ -41,10 +43,8 @@ class Checkpoint(Clocked):
         is_best = best.get("images_seen") == module.images_seen
         if is_best or self.is_due(module):
             self.save(trainer, module)
-        if is_best and rank() == 0:
-            temporary = self.folder / ".best.part"
-            shutil.copyfile(self.folder / "last.ckpt", temporary)
-            temporary.replace(self.folder / "best.ckpt")
+        if is_best:
+            self._keep_as("best")
 
     def save(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Write ``last.ckpt``; what was there becomes ``previous.ckpt``. Called on all ranks.
@@ -53,6 +53,11 @@ class Checkpoint(Clocked):
             GanforgeError: if a loss since the last look was not finite; nothing is written then.
         """
         module.ledger.read(module.images_seen)
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        watches = [callback for callback in callbacks if isinstance(callback, Watching)]
+        vouching = [watch for watch in watches if watch.vouches(module.images_seen)]
+        for watch in vouching:
+            watch.healthy_at = module.images_seen
         temporary, last = self.folder / ".last.part", self.folder / "last.ckpt"
         self.folder.mkdir(parents=True, exist_ok=True)
         trainer.save_checkpoint(temporary)
@@ -60,3 +65,12 @@ class Checkpoint(Clocked):
             if last.exists():
                 last.replace(self.folder / "previous.ckpt")
             temporary.replace(last)
+        if vouching:
+            self._keep_as("healthy")
+
+    def _keep_as(self, name: str) -> None:
+        """Copy ``last.ckpt``, on rank 0."""
+        if rank() == 0:
+            temporary = self.folder / f".{name}.part"
+            shutil.copyfile(self.folder / "last.ckpt", temporary)
+            temporary.replace(self.folder / f"{name}.ckpt")

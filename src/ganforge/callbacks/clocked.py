@@ -8,7 +8,7 @@ from ganforge.directions import higher_is_better
 from ganforge.errors import GanforgeError
 from ganforge.models.base import AdversarialModule
 
-__all__ = ["Clocked", "Scoring", "log_values", "training_module"]
+__all__ = ["Clocked", "Scoring", "Watching", "log_values", "training_module"]
 
 
 def training_module(module: pl.LightningModule) -> AdversarialModule:
@@ -102,3 +102,14 @@ class Scoring(Clocked):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` gave."""
         self.last, self.best = state_dict["last"], state_dict["best"]
+
+
+class Watching(Clocked):
+    """Judges the run's health; what it vouches for is kept beside the other checkpoints as ``healthy.ckpt``."""
+
+    #: The clock of the checkpoint that was kept last.
+    healthy_at: int | None = None
+
+    def vouches(self, images_seen: int) -> bool:
+        """Whether a checkpoint written at this clock is worth returning to."""
+        return False

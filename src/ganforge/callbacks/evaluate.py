@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytorch_lightning as pl
+from torch import nn
 
 from ganforge.callbacks.clocked import Scoring
 from ganforge.console import say, warnings_told
@@ -51,6 +52,11 @@ class Evaluate(Scoring):
         data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
         if self._evaluation is None:
             self._evaluation = Evaluation(self.protocols, data.splits(), self.cache, pl_module.device)
+
+    def extractor(self) -> nn.Module:
+        """Return the first protocol's feature extractor."""
+        assert self._evaluation is not None
+        return self._evaluation.extractor(self.protocols[0].name)
 
     def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Sample, measure, log."""

@@ -185,6 +185,11 @@ class WandbLogger(Logger):
         self._guard(send)
 
     @rank_zero_only
+    def log_alarm(self, title: str, text: str) -> None:
+        """Raise an alert, which W&B sends by mail or chat as its user has set it up."""
+        self._guard(lambda run: run.alert(title=title, text=text, level="WARN"))
+
+    @rank_zero_only
     def finalize(self, status: str) -> None:
         """End the run."""
         if self._run is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganforge.data.arrays import Splits
 from ganforge.distributed import gather_rows, rank, world_size
@@ -109,6 +109,10 @@ class Evaluation:
     def describe(self, name: str) -> dict[str, Any]:
         """Return a protocol as plain values, with the weights that it is measured by."""
         return self.protocols[name].describe(self._extractors[self._key[name]].weights)
+
+    def extractor(self, name: str) -> nn.Module:
+        """Return the feature extractor of a protocol, on its device."""
+        return self._extractors[self._key[name]].module
 
     def _judge(self, source: Source, sampling: Sampling, protocols: Sequence[Protocol]) -> _Judged:
         """Draw this rank's share of what the protocols want together, extract, and gather all ranks'."""

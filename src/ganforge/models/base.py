@@ -78,12 +78,14 @@ class AdversarialModule(pl.LightningModule, ABC):
         self.images_seen = 0
         self.batches_seen = 0
         self.images_per_batch = 0
+        #: Multiplies the learning rates that schedules give; what rolls a run back lowers it.
+        self.rate_scale = 1.0
         self.total_images = round(total_kimg * 1000)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.ledger = Ledger(log_every)
         self._make_optimizers = dict(optimizers)
         self._schedules = flatten(schedules or {})
-        self._accumulate = accumulate
+        self.accumulate = accumulate
         self._restored_rng: dict[str, Any] | None = None
 
     @abstractmethod
@@ -141,7 +143,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         if batch.images.ndim == 4:
             batch = batch._replace(images=batch.images.contiguous(memory_format=self.memory_format))
         for place, (set_value, schedule) in self._setters.items():
-            value = schedule(self.images_seen)
+            value = schedule(self.images_seen) * (self.rate_scale if place.endswith(".lr") else 1.0)
             set_value(value)
             self.ledger.note(f"schedule/{place}", value)
         optimizers = dict(zip(self._order, cast("list[Any]", self.optimizers(use_pl_optimizer=True)), strict=True))
@@ -160,7 +162,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         """Freeze the others, differentiate the phase's losses and let its player step."""
         with self.toggled_optimizer(optimizer):
             optimizer.zero_grad(set_to_none=True)
-            for part in batch.split(self._accumulate):
+            for part in batch.split(self.accumulate):
                 losses = phase.losses(part)
                 share = len(part.images) / len(batch.images)
                 total = torch.stack([loss.float() for loss in losses.values()]).sum()
@@ -195,6 +197,7 @@ class AdversarialModule(pl.LightningModule, ABC):
             "images_seen": self.images_seen,
             "batches_seen": self.batches_seen,
             "rng": states,
+            "rate_scale": self.rate_scale,
             "terms": self.term_states(),
             "wandb_run_id": next((x.version for x in self.trainer.loggers if isinstance(x, WandbLogger)), None),
         }
@@ -203,6 +206,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         """Take back what :meth:`on_save_checkpoint` added; random states wait for the first batch."""
         state = checkpoint["ganforge"]
         self.images_seen, self.batches_seen = state["images_seen"], state["batches_seen"]
+        self.rate_scale = state.get("rate_scale", 1.0)
         self.load_term_states(state["terms"])
         if rank() < len(state["rng"]):
             self._restored_rng = state["rng"][rank()]
@@ -212,3 +216,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         if self._restored_rng is not None:
             rng.set_state(self._restored_rng)
             self._restored_rng = None
+
+    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
+        """Raise what the ledger complains of, after the callbacks have seen it."""
+        self.ledger.check()

@@ -1,8 +1,11 @@
 """The loss log: kept on the device, read once an interval, checked for values that are not finite."""
 
+import math
+
 import torch
 from torch import Tensor
 
+from ganforge.distributed import any_rank
 from ganforge.errors import GanforgeError
 
 __all__ = ["Ledger"]
@@ -10,6 +13,9 @@ __all__ = ["Ledger"]
 
 class Ledger:
     """Collects each phase's losses without waiting for the device; means are read each ``log_every`` batches.
+
+    A loss that was not finite on any rank waits as ``complaint`` on all of them until :meth:`check` raises it, at the
+    end of the batch: whoever has a cure has time for it until then.
 
     Args:
         log_every: batches in an interval.
@@ -24,6 +30,8 @@ class Ledger:
         self.latest: dict[str, float] = {}
         #: Set when an interval has just been read, to its clock; whoever logs it sets it back to ``None``.
         self.fresh: int | None = None
+        #: What to raise because of a loss that was not finite.
+        self.complaint: GanforgeError | None = None
 
     @property
     def due(self) -> bool:
@@ -44,31 +52,50 @@ class Ledger:
         self._pending.append((names, torch.stack([loss.detach().float() for loss in losses.values()]), share))
 
     def close_batch(self, images_seen: int) -> None:
-        """End a batch; at an interval's end read the means.
-
-        Raises:
-            GanforgeError: if a loss was not finite.
-        """
+        """End a batch; at an interval's end take the means."""
         self._batches += 1
         if self._batches >= self._log_every:
-            self.read(images_seen)
+            self.take(images_seen)
 
     def read(self, images_seen: int) -> None:
-        """Read everything pending into ``latest``.
+        """Take everything pending into ``latest``.
 
         Raises:
             GanforgeError: if a loss was not finite; it names the first such loss.
         """
-        if not self._pending:
+        self.take(images_seen)
+        self.check()
+
+    def check(self) -> None:
+        """Raise the complaint, if there is one.
+
+        Raises:
+            GanforgeError: if a loss was not finite.
+        """
+        if self.complaint is not None:
+            raise self.complaint
+
+    def clear(self) -> None:
+        """Forget the complaint and everything pending: the weights behind them are gone."""
+        self.complaint = None
+        self._pending.clear()
+        self._notes.clear()
+        self._batches = 0
+
+    def take(self, images_seen: int) -> None:
+        """Take everything pending into ``latest``, or into ``complaint`` if a loss was not finite; on all ranks."""
+        if not self._pending or self.complaint is not None:
             return
         values = torch.cat([entry for _, entry, _ in self._pending]).tolist()
         names = [name for entry in self._pending for name in entry[0]]
         weights = [entry[2] for entry in self._pending for _ in entry[0]]
+        lost = [(name, value) for name, value in zip(names, values, strict=True) if not math.isfinite(value)]
+        if any_rank(bool(lost), self._pending[0][1].device):
+            self.complaint = _not_finite(*(lost or [(names[0], math.nan)])[0], images_seen)
+            return
         sums: dict[str, float] = {}
         counts: dict[str, float] = {}
         for name, value, weight in zip(names, values, weights, strict=True):
-            if value - value != 0:  # not a number, or infinite
-                raise _not_finite(name, value, images_seen)
             sums[name] = sums.get(name, 0.0) + value * weight
             counts[name] = counts.get(name, 0.0) + weight
         self.latest = {name: sums[name] / counts[name] for name in sums}

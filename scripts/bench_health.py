@@ -1,0 +1,55 @@
+"""What the watch costs: seconds of processor time of a look, and of the training between two looks.
+
+    python scripts/bench_health.py model=dcgan data=mnist5k
+
+Arguments are those of ``ganforge train``; the default is the configuration of ``make demo``. What is measured is
+processor time, which other programs on the machine hardly change.
+"""
+
+import statistics
+import sys
+import time
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+
+from ganforge.config import compose
+from ganforge.images import Batch, normalise
+from ganforge.models.by_hand import ByHand
+from ganforge.probe import Probe
+
+STEPS, LOOKS = 30, 3
+
+
+def measure(function: Any) -> float:
+    """Return the seconds of processor time that a call takes."""
+    started = time.process_time()
+    function()
+    return time.process_time() - started
+
+
+def main() -> int:
+    config = compose(sys.argv[1:])
+    torch.manual_seed(0)
+    module, data = instantiate(config.model), instantiate(config.data)
+    train, size = data.splits().train, config.data.batch_size
+    batches = [
+        Batch(normalise(train[rows]), None if train.labels is None else train.labels[rows])
+        for rows in torch.randperm(len(train))[: size * 10].split(size)
+    ]
+    by_hand = ByHand(module)
+    probe = Probe(data.splits(), config.callbacks.health.images)
+    by_hand.step(batches[0])
+    probe(module, size)
+    steps = [measure(lambda number=number: by_hand.step(batches[number % 10])) for number in range(STEPS)]
+    looks = [measure(lambda: probe(module, size)) for _ in range(LOOKS)]
+    step, look = statistics.median(steps), statistics.median(looks)
+    between = config.callbacks.health.every_kimg * 1000 / size * step
+    print(f"step {1e3 * step:.1f} ms, look {1e3 * look:.0f} ms")
+    print(f"every {config.callbacks.health.every_kimg:g} kimg: {between:.1f} s of training, {look / between:.2%} more")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Back to weights from before, while the clock goes on."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from ganforge.errors import GanforgeError
+from ganforge.models.base import AdversarialModule
+from ganforge.runs import load_checkpoint
+
+__all__ = ["return_to"]
+
+
+def return_to(trainer: pl.Trainer, module: AdversarialModule, path: Path, slow_down: float) -> int:
+    """Take back networks, averages, optimizers' and terms' states from a checkpoint, and lower all learning rates.
+
+    The clock, the order of the images and the random state go on: images spent are spent, and the run meets other
+    batches and latents than those that led it astray. Learning rates are those of this moment times ``slow_down``, for
+    the rest of the run, schedules included. Called on all ranks.
+
+    Returns:
+        The checkpoint's clock.
+
+    Raises:
+        GanforgeError: if the checkpoint is missing or damaged.
+    """
+    content = load_checkpoint(path)
+    if content is None:
+        raise GanforgeError(
+            f"The checkpoint '{path}' to roll back to is missing or damaged: start over with force=true, or go on with "
+            "callbacks.health.action=warn."
+        )
+    state = content["ganforge"]
+    module.load_state_dict(content["state_dict"])
+    module.load_term_states(state["terms"])
+    module.rate_scale *= slow_down
+    for optimizer, kept in zip(trainer.optimizers, content["optimizer_states"], strict=True):
+        optimizer.load_state_dict(kept)
+        for group in optimizer.param_groups:
+            group["lr"] *= module.rate_scale / state["rate_scale"]
+    module.ledger.clear()
+    return int(state["images_seen"])

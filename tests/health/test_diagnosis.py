@@ -1,0 +1,141 @@
+"""The rules, on measures made up so that the answer is known."""
+
+import math
+
+import pytest
+
+from ganforge.diagnosis import AILMENTS, Diagnosis, Thresholds
+from ganforge.errors import GanforgeError
+
+WELL = {
+    "diversity": 1.0,
+    "nearest": 1.0,
+    "coverage": 0.9,
+    "real_logits": 1.0,
+    "heldout_logits": 1.0,
+    "fake_logits": -1.0,
+    "sign": 0.5,
+    "overfitting": 0.0,
+    "overfitting_sigmas": 0.0,
+    "ranking": 0.9,
+    "signal": 0.5,
+    "generator_step": 0.01,
+}
+ILL = {
+    "collapse": [{"diversity": 0.29}, {"nearest": 0.09}, {"coverage": 0.26}],
+    "vanishing_gradient": [{"signal": 0.009, "ranking": 0.995}, {"generator_step": 9e-9}],
+    "divergence": [{"fake_logits": -1001.0}, {"heldout_logits": 1001.0}, {"diversity": math.nan}, {"signal": math.inf}],
+    "overfitting": [{"overfitting": 0.51, "overfitting_sigmas": 5.1}],
+}
+CASES = [(name, symptom) for name, symptoms in ILL.items() for symptom in symptoms]
+NEARLY = [
+    {"diversity": 0.31},
+    {"nearest": 0.11},
+    {"coverage": 0.28},
+    {"signal": 0.001, "ranking": 0.98},  # the generator has won: its loss is flat, and so it should be
+    {"signal": 0.011, "ranking": 1.0},
+    {"generator_step": 2e-8},
+    {"fake_logits": -999.0},
+    {"overfitting": 0.6, "overfitting_sigmas": 4.0},  # too few images to tell
+    {"overfitting": 0.4, "overfitting_sigmas": 9.0},
+]
+
+
+def looks(diagnosis, *measures, grace=0, start=0):
+    told = []
+    for number, found in enumerate(measures, start + 1):
+        raised, cleared = diagnosis.look({**WELL, **found}, number * 1000, grace)
+        told += [(number, alarm.name) for alarm in raised] + [(number, f"-{name}") for name in cleared]
+    return told
+
+
+@pytest.mark.parametrize(("name", "symptom"), CASES)
+def test_each_ailment_is_told_once_until_it_clears(name, symptom):
+    at = 2 if any(not math.isfinite(value) for value in symptom.values()) else 4
+    told = looks(Diagnosis(), {}, *[symptom] * 6, *[{}] * 4, *[symptom] * 3)
+    assert told == [(at, name), (10, f"-{name}"), (at + 10, name)]
+
+
+@pytest.mark.parametrize("symptom", NEARLY)
+def test_what_is_within_its_threshold_is_not_told(symptom):
+    assert looks(Diagnosis(), {}, *[symptom] * 10) == []
+
+
+@pytest.mark.parametrize(("name", "symptom"), CASES)
+def test_a_symptom_now_and_then_is_not_told(name, symptom):
+    if all(math.isfinite(value) for value in symptom.values()):
+        assert looks(Diagnosis(), *[{}, symptom, symptom] * 5) == []
+
+
+@pytest.mark.parametrize(("name", "symptom"), CASES)
+def test_only_divergence_is_told_within_the_grace_period(name, symptom):
+    diagnosis = Diagnosis()
+    told = looks(diagnosis, {}, *[symptom] * 5, grace=10_000)
+    assert told == ([(2 if told[0][0] == 2 else 4, name)] if name == "divergence" else [])
+    assert diagnosis.suspects  # though not told: such weights are none to return to
+
+
+def test_an_alarm_has_its_numbers_and_a_way_out():
+    for name, symptom in CASES:
+        diagnosis = Diagnosis(patience=1)
+        looks(diagnosis, {}, symptom)
+        (alarm,) = diagnosis.alarms
+        told = alarm.told()
+        assert told.startswith(f"Health: {name.replace('_', ' ')} at 2.0 kimg: ")
+        assert "\n" not in told
+        assert "Try: " in told
+        assert any(f"{value:.2g}"[:3] in told for value in symptom.values()) or "not finite" in told, told
+
+
+@pytest.mark.parametrize("name", ["diversity", "nearest"])
+def test_samples_that_still_move_apart_are_no_collapse(name):
+    rising = [{name: 0.01 * (1 + number)} for number in range(8)]
+    assert looks(Diagnosis(), *rising) == []
+    assert looks(Diagnosis(), *rising, {name: 0.07}, {name: 0.08}, {name: 0.06}) == [(11, "collapse")]
+
+
+def test_coverage_is_compared_with_its_best_before_anything_was_wrong():
+    sick = {"diversity": 0.1, "coverage": 1.0}
+    assert looks(Diagnosis(), {"coverage": 0.05}, sick, *[{"coverage": 0.02}] * 5) == []
+    assert looks(Diagnosis(), {"coverage": 0.9}, *[{"coverage": 0.02}] * 3) == [(4, "collapse")]
+
+
+def test_a_resumed_diagnosis_goes_on_where_it_was():
+    course = [{}, {"diversity": 0.1}, {"diversity": 0.1}, {"diversity": 0.1, "coverage": 0.1}, {}, {}, {}, {}]
+    whole = Diagnosis()
+    told = looks(whole, *course)
+    for cut in range(len(course)):
+        first, second = Diagnosis(), Diagnosis()
+        before = looks(first, *course[:cut])
+        second.load_state_dict(first.state_dict())
+        assert second.suspects == first.suspects
+        assert before + looks(second, *course[cut:], start=cut) == told
+        assert second.state_dict() == whole.state_dict()
+
+
+def test_a_loss_that_is_not_finite_is_told_at_once_and_once():
+    diagnosis = Diagnosis()
+    (alarm,) = diagnosis.not_finite(500, "the loss became nan")
+    assert alarm.name == "divergence"
+    assert diagnosis.not_finite(600, "the loss became nan") == []
+    assert diagnosis.suspects
+    diagnosis.forget()
+    assert not diagnosis.active
+    assert diagnosis.alarms == [alarm]
+    looks(diagnosis, {})
+    assert not diagnosis.suspects
+
+
+def test_measures_that_a_procedure_does_not_have_are_not_judged():
+    diagnosis = Diagnosis(patience=1)
+    assert diagnosis.look({"diversity": 1.0, "nearest": 1.0}, 1000) == ([], [])
+    raised, _ = diagnosis.look({"diversity": 0.1, "nearest": 1.0}, 2000)
+    assert [alarm.name for alarm in raised] == ["collapse"]
+
+
+def test_impossible_values_are_refused():
+    with pytest.raises(GanforgeError, match=r"thresholds\.diversity"):
+        Thresholds(diversity=-1)
+    with pytest.raises(GanforgeError, match="patience"):
+        Diagnosis(patience=0)
+    assert set(ILL) == set(AILMENTS)
