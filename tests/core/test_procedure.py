@@ -148,6 +148,55 @@ def test_constraint_holds_after_each_step():
     assert max(parameter.abs().max() for parameter in module.discriminator.parameters()) <= 0.05
 
 
+def test_constraint_holds_after_lazy_steps_too():
+    module = gan(
+        constraint=WeightClipping(0.05),
+        loss=Wasserstein(),
+        optimizers=optimizers(1.0),
+        terms={"r1": R1(weight=100, every=2)},
+    )
+    run, largest = module._run, []
+
+    def watched(phase, batch, optimizer):
+        if phase.player == "generator":
+            largest.append(max(parameter.abs().max().item() for parameter in module.discriminator.parameters()))
+        run(phase, batch, optimizer)
+
+    module._run = watched
+    fit(module)
+    assert len(largest) == 12
+    assert max(largest) == pytest.approx(0.05)
+
+
+def test_what_adapts_to_logits_sees_every_part_of_the_batch():
+    observed = []
+    for accumulate in (1, 4):
+        module = gan(accumulate=accumulate, loss=Wasserstein())
+        module.latent = lambda n, generator, device: torch.ones(n, 4, device=device)
+        module.augment.observe = lambda logits, images: observed.append(logits)
+        fit(module)
+    torch.testing.assert_close(torch.stack(observed[:12]), torch.stack(observed[12:]))
+
+
+def test_intervals_end_where_they_do_without_readings_in_between():
+    for every in (1, 3):
+        module = gan()
+        noted = []
+        note = module.ledger.note
+        module.ledger.note = lambda name, value, noted=noted, note=note: (noted.append(name), note(name, value))
+        close = module.ledger.close_batch
+
+        def closed(images_seen, module=module, close=close, every=every):
+            close(images_seen)
+            if module.batches_seen % every == 0:
+                module.ledger.read(images_seen)  # as a checkpoint does
+
+        module.ledger.close_batch = closed
+        fit(module)
+        assert noted.count("discriminator/real_logits") == 3
+        assert noted.count("generator/gradient_norm") == 3
+
+
 def test_ema_follows_by_images_not_steps():
     averages = []
     for size, n_critic in ((8, 1), (16, 1)):

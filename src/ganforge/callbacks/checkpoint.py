@@ -6,7 +6,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from ganforge.callbacks.clocked import Clocked, Scoring, Watching, training_module
-from ganforge.distributed import rank
+from ganforge.distributed import any_rank, rank
 from ganforge.models.base import AdversarialModule
 
 __all__ = ["Checkpoint"]
@@ -39,8 +39,13 @@ class Checkpoint(Clocked):
     ) -> None:
         """Save when it is time, and whenever an evaluation at this very clock was the best so far."""
         module = training_module(pl_module)
-        best = next((callback.best for callback in trainer.callbacks if isinstance(callback, Scoring)), {})  # type: ignore[attr-defined]
-        is_best = best.get("images_seen") == module.images_seen
+        scoring = next((callback for callback in trainer.callbacks if isinstance(callback, Scoring)), None)  # type: ignore[attr-defined]
+        # Points are scored on the first rank alone, and to save is for all.
+        is_best = (
+            scoring is not None
+            and scoring.is_due(module)
+            and any_rank(scoring.best.get("images_seen") == module.images_seen, module.device)
+        )
         if is_best or self.is_due(module):
             self.save(trainer, module)
         if is_best:

@@ -7,8 +7,7 @@ import time
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from ganforge.callbacks.clocked import log_values, training_module
-from ganforge.callbacks.evaluate import Evaluate
+from ganforge.callbacks.clocked import Scoring, log_values, training_module
 from ganforge.console import say
 from ganforge.distributed import rank
 from ganforge.models.base import AdversarialModule
@@ -53,8 +52,8 @@ class Progress(pl.Callback):
         short = {"generator/adversarial": "G", "discriminator/adversarial": "D"}
         shown = {short[name]: f"{value:.3f}" for name, value in module.ledger.latest.items() if name in short}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Evaluate) and callback.last:
-                shown["FID"] = f"{callback.last['fid']:.2f}"
+            if isinstance(callback, Scoring) and callback.criterion in callback.last:
+                shown[callback.criterion.replace("fid", "FID")] = f"{callback.last[callback.criterion]:.4g}"
         return shown
 
     def on_train_batch_end(

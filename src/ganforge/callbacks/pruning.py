@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 
 from ganforge.callbacks.clocked import Scoring, training_module
-from ganforge.distributed import rank, world_size
+from ganforge.distributed import any_rank, rank
 from ganforge.errors import TakenOver
 
 __all__ = ["Pruning"]
@@ -47,7 +46,7 @@ class Pruning(pl.Callback):
                 seen, total = module.images_seen, module.total_images
                 step = total if seen >= total else int(seen // callback.every * callback.every)
                 prune = self._report(callback, step, total) if rank() == 0 else False
-                if _from_first(prune, pl_module.device) and seen < total:
+                if any_rank(prune, pl_module.device) and seen < total:
                     self.pruned = f"Pruned at {seen:,} of {total:,} images: other trials were better there."
                     trainer.should_stop = True
 
@@ -60,12 +59,3 @@ class Pruning(pl.Callback):
         if self._reporter.owner != self.owner:
             raise TakenOver(f"Trial {self.number} has been taken over by another worker, and is left to it.")
         return bool(self._reporter(scoring.last, step))
-
-
-def _from_first(decision: bool, device: torch.device) -> bool:
-    """Return rank 0's decision on all ranks."""
-    if world_size() == 1:
-        return decision
-    flag = torch.tensor([int(decision)], device=device)
-    torch.distributed.broadcast(flag, 0)
-    return bool(flag)

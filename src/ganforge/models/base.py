@@ -52,7 +52,9 @@ class AdversarialModule(pl.LightningModule, ABC):
         schedules: values that move with the clock, by their place, dotted or nested: ``optimizer.generator.lr``,
             ``optimizer.discriminator.betas.0``, or an attribute path from this module such as ``terms.r1.weight``.
         accumulate: each phase splits its batch in this many parts and sums their gradients: the same step in less
-        memory. log_every: batches between two entries of the loss log.
+            memory, but for batch norms and minibatch statistics, which see a part each, and terms that keep averages,
+            which move once a part.
+        log_every: batches between two entries of the loss log.
         channels_last: lay image tensors and convolution weights out channels-last: the same values to rounding, faster.
     """
 
@@ -206,6 +208,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         """Take back what :meth:`on_save_checkpoint` added; random states wait for the first batch."""
         state = checkpoint["ganforge"]
         self.images_seen, self.batches_seen = state["images_seen"], state["batches_seen"]
+        self.ledger.batches = self.batches_seen
         self.rate_scale = state.get("rate_scale", 1.0)
         self.load_term_states(state["terms"])
         if rank() < len(state["rng"]):

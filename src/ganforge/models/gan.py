@@ -70,6 +70,7 @@ class GAN(AdversarialModule):
         self.loss, self.latent, self.conditioning = loss, latent, conditioning
         self.terms = dict(terms or {})
         self.constraint, self.ema, self.n_critic = constraint, ema, n_critic
+        self._logits: list[tuple[Tensor, Tensor]] = []  # of the parts of the batch that the discriminator is judging
 
     def players(self) -> dict[str, Sequence[nn.Module]]:
         """See :class:`AdversarialModule`."""
@@ -146,7 +147,7 @@ class GAN(AdversarialModule):
         assert step.real_critique is not None
         assert step.fake_critique is not None
         real, fake = step.real_critique.logits, step.fake_critique.logits
-        self._logits = real.detach(), fake.detach()
+        self._logits.append((real.detach(), fake.detach()))
         if self.ledger.due:
             self.ledger.note("discriminator/real_logits", real.mean())
             self.ledger.note("discriminator/fake_logits", fake.mean())
@@ -175,11 +176,13 @@ class GAN(AdversarialModule):
 
     def after_step(self, phase: Phase, images: int) -> None:
         """Constrain the discriminator and adapt its augmentation, or average the generator."""
+        if phase.player == "discriminator" and self.constraint is not None:
+            self.constraint(self.discriminator)
         if phase is self._main["discriminator"]:
-            if self.constraint is not None:
-                self.constraint(self.discriminator)
-            self.augment.observe(self._logits[0], images)
-            self.loss.observe(*self._logits)
+            real, fake = map(torch.cat, zip(*self._logits, strict=True))
+            self._logits.clear()
+            self.augment.observe(real, images)
+            self.loss.observe(real, fake)
             if self.ledger.due:
                 for name, value in self.loss.scalars().items():
                     self.ledger.note(f"loss/{name}", value)

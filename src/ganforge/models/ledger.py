@@ -23,7 +23,8 @@ class Ledger:
 
     def __init__(self, log_every: int) -> None:
         self._log_every = log_every
-        self._batches = 0
+        #: Batches trained on, over the whole run: intervals end at multiples of ``log_every``, resumed or not.
+        self.batches = 0
         self._pending: list[tuple[tuple[str, ...], Tensor, float]] = []
         self._notes: dict[str, float | Tensor] = {}
         #: Means of the last interval that was read, by ``player/term``.
@@ -36,11 +37,11 @@ class Ledger:
     @property
     def due(self) -> bool:
         """Whether the batch being processed closes an interval: the time to compute values only for the log."""
-        return self._batches + 1 >= self._log_every
+        return (self.batches + 1) % self._log_every == 0
 
     def is_last(self, every: int) -> bool:
         """Whether what runs on each ``every``-th batch runs now for the last time in this interval."""
-        return self._batches + every >= self._log_every
+        return self.batches % self._log_every + every >= self._log_every
 
     def note(self, name: str, value: float | Tensor) -> None:
         """Log ``value`` as it is at the interval's end; the last one given counts."""
@@ -53,8 +54,8 @@ class Ledger:
 
     def close_batch(self, images_seen: int) -> None:
         """End a batch; at an interval's end take the means."""
-        self._batches += 1
-        if self._batches >= self._log_every:
+        self.batches += 1
+        if self.batches % self._log_every == 0:
             self.take(images_seen)
 
     def read(self, images_seen: int) -> None:
@@ -80,7 +81,6 @@ class Ledger:
         self.complaint = None
         self._pending.clear()
         self._notes.clear()
-        self._batches = 0
 
     def take(self, images_seen: int) -> None:
         """Take everything pending into ``latest``, or into ``complaint`` if a loss was not finite; on all ranks."""
@@ -103,7 +103,6 @@ class Ledger:
         self.fresh = images_seen
         self._pending.clear()
         self._notes.clear()
-        self._batches = 0
 
 
 def _not_finite(name: str, value: float, images_seen: int) -> GanforgeError:
