@@ -1,6 +1,7 @@
 """The ``ganforge`` command. Imports nothing heavy before a command has a valid configuration."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +41,9 @@ more
 """
 
 
+_DOWNLOADS = "ganforge download: fetch a dataset and the weights its protocols measure with. Example: data=cifar10"
+
+
 @dataclass(frozen=True)
 class Command:
     """A word after ``ganforge``.
@@ -67,7 +71,10 @@ COMMANDS = {
     "compare": Command("ganforge.compare:compare", config=None),
     "sample": Command("ganforge.sample:sample", config="sample"),
     "tune": Command("ganforge.tune:tune", config="tune"),
-    "download": Command("ganforge.download:download", overrides=("download=true", "hydra.run.dir=.")),
+    "download": Command(
+        "ganforge.download:download",
+        overrides=("download=true", "hydra.run.dir=.", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
+    ),
     "doctor": Command("ganforge.doctor:doctor", config=None),
 }
 
@@ -107,6 +114,9 @@ def _run(name: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         print("ganforge: interrupted; what was written before, such as the last checkpoint, is whole.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # what reads the output has read enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except Exception as error:
         if trace:
             raise

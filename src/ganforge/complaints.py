@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ganforge.config import compose, groups
 from ganforge.errors import GanforgeError
 from ganforge.launch import environment_rank
 
-__all__ = ["check_values", "complain", "explain", "find_cause", "groups"]
+__all__ = ["check_values", "complain", "explain", "find_cause"]
 
 
 def complain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> int:
@@ -84,18 +85,6 @@ def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
     return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, asked)}"
 
 
-def groups(config: str) -> set[str]:
-    """Return the groups in a primary configuration's defaults list, and in those that it is built on."""
-    from omegaconf import OmegaConf
-
-    from ganforge.config import config_folder
-
-    loaded: Any = OmegaConf.load(config_folder() / f"{config}.yaml")
-    chosen = {str(key) for entry in loaded.defaults if not isinstance(entry, str) for key in entry}
-    bases = [entry for entry in loaded.defaults if isinstance(entry, str) and entry != "_self_"]
-    return {key for key in chosen if not key.startswith("override ")}.union(*map(groups, bases))
-
-
 def _syntax(match: re.Match[str], asked: _Asked) -> str:
     return f"'{match['override']}' is not of the form key=value: see 'ganforge {asked.config} --help'."
 
@@ -136,8 +125,6 @@ def _nearest(key: str, names: list[str], asked: _Asked) -> str:
 
 def _default_config(asked: _Asked) -> Any:
     """Compose with only the group choices among what was typed; without any where that fails too."""
-    from ganforge.config import compose
-
     known = groups(asked.config)
     chosen = [override for override in asked.overrides if override.partition("=")[0] in known and "," not in override]
     for attempt in (chosen, []):

@@ -5,14 +5,24 @@ Imports no torch, so that ``--help`` and configuration errors answer at once.
 
 import hashlib
 import json
+import sys
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-__all__ = ["MACHINE_KEYS", "compose", "config_folder", "is_of_the_machine", "register_resolvers", "signature"]
+__all__ = [
+    "MACHINE_KEYS",
+    "compose",
+    "config_folder",
+    "groups",
+    "is_of_the_machine",
+    "register_resolvers",
+    "signature",
+]
 
 #: What a run's result does not depend on: it may change when a run is resumed or repeated elsewhere.
 MACHINE_KEYS = (
@@ -38,6 +48,30 @@ def config_folder() -> Path:
     """Return the Hydra root: inside the installed package, or beside ``src`` in a checkout."""
     packaged = Path(__file__).parent / "conf"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def groups(config: str) -> set[str]:
+    """Return the groups in a primary configuration's defaults list, and in those that it is built on."""
+    loaded: Any = OmegaConf.load(config_folder() / f"{config}.yaml")
+    chosen = {str(key) for entry in loaded.defaults if not isinstance(entry, str) for key in entry}
+    bases = [entry for entry in loaded.defaults if isinstance(entry, str) and entry != "_self_"]
+    return {key for key in chosen if not key.startswith("override ")}.union(*map(groups, bases))
+
+
+def _groups_and_options(config: str) -> str:
+    """Return a line for each group of a primary configuration, for its help; the user's own options are among them."""
+    own = [
+        word.partition("=")[2] or following
+        for word, following in pairwise([*sys.argv, ""])
+        if word.partition("=")[0] in ("--config-dir", "-cd")
+    ]
+    lines: dict[str, set[str]] = {}
+    for folder in (config_folder(), *map(Path, own)):
+        for path in folder.glob("*/**/[!_]*.yaml"):
+            group = path.parent.relative_to(folder)
+            if group.parts[0] in groups(config):
+                lines.setdefault(group.as_posix(), set()).add(path.stem)
+    return "\n".join(f"{group}: {', '.join(sorted(options))}" for group, options in sorted(lines.items()))
 
 
 def signature(*, _root_: DictConfig) -> str:
@@ -74,8 +108,9 @@ def _is_path(value: Any) -> bool:
 
 
 def register_resolvers() -> None:
-    """Make ``${ganforge.signature:}`` known; may be called more than once."""
+    """Make ``${ganforge.signature:}`` and ``${ganforge.groups:NAME}`` known; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
+    OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 

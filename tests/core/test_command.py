@@ -80,6 +80,38 @@ def test_help_and_config_errors_import_no_torch(arguments, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "offered", "refused"),
+    [("train", "model", "mode"), ("evaluate", "protocol", "model"), ("tune", "tune/pruner", "mode")],
+)
+def test_help_offers_the_groups_that_the_command_has(command, offered, refused, capfd):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+    told = capfd.readouterr().out
+    assert told.startswith(f"ganforge {command}: ")
+    assert re.search(rf"^{offered}: \w+, ", told, re.MULTILINE)
+    assert not re.search(rf"^{refused}: ", told, re.MULTILINE)
+    assert not re.search(r"[ :]_", told.partition("== Configuration")[0])
+
+
+def test_help_of_ones_own_folder_of_configurations(capfd, monkeypatch, tmp_path):
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "loss" / "mine.yaml").write_text("a: 1\n")
+    words = ["train", "--config-dir", str(tmp_path), "--help"]
+    monkeypatch.setattr(sys, "argv", ["ganforge", *words])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(words)
+    assert re.search(r"^loss: .*\bmine\b", capfd.readouterr().out, re.MULTILINE)
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    program = "import sys\nfrom ganforge.cli import main\nsys.exit(main(['train', '--help']))"
+    pipeline = f'{sys.executable} -c "{program}" | head -1'
+    done = subprocess.run(["bash", "-c", pipeline], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("ganforge train: ")
+    assert done.stderr == ""
+
+
 def test_unknown_command_and_version(capsys):
     assert cli.main(["trian"]) == 2
     assert "no command 'trian'" in capsys.readouterr().err

@@ -7,8 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.complaints import groups
-from ganforge.config import compose, is_of_the_machine
+from ganforge.config import compose, groups, is_of_the_machine
 from ganforge.files import write_text
 from ganforge.tuning.study import SharedStudy, optuna
 

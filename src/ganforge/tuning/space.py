@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.complaints import check_values, explain, groups
-from ganforge.config import compose
+from ganforge.complaints import check_values, explain
+from ganforge.config import compose, groups
 from ganforge.errors import GanforgeError
 
 __all__ = ["Dimension", "Space", "quoted"]
