@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(READY) ## create .venv with everything in it
+install: $(READY) ## create .venv with every extra but ray
 
 $(READY): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not on the PATH: install Python 3.11, or name another one: make PYTHON=python3.12"; exit 1; }
@@ -25,13 +25,13 @@ $(READY): requirements.txt pyproject.toml
 	fi
 	@touch $(READY)
 
-demo: $(READY) ## train a DCGAN on real digits, about three minutes on two CPU cores
+demo: $(READY) ## train a DCGAN on real digits, three to four minutes on two CPU cores
 	$(BIN)/ganforge train
 
 test: $(READY) ## run the default tests, under three minutes
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
-test-slow: $(READY) ## run the tests that take minutes: kill and resume, two processes
+test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, every variant
 	$(BIN)/python -m pytest -q -m slow
 
 test-gpu: $(READY) ## run the tests that need a CUDA device

@@ -31,7 +31,7 @@ class Variant:
     values: tuple[str, ...]
 
     def differences(self, base: "Variant") -> str:
-        """Return the options that differ from ``base``'s and the file's own values, as the command line has them."""
+        """Return the options that differ from ``base``'s, and the file's own values."""
         words = [f"{axis}={choice}" for axis, choice in self.choices.items() if choice != base.choices.get(axis)]
         return " ".join(f"`{word}`" for word in [*words, *self.values]) or "nothing"
 
@@ -84,7 +84,7 @@ def measured() -> tuple[dict[str, float], str]:
     """Return the gallery's last FIDs by variant, and how they were measured."""
     path = DOCS / "gallery.json"
     if not path.exists():
-        return {}, "No FID has been measured yet: `python scripts/gallery.py` does."
+        return {}, "No FID here yet: `python scripts/gallery.py` measures them and writes docs/gallery.md."
     gallery = json.loads(path.read_text())
     rows = {name: row for name, row in gallery["variants"].items() if row["fid"] is not None}
     protocols = sorted({row["protocol"] for row in rows.values() if row["protocol"]})
@@ -102,8 +102,8 @@ def page(fids: dict[str, float], told: str) -> str:
     lines = [
         "# Variants",
         "",
-        f"Made by `python scripts/variants_page.py` from `conf/model/`. Differences are from `model={BASE}`, as the "
-        "command line has them; values without an axis are the file's own.",
+        f"Made by `python scripts/variants_page.py` from `conf/model/`. Differences are from `model={BASE}`: "
+        "options of axes first, then values that the file sets.",
         "",
         told,
         "",
