@@ -158,7 +158,9 @@ def table(runs: list[Run], mixture: str) -> list[str]:
 
 def write(runs: list[Run], arguments: argparse.Namespace) -> None:
     """Write the page."""
-    command = " ".join(["python", "scripts/mode_coverage.py", *(word for word in sys.argv[1:] if word != "--only-table")])
+    command = " ".join(
+        ["python", "scripts/mode_coverage.py", *(word for word in sys.argv[1:] if word != "--only-table")]
+    )
     lines = [
         "# Mode coverage on 2-D mixtures",
         "",
