@@ -5,6 +5,7 @@ Imports no torch, so that ``--help`` and configuration errors answer at once.
 
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-__all__ = ["MACHINE_KEYS", "compose", "config_folder", "is_of_the_machine", "register_resolvers", "signature"]
+__all__ = ["MACHINE_KEYS", "compose", "config_folder", "is_of_the_machine", "quoted", "register_resolvers", "signature"]
 
 #: What a run's result does not depend on: it may change when a run is resumed or repeated elsewhere.
 MACHINE_KEYS = (
@@ -78,6 +79,12 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
     # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+
+
+def quoted(value: str) -> str:
+    """Return a value as an override can hold it, whatever is in it: ``~``, spaces, commas, quotes, backslashes."""
+    doubled = re.sub(r"(\\+)(?='|\Z)", r"\1\1", value)  # Hydra halves the backslashes before a quote, and no others
+    return "'" + doubled.replace("'", r"\'") + "'"
 
 
 def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:

@@ -64,7 +64,7 @@ def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
     """Read what ``real=`` names; a folder or file is both splits at once."""
     from hydra.utils import instantiate
 
-    from ganforge.config import compose, config_folder
+    from ganforge.config import compose, config_folder, quoted
     from ganforge.data.arrays import Splits
     from ganforge.data.given import read_images
 
@@ -75,8 +75,8 @@ def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
     names = sorted(file.stem for file in (config_folder() / "data").glob("*.yaml"))
     if config.real not in names:
         raise GanforgeError(f"real='{config.real}' is neither a file nor a dataset; datasets are {', '.join(names)}.")
-    overrides = [f"data={config.real}", f"data.image_size={image_size}", f"paths.data={config.paths.data}"]
-    overrides += [f"paths.cache={config.paths.cache}", f"download={str(config.download).lower()}"]
+    overrides = [f"data={config.real}", f"data.image_size={image_size}", f"paths.data={quoted(config.paths.data)}"]
+    overrides += [f"paths.cache={quoted(config.paths.cache)}", f"download={str(config.download).lower()}"]
     return instantiate(compose(overrides).data).splits()
 
 

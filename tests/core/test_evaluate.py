@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ganforge import cli
+from ganforge.config import quoted
 from ganforge.data.embedded import Mnist5k
 
 SMALL = ["trainer.accelerator=cpu", "bootstrap=5"]
@@ -95,6 +96,27 @@ def test_folders_and_npz_against_each_other_and_against_a_dataset(judge, tmp_pat
     code, out, err = judge(f"images={tmp_path / 'other.npz'}", "real=mnist5k", "protocol=digits", "bootstrap=0")
     assert code == 0, err
     assert len({sixteen, rgba}) == 2
+
+
+@pytest.mark.parametrize("cache", [None, "it's a, b"])
+def test_a_dataset_is_read_whatever_the_cache_is_called(cache, judge, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("GANFORGE_CACHE")
+    if cache is not None:
+        monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / cache))
+    np.savez(tmp_path / "fakes.npz", images=digits(64)[..., None])
+    code, _, err = judge(f"images={tmp_path / 'fakes.npz'}", "real=mnist5k", "protocol=smoke", "bootstrap=0")
+    assert code == 0, err
+    assert (tmp_path / (cache or ".cache/ganforge") / "real").is_dir()
+
+
+@pytest.mark.parametrize(
+    "value", ["~/.cache/x", "a b,c", "it's", "a\\b", "end\\", "b\\'q", "b\\\\'q\\\\", "a=b", "[y", "{x}", "", "$HOME#"]
+)
+def test_a_quoted_value_is_the_value(value):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    assert OverridesParser.create().parse_override(f"key={quoted(value)}").value() == value
 
 
 @pytest.mark.parametrize(
