@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -76,7 +76,8 @@ def read_config(folder: Path) -> DictConfig:
     """Return the composed configuration that a run's folder holds.
 
     Raises:
-        GanforgeError: if there is none, it cannot be read, or it names code that is not ganforge's or torch's.
+        GanforgeError: if there is none, it cannot be read, an interpolation in it may hide code, or it names code that
+            is not ganforge's or torch's.
     """
     path = folder / "config.yaml"
     if not path.is_file():
@@ -90,13 +91,20 @@ def read_config(folder: Path) -> DictConfig:
         raise GanforgeError(f"'{path}' cannot be read ({reason}): repeat the run with force=true.") from error
     if not isinstance(config, DictConfig) or "model" not in config:
         raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
-    for target in _targets(OmegaConf.to_container(config, resolve=False)):
+    plain = OmegaConf.to_container(config, resolve=False)
+    nodes = list(_nodes(plain))
+    if any("${" in node for node in nodes if isinstance(node, str)):
+        raise GanforgeError(
+            f"'{path}' holds a '${{', which the configuration of a run never does, as it is written resolved: if the "
+            "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
+        )
+    for target in (str(node["_target_"]) for node in nodes if isinstance(node, dict) and "_target_" in node):
         if not _is_known_class(target):
             raise GanforgeError(
                 f"'{path}' asks to build '{target}', which is no class of torch or of this version of ganforge: if the "
                 "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
             )
-    return config
+    return OmegaConf.create(cast("dict[str, Any]", plain))
 
 
 def _is_known_class(target: str) -> bool:
@@ -112,10 +120,10 @@ def _is_known_class(target: str) -> bool:
     return isinstance(found, type) and f"{found.__module__}.".startswith(_KNOWN)
 
 
-def _targets(node: Any) -> Iterator[str]:
-    """Yield every ``_target_`` below ``node``."""
-    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    if isinstance(node, dict) and "_target_" in node:
-        yield str(node["_target_"])
-    for value in values:
-        yield from _targets(value)
+def _nodes(node: Any) -> Iterator[Any]:
+    """Yield ``node`` and everything below it, keys included."""
+    yield node
+    if isinstance(node, dict):
+        yield from node
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _nodes(value)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ganforge.errors import GanforgeError
-from ganforge.restore import restore
+from ganforge.restore import read_config, restore
 
 
 def test_samples_as_the_trained_model(train, run_folder):
@@ -27,6 +27,20 @@ def test_foreign_code_is_refused(target, train, run_folder):
     (folder / "config.yaml").write_text(f"{text}\nextra:\n  _target_: {target}\n")
     with pytest.raises(GanforgeError, match=f"asks to build '{target}'"):
         restore(folder)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        """model: '${oc.create:{_target_: shutil.copy, src: a, dst: b}}'""",
+        """model: {_target_: torch.nn.Identity, _args_: ["${oc.create:'{_target_: torch.load, f: a}'}"]}""",
+        """model: {_target_: torch.nn.Identity}\n'${oc.env:HOME}': 1""",
+    ],
+)
+def test_code_that_an_interpolation_hides_is_refused(hidden, tmp_path):
+    (tmp_path / "config.yaml").write_text(hidden)
+    with pytest.raises(GanforgeError, match=r"holds a '\$\{', which the configuration of a run never does"):
+        read_config(tmp_path)
 
 
 def test_what_is_no_run_is_told(tmp_path, train, run_folder):
