@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +177,11 @@ class Evaluation:
         features, logits = (field[:count] for field in judged.features[self._key[protocol.name]])
         if not (features.isfinite().all() and logits.isfinite().all()):
             raise GanforgeError("The images' features are not finite: the extractor's weights must be damaged.")
+        pairs = getattr(source, "path_pairs", None)
         known: dict[str, Any] = {
             "fake_labels": None if judged.labels is None else judged.labels[:count],
             "fake_images": None if judged.images is None else judged.images[:count],
-            "path_pairs": getattr(source, "path_pairs", None),
+            "path_pairs": None if pairs is None else partial(pairs, sampling=protocol.sampling),
         }
         real = self.real[protocol.name]
         for name in protocol.needs - known.keys():
