@@ -46,14 +46,18 @@ class Source(Protocol):
 
 
 class Stored:
-    """Images of a dataset, folder or file, in their order.
+    """Images of a dataset, folder or file, in an order drawn once: what is sorted by class has no typical beginning.
 
     Args:
         array: the images.
+
+    Attributes:
+        order: ``(n,)``, which image comes when.
     """
 
     def __init__(self, array: ImageArray) -> None:
         self.array = array
+        self.order = torch.randperm(len(array), generator=torch_generator(0, "stored"))
 
     def limit(self) -> int | None:
         """See :class:`Source`."""
@@ -66,7 +70,7 @@ class Stored:
     def batch(self, number: int, sampling: Sampling) -> Drawn:
         """See :class:`Source`."""
         start = number * sampling.batch_size
-        indices = torch.arange(start, min(start + sampling.batch_size, len(self.array)))
+        indices = self.order[start : start + sampling.batch_size]
         labels = self.array.labels
         return Drawn(self.array[indices], None if labels is None else labels[indices])
 
