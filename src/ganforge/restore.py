@@ -1,16 +1,17 @@
 """A finished or unfinished run, brought back from its folder: for evaluation, sampling and comparison."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.errors import GanforgeError
 from ganforge.runs import RunFolder, checkpoint_to_resume
 
-__all__ = ["Restored", "read_config", "restore"]
+__all__ = ["Restored", "read_config", "restore", "settle"]
 
 #: Whose classes a run's configuration may build. It comes from a file, perhaps somebody else's.
 _KNOWN = ("ganforge.", "torch.optim.", "torch.nn.")
@@ -72,6 +73,30 @@ def restore(run: str | Path, checkpoint: str = "last") -> Restored:
     return Restored(folder, config, module.eval().requires_grad_(False), file, images_seen)
 
 
+def settle(config: DictConfig, command: DictConfig) -> None:
+    """Let a command say where on this machine a run's data lie, and whether what is missing may be fetched.
+
+    ``paths.data=null`` leaves the datasets' folder as the run had it, or where that is not here takes the machine's.
+
+    Args:
+        config: the run's, changed in place: ``download``, ``root`` and ``cache`` of its data, ``download`` of its
+            protocols' extractors.
+        command: with ``download``, ``paths.data`` and ``paths.cache``.
+    """
+    for node in [node for node in _nodes(config.get("data", {}).get("source")) if isinstance(node, DictConfig)]:
+        if "download" in node:
+            node.download = command.download
+        if "cache" in node:
+            node.cache = command.paths.cache
+        if "root" in node and command.paths.data is not None:
+            node.root = command.paths.data
+        elif "root" in node and not Path(node.root).expanduser().exists():
+            node.root = os.environ.get("GANFORGE_DATA", node.root)
+    for protocol in (config.get("protocol") or {}).values():
+        if isinstance(protocol, DictConfig) and "download" in (protocol.get("extractor") or {}):
+            protocol.extractor.download = command.download
+
+
 def read_config(folder: Path) -> DictConfig:
     """Return the composed configuration that a run's folder holds.
 
@@ -123,7 +148,8 @@ def _is_known_class(target: str) -> bool:
 def _nodes(node: Any) -> Iterator[Any]:
     """Yield ``node`` and everything below it, keys included."""
     yield node
-    if isinstance(node, dict):
+    is_mapping = isinstance(node, dict | DictConfig)
+    if is_mapping:
         yield from node
-    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+    for value in node.values() if is_mapping else node if isinstance(node, list | ListConfig) else ():
         yield from _nodes(value)

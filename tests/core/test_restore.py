@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from ganforge.config import compose
 from ganforge.errors import GanforgeError
-from ganforge.restore import read_config, restore
+from ganforge.restore import read_config, restore, settle
 
 
 def test_samples_as_the_trained_model(train, run_folder):
@@ -41,6 +43,27 @@ def test_code_that_an_interpolation_hides_is_refused(hidden, tmp_path):
     (tmp_path / "config.yaml").write_text(hidden)
     with pytest.raises(GanforgeError, match=r"holds a '\$\{', which the configuration of a run never does"):
         read_config(tmp_path)
+
+
+def test_a_command_says_where_the_data_lie(tmp_path, monkeypatch):
+    monkeypatch.delenv("GANFORGE_DATA", raising=False)
+    run = compose(["data=stacked_mnist", "protocol=fid50k_train", f"paths.data={tmp_path}"])
+    here = OmegaConf.create({"download": True, "paths": {"data": None, "cache": "kept"}})
+    settle(run, here)
+    assert (run.data.source.digits.root, run.data.source.digits.download) == (str(tmp_path), True)
+    assert run.protocol.fid50k_train.extractor.download
+    run.data.source.digits.root = str(tmp_path / "of another machine")
+    settle(run, here)
+    assert run.data.source.digits.root == str(tmp_path / "of another machine")
+    monkeypatch.setenv("GANFORGE_DATA", str(tmp_path / "here"))
+    settle(run, here)
+    assert run.data.source.digits.root == str(tmp_path / "here")
+    settle(run, OmegaConf.create({"download": False, "paths": {"data": "given", "cache": "kept"}}))
+    assert (run.data.source.digits.root, run.data.source.digits.download) == ("given", False)
+    assert not run.protocol.fid50k_train.extractor.download
+    faces = compose(["data=celeba"])
+    settle(faces, here)
+    assert faces.data.source.cache == "kept"
 
 
 def test_what_is_no_run_is_told(tmp_path, train, run_folder):

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ganforge.data.arrays import ImageArray
-from ganforge.data.fit import fit
 from ganforge.images import grid
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.manifold import PrecisionRecall
@@ -52,13 +51,11 @@ def sample_panels(drawn: Drawn) -> list[Panel]:
     return panels
 
 
-def nearest_panel(images: Tensor, train: ImageArray) -> Panel:
-    """Show samples with the training images nearest to them, pixel by pixel."""
+def nearest_panel(images: Tensor, train: ImageArray) -> Panel | None:
+    """Show samples with the training images nearest to them, pixel by pixel; ``None`` if their shapes differ."""
     queries = images[:8].cpu()
     if train.images.shape[1:] != queries.shape[1:]:
-        queries = fit(ImageArray(queries), train.images.shape[-1], train.images.shape[1], "resize")[
-            torch.arange(len(queries))
-        ]
+        return None
     count = min(6, len(train))
     found = nearest(queries, train, lambda part: part.flatten(1).float(), count)
     near = train[found.flatten()].unflatten(0, (len(queries), count))
