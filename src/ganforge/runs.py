@@ -137,7 +137,7 @@ def is_alive(process: Mapping[str, Any]) -> bool | None:
     """Whether a process that :func:`this_process` has described still runs; ``None``: another machine's, unknown."""
     if process.get("host") != socket.gethostname():
         return None
-    return _alive(_pid(process), str(process.get("process_start", "")))
+    return _pid(process) > 0 and _alive(_pid(process), str(process.get("process_start", "")))
 
 
 def _pid(process: Mapping[str, Any]) -> int:
@@ -148,8 +148,6 @@ def _pid(process: Mapping[str, Any]) -> int:
 
 def _alive(pid: int, started: str) -> bool:
     """Whether ``pid`` runs and is the process that wrote it, not a later one with its number."""
-    if pid < 1:
-        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
