@@ -11,6 +11,7 @@ from ganforge import cli
 from ganforge.config import quoted
 from ganforge.data.embedded import Mnist5k
 from ganforge.errors import GanforgeError
+from ganforge.reports.panels import nearest_panel
 
 SMALL = ["trainer.accelerator=cpu", "bootstrap=5"]
 
@@ -213,6 +214,12 @@ def test_values_are_written_before_pictures_are_drawn(judge, tmp_path, monkeypat
     code, _, err = judge(f"images={tmp_path / 'x'}", f"real={tmp_path / 'x'}", "protocol=smoke", "bootstrap=0")
     assert (code, err) == (1, "ganforge: The pictures cannot be drawn: never mind.")
     assert (tmp_path / "x_evaluation_x" / "values.json").is_file()
+
+
+def test_images_of_another_shape_have_no_neighbours_by_pixels():
+    train = Mnist5k().load(28, 1).train
+    assert nearest_panel(train.images[:8].expand(-1, 3, -1, -1), train) is None
+    assert nearest_panel(train.images[:8], train) is not None
 
 
 def test_sizes_that_differ_can_be_brought_to_one(judge, tmp_path):

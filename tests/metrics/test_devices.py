@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ganforge import distributed
+from ganforge.latents import Normal
 from ganforge.metrics.moments import Moments
 
 
@@ -35,6 +36,26 @@ def test_moments_on_mps():
     with torch._C.DisableTorchFunctionSubclass():
         found = Moments.of(iter([on_mps(rows)]))
     assert torch.equal(found.products, expected.products)
+
+
+def test_truncation_on_mps():
+    latent = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    expected = Normal(3).truncate(latent, 0.5)
+    moved = []
+
+    class Moved:
+        """What is asked of a tensor: to come to the CPU, never for float64 where it is."""
+
+        device = torch.device("mps")
+
+        def cpu(self):
+            moved.append(True)
+            return latent
+
+    with pytest.raises((TypeError, AttributeError, RuntimeError)):  # the way back, which a stand-in has not
+        Normal(3).truncate(Moved(), 0.5)
+    assert moved
+    assert expected.dtype == torch.float32
 
 
 @pytest.mark.parametrize(("backend", "device"), [("nccl", "cuda:3"), ("gloo", "cpu")])
