@@ -5,6 +5,7 @@ Imports no torch, so that ``--help`` and configuration errors answer at once.
 
 import hashlib
 import json
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ __all__ = [
     "config_folder",
     "groups",
     "is_of_the_machine",
+    "quoted",
     "register_resolvers",
     "signature",
 ]
@@ -113,6 +115,12 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+
+
+def quoted(value: str) -> str:
+    """Return a value as an override can hold it, whatever is in it: ``~``, spaces, commas, quotes, backslashes."""
+    doubled = re.sub(r"(\\+)(?='|\Z)", r"\1\1", value)  # Hydra halves the backslashes before a quote, and no others
+    return "'" + doubled.replace("'", r"\'") + "'"
 
 
 def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:

@@ -2,8 +2,13 @@
 
 from typing import Literal
 
-__all__ = ["better", "higher_is_better"]
+__all__ = ["better", "higher_is_better", "is_ranked"]
 
+#: Ends of names of what a value comes with: its spread, its interval, the class it is of.
+_BESIDE = ("_std", "_error", "_low", "_high", "_class")
+_UNKNOWN = ("fid_gap",)
+#: Whole names, before their words are looked at.
+_GREATER_NAMES = ("fid_infinity_fit", "mifid_distance")
 _GREATER = (
     "accuracy",
     "authenticity",
@@ -44,10 +49,24 @@ def better(name: str) -> Literal["greater", "less"] | None:
     Args:
         name: such as ``fid``, ``is50k_10splits/inception_score`` or ``metrics/cas_generated_to_real``.
     """
-    words = f"_{name.rpartition('/')[2]}_"
+    name = name.rpartition("/")[2]
+    if name in _UNKNOWN or not is_ranked(name):
+        return None
+    if name in _GREATER_NAMES:
+        return "greater"
+    words = f"_{name}_"
     if any(f"_{known}_" in words for known in _LESS):
         return "less"
     return "greater" if any(f"_{known}_" in words for known in _GREATER) else None
+
+
+def is_ranked(name: str) -> bool:
+    """Whether a value says how good something is; a deviation, an error, an interval's end or a class's number do not.
+
+    Args:
+        name: as for :func:`better`.
+    """
+    return not name.endswith(_BESIDE)
 
 
 def higher_is_better(name: str) -> bool:

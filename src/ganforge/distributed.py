@@ -72,10 +72,21 @@ def agreed(values: dict[str, float], device: torch.device) -> dict[str, float]:
     return dict(zip(values, row.tolist(), strict=True))
 
 
+def _group_device() -> torch.device:
+    """Return where tensors must lie for the group to gather them: NCCL knows no CPU, and Gloo no GPU."""
+    if distributed.get_backend() == "nccl":
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
 def gather_rows(rows: Tensor) -> list[Tensor]:
-    """Return every rank's ``(n_r, d)`` tensor, in rank order, on every rank; ``n_r`` may differ, and may be 0."""
+    """Return every rank's ``(n_r, d)`` tensor, in rank order, on every rank; ``n_r`` may differ, and may be 0.
+
+    They may lie anywhere, and come back to where this rank's ``rows`` lie.
+    """
     if world_size() == 1:
         return [rows]
+    home, rows = rows.device, rows.to(_group_device())
     count = torch.tensor([len(rows)], device=rows.device)
     counts = [torch.zeros_like(count) for _ in range(world_size())]
     distributed.all_gather(counts, count)
@@ -84,4 +95,4 @@ def gather_rows(rows: Tensor) -> list[Tensor]:
     padded[: len(rows)] = rows
     gathered = [torch.empty_like(padded) for _ in counts]
     distributed.all_gather(gathered, padded)
-    return [part[: int(length)] for part, length in zip(gathered, counts, strict=True)]
+    return [part[: int(length)].to(home) for part, length in zip(gathered, counts, strict=True)]

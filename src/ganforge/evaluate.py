@@ -42,8 +42,9 @@ def evaluate(config: DictConfig) -> None:
     Raises:
         GanforgeError: for everything that the user can put right.
     """
+    _check(config)
     with log_to(None):
-        processes = 1 if inside_a_launched_process() else processes_wanted(_checked(config))
+        processes = 1 if inside_a_launched_process() else processes_wanted(config)
         if processes == 1:
             _evaluate_here(config)
             return
@@ -53,15 +54,24 @@ def evaluate(config: DictConfig) -> None:
             launch(path, processes, "ganforge.evaluate", "Real images' statistics are kept: repeat the command.")
 
 
-def _checked(config: DictConfig) -> DictConfig:
+def _check(config: DictConfig) -> None:
+    """Refuse what cannot be done before anything is read."""
     if config.repeats < 1:
         raise GanforgeError(f"repeats must be a whole number >= 1, got {config.repeats}.")
+    if config.bootstrap < 0 or config.bootstrap == 1:
+        raise GanforgeError(f"bootstrap must be 0 for no intervals, or at least 2 resamples, got {config.bootstrap}.")
     if (config.run is None) == (config.images is None):
         raise GanforgeError(
             "Say what to evaluate: run=outputs/<name>/<signature>, run=<a checkpoint's file>, or images=<a folder or "
             ".npz file>; one of them."
         )
-    return config
+    if config.images is not None and config.repeats > 1:
+        raise GanforgeError(
+            f"repeats={config.repeats} draws another set of a run's images each time, and images=... are the same "
+            "ones: leave repeats out; bootstrap gives intervals."
+        )
+    if config.output is not None and (output := Path(config.output).expanduser()).exists() and not output.is_dir():
+        raise GanforgeError(f"output='{output}' is a file, and an evaluation writes a folder: choose another name.")
 
 
 def _evaluate_here(config: DictConfig) -> None:
@@ -105,8 +115,13 @@ def _evaluate_here(config: DictConfig) -> None:
     for line in table(results):
         say(line)
     if environment_rank() == 0:
-        shown = [*pictures(judged, protocols[0].sampling), *panels.values()]
-        for path in write(judged.title, results, shown, judged.output):
+        for path in write(
+            judged.title,
+            results,
+            judged.real,
+            lambda: [*pictures(judged, protocols[0].sampling), *panels.values()],
+            judged.output,
+        ):
             say(f"  {path}")
 
 

@@ -47,9 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(temporary)
         yield temporary
-        if path.is_dir():
-            _remove(path)  # a folder cannot be replaced in one move
-        temporary.replace(path)
+        _take(temporary, path)
     except Exception as error:
         if is_disk_full(error):
             raise GanforgeError(
@@ -60,6 +58,22 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             _remove(temporary)
+
+
+def _take(temporary: Path, path: Path) -> None:
+    """Move ``temporary`` to ``path``; a folder there, which no move replaces, is aside until that is done."""
+    if not path.is_dir():
+        temporary.replace(path)
+        return
+    aside = path.with_name(f".{path.name}.replaced")
+    _remove(aside)
+    path.rename(aside)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        aside.rename(path)
+        raise
+    _remove(aside)
 
 
 def _remove(path: Path) -> None:

@@ -49,10 +49,11 @@ class Normal(Latent):
 
         The paper draws again what lies outside, which has the same distribution.
         """
+        exact = latent.cpu().double() if latent.device.type == "mps" else latent.double()  # MPS has no float64
         below = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64))
-        quantile = below + torch.special.ndtr(latent.double()) * (1 - 2 * below)
+        quantile = below + torch.special.ndtr(exact) * (1 - 2 * below)
         confined: Tensor = torch.special.ndtri(quantile).clamp(-threshold, threshold)
-        return confined.to(latent.dtype)
+        return confined.to(latent)
 
 
 class Uniform(Latent):

@@ -1,16 +1,17 @@
 """A finished or unfinished run, brought back from its folder: for evaluation, sampling and comparison."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.errors import GanforgeError
 from ganforge.runs import RunFolder, checkpoint_to_resume
 
-__all__ = ["Restored", "read_config", "restore"]
+__all__ = ["Restored", "read_config", "restore", "settle"]
 
 #: Whose classes a run's configuration may build. It comes from a file, perhaps somebody else's.
 _KNOWN = ("ganforge.", "torch.optim.", "torch.nn.")
@@ -72,11 +73,36 @@ def restore(run: str | Path, checkpoint: str = "last") -> Restored:
     return Restored(folder, config, module.eval().requires_grad_(False), file, images_seen)
 
 
+def settle(config: DictConfig, command: DictConfig) -> None:
+    """Let a command say where on this machine a run's data lie, and whether what is missing may be fetched.
+
+    ``paths.data=null`` leaves the datasets' folder as the run had it, or where that is not here takes the machine's.
+
+    Args:
+        config: the run's, changed in place: ``download``, ``root`` and ``cache`` of its data, ``download`` of its
+            protocols' extractors.
+        command: with ``download``, ``paths.data`` and ``paths.cache``.
+    """
+    for node in [node for node in _nodes(config.get("data", {}).get("source")) if isinstance(node, DictConfig)]:
+        if "download" in node:
+            node.download = command.download
+        if "cache" in node:
+            node.cache = command.paths.cache
+        if "root" in node and command.paths.data is not None:
+            node.root = command.paths.data
+        elif "root" in node and not Path(node.root).expanduser().exists():
+            node.root = os.environ.get("GANFORGE_DATA", node.root)
+    for protocol in (config.get("protocol") or {}).values():
+        if isinstance(protocol, DictConfig) and "download" in (protocol.get("extractor") or {}):
+            protocol.extractor.download = command.download
+
+
 def read_config(folder: Path) -> DictConfig:
     """Return the composed configuration that a run's folder holds.
 
     Raises:
-        GanforgeError: if there is none, it cannot be read, or it names code that is not ganforge's or torch's.
+        GanforgeError: if there is none, it cannot be read, an interpolation in it may hide code, or it names code that
+            is not ganforge's or torch's.
     """
     path = folder / "config.yaml"
     if not path.is_file():
@@ -90,13 +116,20 @@ def read_config(folder: Path) -> DictConfig:
         raise GanforgeError(f"'{path}' cannot be read ({reason}): repeat the run with force=true.") from error
     if not isinstance(config, DictConfig) or "model" not in config:
         raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
-    for target in _targets(OmegaConf.to_container(config, resolve=False)):
+    plain = OmegaConf.to_container(config, resolve=False)
+    nodes = list(_nodes(plain))
+    if any("${" in node for node in nodes if isinstance(node, str)):
+        raise GanforgeError(
+            f"'{path}' holds a '${{', which the configuration of a run never does, as it is written resolved: if the "
+            "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
+        )
+    for target in (str(node["_target_"]) for node in nodes if isinstance(node, dict) and "_target_" in node):
         if not _is_known_class(target):
             raise GanforgeError(
                 f"'{path}' asks to build '{target}', which is no class of torch or of this version of ganforge: if the "
                 "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
             )
-    return config
+    return OmegaConf.create(cast("dict[str, Any]", plain))
 
 
 def _is_known_class(target: str) -> bool:
@@ -112,10 +145,11 @@ def _is_known_class(target: str) -> bool:
     return isinstance(found, type) and f"{found.__module__}.".startswith(_KNOWN)
 
 
-def _targets(node: Any) -> Iterator[str]:
-    """Yield every ``_target_`` below ``node``."""
-    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    if isinstance(node, dict) and "_target_" in node:
-        yield str(node["_target_"])
-    for value in values:
-        yield from _targets(value)
+def _nodes(node: Any) -> Iterator[Any]:
+    """Yield ``node`` and everything below it, keys included."""
+    yield node
+    is_mapping = isinstance(node, dict | DictConfig)
+    if is_mapping:
+        yield from node
+    for value in node.values() if is_mapping else node if isinstance(node, list | ListConfig) else ():
+        yield from _nodes(value)

@@ -48,12 +48,12 @@ class RunFolder:
         self._status = path / "run.json"
 
     def status(self) -> dict[str, Any]:
-        """Return ``run.json``; empty where there is none, or only half of one."""
+        """Return ``run.json``; empty where there is none, or only half of one, or something else."""
         try:
-            loaded: dict[str, Any] = json.loads(self._status.read_text())
+            loaded = json.loads(self._status.read_text())
         except (OSError, ValueError):
             return {}
-        return loaded
+        return loaded if isinstance(loaded, dict) else {}
 
     def update(self, **values: Any) -> None:
         """Add values to ``run.json``."""
@@ -68,7 +68,7 @@ class RunFolder:
         if status.get("host") != socket.gethostname():
             job = status.get("slurm_job")
             return f"SLURM job {job}" if job and is_running(job) else None
-        pid = int(status.get("pid", 0))
+        pid = _pid(status)
         if pid == os.getpid() or not is_alive(status):
             return None
         return f"Process {pid}"
@@ -137,7 +137,13 @@ def is_alive(process: Mapping[str, Any]) -> bool | None:
     """Whether a process that :func:`this_process` has described still runs; ``None``: another machine's, unknown."""
     if process.get("host") != socket.gethostname():
         return None
-    return _alive(int(process.get("pid", 0)), str(process.get("process_start", "")))
+    return _pid(process) > 0 and _alive(_pid(process), str(process.get("process_start", "")))
+
+
+def _pid(process: Mapping[str, Any]) -> int:
+    """Return the number of a process that :func:`this_process` has described; 0 where that says none."""
+    pid = process.get("pid")
+    return pid if isinstance(pid, int) else 0
 
 
 def _alive(pid: int, started: str) -> bool:

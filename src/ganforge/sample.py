@@ -20,10 +20,11 @@ def sample(config: DictConfig) -> Path:
         _require_run(config.run)
         from hydra.utils import instantiate
 
-        from ganforge.restore import restore
+        from ganforge.restore import restore, settle
         from ganforge.sampling import Sampler
 
         run = restore(config.run, config.checkpoint)
+        settle(run.config, config)
         sampler = Sampler(
             run,
             ema=config.ema,

@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 
 from ganforge import cli
+from ganforge.config import quoted
 from ganforge.data.embedded import Mnist5k
+from ganforge.errors import GanforgeError
+from ganforge.reports.panels import nearest_panel
 
 SMALL = ["trainer.accelerator=cpu", "bootstrap=5"]
 
@@ -22,6 +25,27 @@ def folder(path, pictures, suffix="png"):
         path.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path / f"{number:04}.{suffix}")
     return path
+
+
+def bad_npz(kind, path):
+    """Write an archive that cannot be judged."""
+    if kind == "npy":
+        with path.open("wb") as handle:
+            np.save(handle, digits(50))
+        return
+    arrays = {
+        "floats": np.zeros((4, 8, 8, 3)),
+        "pickle": np.array([object()], dtype=object),
+        "one": digits(1)[..., None],
+        "cut": digits(50)[..., None],
+        "flipped": digits(50)[..., None],
+    }
+    np.savez_compressed(path, images=arrays[kind])
+    whole = path.read_bytes()
+    if kind == "cut":
+        path.write_bytes(whole[:-30])
+    elif kind == "flipped":
+        path.write_bytes(whole[:200] + bytes(byte ^ 255 for byte in whole[200:400]) + whole[400:])
 
 
 def rows_of(path):
@@ -82,19 +106,40 @@ def test_folders_and_npz_against_each_other_and_against_a_dataset(judge, tmp_pat
     for name in ("grey", "sixteen", "rgba"):
         code, out, err = judge(f"images={tmp_path / name}", f"real={tmp_path / 'other.npz'}", "protocol=digits")
         assert code == 0, err
-        found[name] = json.loads((tmp_path / f"{name}_evaluation" / "values.json").read_text())
+        found[name] = json.loads((tmp_path / f"{name}_evaluation_other" / "values.json").read_text())
     values = [document["protocols"]["digits"]["values"] for document in found.values()]
     assert values[0] == values[1] == values[2]
     low, high = found["grey"]["protocols"]["digits"]["intervals"]["fid"]
     assert low < values[0]["fid"] < high
-    code, out, err = judge(f"images={grey}", f"real={sixteen}", "protocol=smoke", "repeats=2")
+    code, out, err = judge(f"images={grey}", f"real={sixteen}", "protocol=smoke", "bootstrap=0")
     assert out.count("Note: ") == 1  # few samples: told once
     code, out, err = judge(f"images={grey}", f"real={grey}", "protocol=digits", "protocol.digits.num_fake=150")
-    same = json.loads((tmp_path / "grey_evaluation" / "values.json").read_text())["protocols"]["digits"]["values"]
+    same = json.loads((tmp_path / "grey_evaluation_grey" / "values.json").read_text())["protocols"]["digits"]["values"]
     assert same["fid"] == pytest.approx(0, abs=1e-3)
     code, out, err = judge(f"images={tmp_path / 'other.npz'}", "real=mnist5k", "protocol=digits", "bootstrap=0")
     assert code == 0, err
     assert len({sixteen, rgba}) == 2
+
+
+@pytest.mark.parametrize("cache", [None, "it's a, b"])
+def test_a_dataset_is_read_whatever_the_cache_is_called(cache, judge, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("GANFORGE_CACHE")
+    if cache is not None:
+        monkeypatch.setenv("GANFORGE_CACHE", str(tmp_path / cache))
+    np.savez(tmp_path / "fakes.npz", images=digits(64)[..., None])
+    code, _, err = judge(f"images={tmp_path / 'fakes.npz'}", "real=mnist5k", "protocol=smoke", "bootstrap=0")
+    assert code == 0, err
+    assert (tmp_path / (cache or ".cache/ganforge") / "real").is_dir()
+
+
+@pytest.mark.parametrize(
+    "value", ["~/.cache/x", "a b,c", "it's", "a\\b", "end\\", "b\\'q", "b\\\\'q\\\\", "a=b", "[y", "{x}", "", "$HOME#"]
+)
+def test_a_quoted_value_is_the_value(value):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    assert OverridesParser.create().parse_override(f"key={quoted(value)}").value() == value
 
 
 @pytest.mark.parametrize(
@@ -112,6 +157,13 @@ def test_folders_and_npz_against_each_other_and_against_a_dataset(judge, tmp_pat
         ("floats", ["images=x.npz", "real=mnist5k"], r"must hold uint8 images .* it holds float64"),
         ("pickle", ["images=x.npz", "real=mnist5k"], r"cannot be read as an \.npz"),
         ("few", ["images=x", "real=x", "repeats=0"], r"repeats must be"),
+        (None, ["images=x", "real=x", "repeats=2"], r"images=\.\.\. are the same ones: leave repeats out"),
+        (None, ["images=x", "real=x", "bootstrap=1"], r"bootstrap must be 0 .* at least 2 resamples, got 1"),
+        ("floats", ["images=x.npz", "real=x", "output=x.npz"], r"output='x.npz' is a file"),
+        ("one", ["images=x.npz", "real=mnist5k"], r"holds 1 image, and sets of at least 2"),
+        ("cut", ["images=x.npz", "real=mnist5k"], r"cannot be read as an \.npz"),
+        ("flipped", ["images=x.npz", "real=mnist5k"], r"cannot be read as an \.npz"),
+        ("npy", ["images=x.npz", "real=mnist5k"], r"cannot be read as an \.npz"),
         ("few", ["images=x", "real=x", "protocol=[]"], r"No protocol is chosen"),
         (None, ["images=x", "real=x", "protocol=fid51k"], r"no 'fid51k' in the group 'protocol'"),
     ],
@@ -126,14 +178,48 @@ def test_bad_input_is_one_sentence(make, words, told, judge, tmp_path):
             (path / "0003.png").write_bytes(b"\x89PNG no more")
     elif make == "sizes":
         folder(path, [*digits(2), np.zeros((30, 30), np.uint8)])
-    elif make == "floats":
-        np.savez(tmp_path / "x.npz", images=np.zeros((4, 8, 8, 3)))
-    elif make == "pickle":
-        np.savez(tmp_path / "x.npz", images=np.array([object()], dtype=object))
+    elif make is not None:
+        bad_npz(make, tmp_path / "x.npz")
     code, _, err = judge(*([] if "protocol=" in " ".join(words) else ["protocol=digits"]), *words)
     assert code == 1
     assert len(err.splitlines()) == 1
     assert __import__("re").search(told, err), err
+
+
+def test_what_it_was_compared_with_is_told_and_kept_apart(judge, tmp_path):
+    folder(tmp_path / "x", digits(64))
+    np.savez(tmp_path / "other.npz", images=digits(64, 500)[..., None])
+    words = [f"images={tmp_path / 'x'}", f"real={tmp_path / 'other.npz'}", "protocol=smoke", "bootstrap=0"]
+    code, _, err = judge(*words)
+    assert code == 0, err
+    report = tmp_path / "x_evaluation_other"
+    real = json.loads((report / "values.json").read_text())["real"]
+    assert real["name"] == str(tmp_path / "other.npz")
+    assert real["train"]["images"] == 64
+    assert real["train"]["fingerprint"] in (report / "page.html").read_text()
+    assert judge(*words)[0] == 0
+    np.savez(tmp_path / "other.npz", images=digits(64, 900)[..., None])
+    code, _, err = judge(*words)
+    assert code == 1
+    assert "holds an evaluation against other real images" in err
+    assert json.loads((report / "values.json").read_text())["real"] == real
+
+
+def test_values_are_written_before_pictures_are_drawn(judge, tmp_path, monkeypatch):
+    def fail(*_):
+        raise GanforgeError("The pictures cannot be drawn: never mind.")
+
+    monkeypatch.setattr("ganforge.subjects.pictures", fail)
+    folder(tmp_path / "x", digits(64))
+    code, _, err = judge(f"images={tmp_path / 'x'}", f"real={tmp_path / 'x'}", "protocol=smoke", "bootstrap=0")
+    assert (code, err) == (1, "ganforge: The pictures cannot be drawn: never mind.")
+    assert (tmp_path / "x_evaluation_x" / "values.json").is_file()
+
+
+def test_images_of_another_shape_have_no_neighbours_by_pixels():
+    train = Mnist5k().load(28, 1).train
+    assert nearest_panel(train.images[:8].expand(-1, 3, -1, -1), train) is None
+    assert nearest_panel(train.images[:8], train) is not None
 
 
 def test_sizes_that_differ_can_be_brought_to_one(judge, tmp_path):

@@ -17,6 +17,7 @@ from ganforge.metrics.extractors import DigitClassifier
 from ganforge.metrics.frechet import FrechetDistance
 from ganforge.metrics.inception_score import InceptionScore
 from ganforge.metrics.manifold import PrecisionRecall
+from ganforge.metrics.memorisation import NearestTraining
 from ganforge.metrics.protocol import Protocol, Sampling
 from ganforge.metrics.sources import Drawn, Stored
 from ganforge.rng import torch_generator
@@ -223,3 +224,72 @@ def test_two_processes_that_ask_at_once_compute_once(tmp_path, monkeypatch):
     for thread in threads:
         thread.join()
     assert len(calls) == 1
+
+
+def sorted_by_class(digits):
+    order = digits.train.labels.argsort(stable=True)
+    return Splits(ImageArray(digits.train.images, digits.train.labels[order], None, order), digits.heldout)
+
+
+def test_a_part_of_a_sorted_set_is_like_the_whole(digits, tmp_path):
+    """Of digits sorted by class the first 400 are all noughts."""
+    data = sorted_by_class(digits)
+    few = Evaluation([protocol(num_real=400, num_fake=400, metrics=FID)], data, tmp_path, CPU)
+    assert few(Stored(digits.heldout))["test"]["fid"] < 40
+    assert len(few.real["test"].array.labels.unique()) == 10
+    few = Evaluation([protocol(num_fake=400, metrics=FID)], digits, tmp_path, CPU)
+    assert few(Stored(data.train))["test"]["fid"] < 20
+
+
+def test_a_stored_set_taken_whole_keeps_its_order(digits, tmp_path):
+    """The Inception Score's splits are of that order, and published scores of datasets are."""
+    array = ImageArray(digits.train.images[:90], digits.train.labels[:90])
+    evaluation = Evaluation([protocol(metrics=FID)], digits, tmp_path, CPU)
+    seen = []
+    evaluation(Stored(array), look=lambda _, comparison: seen.append(comparison))
+    expected = next(iter(evaluation._extractors.values())).module(array.images).features
+    torch.testing.assert_close(seen[0].fake_features, expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(seen[0].fake_labels, array.labels)
+
+
+def test_only_a_part_of_the_real_images_is_told_in_the_tag(tmp_path):
+    whole, also_whole, part = (
+        Evaluation([protocol(num_real=count, metrics=FID)], splits(), tmp_path, CPU) for count in (None, 200, 100)
+    )
+    assert "real_rows" not in whole.describe("test")
+    assert "real_rows" not in also_whole.describe("test")
+    assert part.describe("test")["real_rows"] == "seeded permutation"
+    assert part.tags["test"] != protocol(num_real=100, metrics=FID).tag(next(iter(part._extractors.values())).weights)
+
+
+def test_the_shipped_protocol_keeps_its_tag(tmp_path):
+    """Published values bear it."""
+    from hydra.utils import instantiate
+
+    from ganforge.config import compose
+
+    digits_protocol = instantiate(compose(["protocol=digits"]).protocol.digits, _convert_="all")
+    assert digits_protocol.tag(digits_protocol.extractor.load().weights) == "digits@bc6215f5"
+
+
+@pytest.mark.parametrize("alike", [lambda array: array, lambda array: ImageArray(array.images.clone())])
+def test_one_set_is_no_held_out_one(alike, tmp_path):
+    array = ImageArray(noise(200))
+    data = Splits(array, alike(array))
+    with pytest.raises(GanforgeError, match=r"measures nearest, which needs images the model has never seen.*one set"):
+        Evaluation([protocol(metrics={"nearest": NearestTraining()})], data, tmp_path, CPU)
+    full = Evaluation([protocol(split="full", metrics=FID)], data, tmp_path, CPU)
+    assert len(full.real["test"].array) == 200
+
+
+def test_a_cache_that_cannot_be_made_costs_time_alone(tmp_path, caplog):
+    expected = Evaluation([protocol()], splits(), tmp_path / "a", CPU)(Noise())
+    (tmp_path / "file").write_text("")
+    assert Evaluation([protocol()], splits(), tmp_path / "file" / "cache", CPU)(Noise()) == expected
+    assert "name another folder with paths.cache" in caplog.text
+
+
+def test_what_is_kept_is_read_without_a_lock(tmp_path, monkeypatch):
+    expected = Evaluation([protocol()], splits(), tmp_path, CPU)(Noise())
+    monkeypatch.setattr("ganforge.metrics.real.lock", lambda _: pytest.fail("locked"))
+    assert Evaluation([protocol()], splits(), tmp_path, CPU)(Noise()) == expected

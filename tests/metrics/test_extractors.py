@@ -171,3 +171,12 @@ def test_parts_shrink_until_they_fit():
     assert seen == [8, 4, *[2] * 5, *[2] * 5]
     with pytest.raises(torch.cuda.OutOfMemoryError):
         InParts(lambda part: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError("always")))(images)
+
+
+def test_weights_are_where_torch_downloads_them(monkeypatch, tmp_path):
+    from ganforge.metrics.extractors.base import hub_folder
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert hub_folder() == tmp_path / "torch" / "hub" / "checkpoints"
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    assert hub_folder() == tmp_path / "home" / "hub" / "checkpoints"

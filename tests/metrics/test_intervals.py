@@ -5,15 +5,18 @@ import torch
 from comparisons import compare, normal
 
 from ganforge.errors import GanforgeError
+from ganforge.metrics.extractors import DigitClassifier
 from ganforge.metrics.frechet import FrechetDistance, Reference
 from ganforge.metrics.intervals import (
     FrechetInterval,
     KernelInterval,
+    bootstrap,
     frechet_interval,
     kernel_interval,
     repeats_interval,
 )
-from ganforge.metrics.kernel import FullKernelDistance, mmd
+from ganforge.metrics.kernel import FullKernelDistance, KernelDistance, mmd
+from ganforge.metrics.protocol import Protocol
 from ganforge.rng import sub_seed
 
 REAL = normal(3000, 3)
@@ -79,3 +82,16 @@ def test_repeats_have_student_s_interval():
         repeats_interval([1.0])
     with pytest.raises(GanforgeError, match="resamples"):
         FrechetInterval(resamples=1)
+
+
+def test_kid_s_interval_is_of_kid():
+    """Two subsets of few samples: KID lies far from the MMD of all samples, and its interval about KID."""
+    metric = KernelDistance(subsets=2, subset_size=10)
+    protocol = Protocol("test", DigitClassifier(), {"kid": metric}, 150)
+    for seed in range(5):
+        comparison = compare(normal(150, 3, seed=seed), normal(150, 3, seed=seed + 500, shift=0.5))
+        low, high = bootstrap(protocol, comparison, 40)["kid"]
+        value = metric(comparison)
+        full = KernelInterval(40)(comparison)
+        assert low < value["kid"] < high
+        assert high - low > max(2 * 1.96 * value["kid_error"], full["kid_full_high"] - full["kid_full_low"])

@@ -11,6 +11,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from ganforge.errors import GanforgeError
 from ganforge.metrics import kernel
+from ganforge.metrics.classes import ClassBalance
 from ganforge.metrics.inception_score import InceptionScore
 from ganforge.metrics.kernel import FullKernelDistance, KernelDistance, mmd
 
@@ -77,3 +78,10 @@ def test_score_s_bounds():
     assert 1 <= InceptionScore(5)(compare(fake_logits=normal(100, 10)))["inception_score"] <= 10
     with pytest.raises(GanforgeError, match="at least 10 rows of fake_logits but there are 9"):
         InceptionScore()(compare(fake_logits=normal(9, 10)))
+
+
+@pytest.mark.parametrize("metric", [InceptionScore(2), ClassBalance()])
+def test_without_classes_there_is_no_score(metric):
+    none = torch.zeros(20, 0)
+    with pytest.raises(GanforgeError, match="extractor has none"):
+        metric(compare(normal(20), fake_logits=none, real_logits=none))

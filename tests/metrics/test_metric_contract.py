@@ -139,3 +139,7 @@ def test_directions_are_known_of_what_is_ranked():
     assert [better(name) for name in ("fid", "a/fid", "kid_full", "swd_16", "intra_fid_worst", "mifid")] == ["less"] * 6
     assert [better(name) for name in ("recall", "cas_real_to_real", "modes", "metrics/coverage")] == ["greater"] * 4
     assert better("ms_ssim") is None  # good is what real images have
+    assert [better(name) for name in ("fid_infinity_fit", "a/mifid_distance")] == ["greater"] * 2
+    assert [better(name) for name in ("intra_fid_worst_class", "fid_gap", "kid_error", "fid_low", "kid_std")] == [
+        None
+    ] * 5

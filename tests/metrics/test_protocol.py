@@ -85,3 +85,7 @@ def test_every_shipped_protocol_builds_under_its_own_name(name):
 def test_the_published_ones_are_there():
     wanted = "fid50k_train fid50k_full fid10k_test is50k_10splits is50k_1split kid50k pr50k clean_fid fd_dinov2 digits"
     assert {*wanted.split(), "offline", "smoke"} <= set(SHIPPED)
+
+
+def test_a_whole_number_is_the_same_truncation():
+    assert protocol(sampling=Sampling(truncation=1)).tag("w") == protocol(sampling=Sampling(truncation=1.0)).tag("w")

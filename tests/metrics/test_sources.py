@@ -80,7 +80,44 @@ def test_style_networks_truncate_styles_and_their_noise_is_seeded():
 
 def test_path_pairs_are_near_each_other(dcgan):
     generator = torch.Generator().manual_seed(0)
-    before, after = dcgan.path_pairs(4, 1e-4, generator)
-    apart, _ = dcgan.path_pairs(4, 1e-4, generator)
+    sampling = Sampling(weights="raw")
+    with dcgan.session(sampling):
+        before, after = dcgan.path_pairs(4, 1e-4, generator, sampling)
+        apart, _ = dcgan.path_pairs(4, 1e-4, generator, sampling)
     near, far = ((before - others).abs().max() for others in (after, apart))
     assert 0 < near < far / 50
+
+
+def test_path_pairs_share_their_noise_and_keep_the_protocols_sampling():
+    judged = source(*narrow("model=stylegan2"))
+    for part in judged.module.generator.modules():
+        if hasattr(part, "noise_strength"):
+            torch.nn.init.ones_(part.noise_strength)
+    raw, cut = Sampling(weights="raw"), Sampling(weights="raw", truncation=0.1)
+
+    def pairs(sampling, epsilon):
+        with judged.session(sampling):
+            return judged.path_pairs(3, epsilon, torch.Generator().manual_seed(5), sampling)
+
+    state = torch.get_rng_state()
+    first, second = pairs(raw, 0.0)
+    assert torch.equal(first, second)
+    assert torch.equal(first, pairs(raw, 1e-4)[0])
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(1)  # another rank's stream
+    assert torch.equal(first, pairs(raw, 1e-4)[0])
+    assert not torch.equal(first, pairs(cut, 0.0)[0])
+
+
+def test_path_pairs_are_of_the_weights_asked_for():
+    torch.manual_seed(0)
+    judged = Generated(instantiate(compose(["model=dcgan", "network.width=4", "ema=default"]).model), CPU)
+    with torch.no_grad():
+        for weight in judged.module.generator.parameters():
+            weight.mul_(3)
+    drawn = []
+    for weights in ("ema", "raw"):
+        sampling = Sampling(weights=weights)
+        with judged.session(sampling):
+            drawn.append(judged.path_pairs(3, 1e-4, torch.Generator().manual_seed(5), sampling)[0])
+    assert not torch.equal(*drawn)

@@ -197,3 +197,12 @@ def test_a_real_run_is_read_as_it_is_written(train, run_folder):
     grids, notes = read_grids(study.variants)
     assert (len(grids), notes) == (1, [])
     assert not [key for key, value in run.settings.items() if str(run_folder()) in str(value)]
+
+
+def test_names_of_metrics_cannot_leave_the_folder(make_run, sweep, tmp_path):
+    make_run("a", 1, protocol="", **{"../../evil": 1.0, "offline/fid": 2.0, "offline_fid": 3.0})
+    out = tmp_path / "deep" / "er" / "out"
+    written, _ = write_report(read_study([sweep]), out, ["png"])
+    assert {path.parent for path in written} == {out}
+    assert len({path.name for path in written if path.name.startswith("values_")}) == 3
+    assert all(path.is_file() for path in written)

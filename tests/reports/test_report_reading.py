@@ -90,6 +90,12 @@ def test_a_killed_run_is_told_from_one_that_trains(make_run):
     assert (gone.state, elsewhere.state, read_run(alive).state) == ("cut short", "running", "running")
 
 
+@pytest.mark.parametrize("pid", [None, "12", [1], 0, -1])
+def test_a_process_without_a_number_is_gone(make_run, pid):
+    here = os.uname().nodename
+    assert read_run(make_run("a", state="running", status={"host": here, "pid": pid})).state == "cut short"
+
+
 def test_runs_are_found_once_and_not_inside_one_another(make_run, sweep):
     folders = [make_run("a"), make_run("b")]
     (folders[0] / "wandb" / "run-1").mkdir(parents=True)

@@ -4,6 +4,7 @@ from math import inf
 
 import pytest
 
+from ganforge.compare import write_report
 from ganforge.errors import GanforgeError
 from ganforge.reports.bands import band, thin
 from ganforge.reports.reading import Series
@@ -175,6 +176,79 @@ def test_other_machines_and_code_are_told(make_run, sweep):
     assert told(study, "from 2 machines")
     assert told(study, "by 2 commits")
     assert told(study, "uncommitted changes when 1 of 2")
+
+
+@pytest.mark.parametrize("end", ["inf", "nan"])
+def test_a_run_that_has_diverged_has_no_value(make_run, sweep, end):
+    for seed in (1, 2, 3):
+        last = end if seed == 3 else 8.0 + seed
+        make_run(f"h{seed}", seed, loss="Hinge", fid=[(1000, 1.0), (2000, last)])
+        make_run(f"w{seed}", seed, loss="Wasserstein", fid=[(1000, 12.0), (2000, 11.0 + seed)])
+    study = read_study([sweep])
+    (fid,) = study.of_metric("fid")
+    hinge, _ = ranking(study, fid)
+    assert (hinge.last.mean, hinge.last.n, hinge.best.mean, hinge.best.n) == (9.5, 2, 1.0, 2)
+    (pair,) = significance(study, fid)
+    assert pair.n == (2, 3)
+    assert told(study, "loss=hinge", "last FID of sweep/h3 is not finite", "no value, diverged")
+    assert band(study.variants[0], fid.key).images == (1000,)  # what is finite can be drawn
+
+
+def test_a_variant_that_has_diverged_altogether_is_told(make_run, sweep, tmp_path):
+    make_run("h", 1, loss="Hinge", fid=[(2000, "nan")])
+    study = read_study([sweep])
+    (fid,) = study.of_metric("fid")
+    assert ranking(study, fid) == []
+    assert told(study, "model=dcgan", "no value, diverged")
+    assert not told(study, "was not measured")
+    written, _ = write_report(study, tmp_path / "out", ["md", "csv", "tex", "png"])
+    assert "values_fid.png" not in {path.name for path in written}
+
+
+def test_one_measure_has_one_name_whatever_the_order_of_protocols(make_run, sweep):
+    for seed in (1, 2):
+        make_run(f"h{seed}", seed, loss="Hinge", protocol="digits@aaaaaaaa", fid=5.0 + seed)
+        make_run(f"w{seed}", seed, loss="Wasserstein", protocol="digits@aaaaaaaa", **{"digits/fid": 7.0 + seed * 2})
+    study = read_study([sweep])
+    (fid,) = study.of_metric("fid")
+    assert len(ranking(study, fid)) == 2
+    assert set(study.measures) == {fid}
+
+
+def test_what_comes_with_a_value_is_not_ranked(make_run, sweep):
+    beside = ("fid_low", "fid_high", "fid_error", "inception_score_std", "intra_fid_worst_class")
+    make_run("a", 1, fid=5.0, **dict.fromkeys(beside, 1.0))
+    assert [measure.name for measure in read_study([sweep]).measures] == ["fid"]
+
+
+def test_of_an_unknown_direction_nothing_leads(make_run, sweep):
+    for seed in (1, 2, 3):
+        make_run(f"h{seed}", seed, loss="Hinge", fid_gap=1.0 + seed / 9)
+        make_run(f"w{seed}", seed, loss="Wasserstein", fid_gap=4.0 - seed / 7)
+    study = read_study([sweep])
+    (gap,) = study.of_metric("fid_gap")
+    assert leaders(ranking(study, gap), significance(study, gap)) == set()
+
+
+@pytest.mark.parametrize(
+    "status", [{"choices": ["model"]}, {"choices": {"model": ["dcgan"]}}, {"host": ["a"]}, {"git": 3}]
+)
+def test_a_strange_status_stops_no_report(make_run, sweep, status):
+    make_run("a", 1, fid=5.0, status=status)
+    make_run("b", 1, loss="Wasserstein", fid=6.0)
+    study = read_study([sweep])
+    assert len(ranking(study, study.of_metric("fid")[0])) == 2
+
+
+def test_one_run_without_a_configuration_is_one_sentence(make_run, sweep):
+    (make_run("a", 1, fid=5.0) / "config.yaml").write_text("a: [1")
+    with pytest.raises(GanforgeError, match="None of the 1 runs found holds a configuration"):
+        read_study([sweep])
+
+
+def test_a_list_of_mappings_with_keys_of_two_kinds_stops_no_report(make_run, sweep):
+    make_run("a", 1, fid=5.0, settings={"extra": [{1: 2, "b": 3}]})
+    assert len(read_study([sweep]).variants) == 1
 
 
 def test_bands_are_means_at_clocks_that_all_counted_runs_reached(make_run, sweep):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,57 @@ def test_a_full_disk_and_an_interrupt_leave_what_was_there(form, make_sampler, t
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} != before
 
 
+def test_force_deletes_no_folder_of_something_else(make_sampler, tmp_path, monkeypatch):
+    made = images(make_sampler(DCGAN), n=2)
+    run = tmp_path / "outputs" / "name" / "run.json"
+    run.parent.mkdir(parents=True)
+    run.write_text("{}")
+    with pytest.raises(GanforgeError, match="holds 'name', which was not written there"):
+        made.save(tmp_path / "outputs", force=True)
+    assert run.read_text() == "{}"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "000000.png").mkdir()
+    with pytest.raises(GanforgeError, match=r"holds '000000\.png'"):
+        made.save(tmp_path / "mine", force=True)
+    (tmp_path / "pictures.png").mkdir()
+    with pytest.raises(GanforgeError, match="is a folder, and is not replaced"):
+        grid(make_sampler(DCGAN), n=4).save(tmp_path / "pictures.png", force=True)
+    for name in (".", "..", "/"):
+        with pytest.raises(GanforgeError, match=r"output must (name a|be a)"):
+            made.save(name, force=True)
+    (tmp_path / "link").symlink_to(made.save(tmp_path / "images"))
+    with pytest.raises(GanforgeError, match="is a link"):
+        made.save(tmp_path / "link", force=True)
+    assert len(list((tmp_path / "images").iterdir())) == 2
+
+
+def test_a_folder_is_there_until_the_new_one_is(make_sampler, tmp_path, monkeypatch):
+    sampler = make_sampler(DCGAN)
+    path = images(sampler, n=3).save(tmp_path / "images")
+    original = Path.replace
+
+    def fail(self, target):
+        if self.is_dir():
+            raise OSError(5, "Input/output error")
+        return original(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            images(sampler, n=1).save(path, force=True)
+    assert len(list(path.iterdir())) == 3
+    images(sampler, n=1).save(path, force=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["images"]
+    assert len(list(path.iterdir())) == 1
+
+
+def test_safetensors_are_read_back(make_sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr("safetensors.torch.load_file", lambda path: {k: v + 1 for k, v in load_file(path).items()})
+    with pytest.raises(GanforgeError, match="does not read back"):
+        export(make_sampler(DCGAN)).save(tmp_path / "generator.safetensors")
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
 def test_pictures_replace_pictures_but_no_folder(make_sampler, tmp_path):
     picture = grid(make_sampler(DCGAN), n=4)
     path = picture.save(tmp_path / "grid.png")
@@ -118,5 +170,5 @@ def test_truncation_of_latents_is_not_a_part_of_the_generator(make_sampler):
 
 def test_onnx_without_its_packages(make_sampler, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(GanforgeError, match=r"needs the package onnx: \S*pip install .*\[onnx\]'"):
+    with pytest.raises(GanforgeError, match=r"needs the package onnx: .*pip install .*\[onnx\]'"):
         export(make_sampler(DCGAN), format="onnx")

@@ -11,6 +11,7 @@ from sampling_runs import CONDITIONAL, DCGAN, INFOGAN, STYLES
 from ganforge.errors import GanforgeError
 from ganforge.sampling import classes, grid, interpolate, style_mixing, traverse, truncation
 from ganforge.sampling.interpolation import linear, spherical
+from ganforge.sampling.results import Film
 
 
 def cells(picture, columns, size=8, padding=2):
@@ -94,8 +95,8 @@ def test_a_strip_begins_and_ends_with_two_images(make_sampler):
     sampler = make_sampler(CONDITIONAL)
     strip = cells(interpolate(sampler, n=3, steps=4).pixels, 4)
     ends = sampler.latents(6)
-    assert close(strip[::4], drawn(sampler, ends[::2], torch.arange(3)))
-    assert close(strip[3::4], drawn(sampler, ends[1::2], torch.arange(3)))
+    assert close(strip[::4], drawn(sampler, ends[::2], torch.tensor([0, 2, 4])))
+    assert close(strip[3::4], drawn(sampler, ends[1::2], torch.tensor([0, 2, 4])))
     styled = make_sampler(STYLES)
     between = cells(interpolate(styled, n=1, steps=3, space="style").pixels, 3)
     middle = styled.styles(styled.latents(2)).mean(0, keepdim=True)
@@ -136,6 +137,25 @@ def test_films_walk_there_and_back(make_sampler, tmp_path):
         shown = torch.frombuffer(bytearray(read.convert("RGB").tobytes()), dtype=torch.uint8).view(*read.size[::-1], 3)
     assert close(shown.permute(2, 0, 1), film.frames[3])
     assert torch.equal(film.frames[5], film.frames[3])
+
+
+def test_a_gif_is_as_long_as_its_frames_say(tmp_path):
+    noise = torch.randint(256, (31, 3, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    with Image.open(Film(noise[:30], 15).save(tmp_path / "film.gif")) as read:
+        durations = []
+        for number in range(read.n_frames):
+            read.seek(number)
+            durations.append(read.info["duration"])
+    assert sum(durations) == 2000
+    assert set(durations) == {60, 70}
+    with pytest.raises(GanforgeError, match=r"fps=60 is more than a GIF can show"):
+        Film(noise, 60)
+
+
+def test_a_walk_is_of_the_class_of_its_first_image(make_sampler):
+    sampler = make_sampler(CONDITIONAL)
+    picture = cells(interpolate(sampler, n=3, steps=2).pixels, 2)
+    assert close(picture[::2], drawn(sampler, sampler.latents(6)[::2], sampler.labels(6)[::2]))
 
 
 def test_mp4_or_the_command_that_installs_it(make_sampler, tmp_path, monkeypatch):

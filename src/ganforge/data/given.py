@@ -33,8 +33,13 @@ def read_images(path: Path, cache: Path, image_size: int | None = None) -> Image
     Raises:
         GanforgeError: if there are none, or they are not what they should be.
     """
-    if path.suffix == ".npz":
-        return _from_npz(path)
+    array = _from_npz(path) if path.suffix == ".npz" else _from_folder(path, cache, image_size)
+    if len(array) < 2:
+        raise GanforgeError(f"'{path}' holds {len(array)} image, and sets of at least 2 can be compared: give more.")
+    return array
+
+
+def _from_folder(path: Path, cache: Path, image_size: int | None) -> ImageArray:
     files = image_files(path)
     if not files:
         raise GanforgeError(f"'{path}' holds no image: give the folder that holds the images, or an .npz file.")
@@ -70,9 +75,9 @@ def _common_size(files: list[Path]) -> int:
 
 def _from_npz(path: Path) -> ImageArray:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files if name in (*_KEYS, *_LABEL_KEYS)}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except Exception as error:  # zipfile's, zlib's and NumPy's own, and TypeError for a plain .npy by another name
         reason = str(error).partition("\n")[0]
         raise GanforgeError(f"'{path}' cannot be read as an .npz file of plain arrays ({reason}).") from error
     images = next((found[name] for name in _KEYS if name in found), None)

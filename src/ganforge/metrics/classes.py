@@ -87,6 +87,11 @@ class ClassBalance:
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
         logits = features(comparison, "fake_logits")
+        if not logits.shape[1]:
+            raise GanforgeError(
+                "ClassBalance is of classes, and the protocol's extractor has none: take it out, or choose one that "
+                "classifies, such as Inception."
+            )
         fake, real = _shares(logits), _shares(features(comparison, "real_logits"))
         missing = (fake == 0) & (real * len(logits) >= self.expected)
         return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,8 @@ class Evaluation:
         self.real: dict[str, RealSide] = {}
         for name, protocol in self.protocols.items():
             loaded = self._load(protocol)
-            self.tags[name] = protocol.tag(loaded.weights)
             self.real[name] = RealSide(protocol, loaded, data, cache, device)
+            self.tags[name] = protocol.tag(loaded.weights, self.real[name].is_drawn)
             self.real[name].prepare(protocol.needs)
 
     def _load(self, protocol: Protocol) -> Loaded:
@@ -108,7 +109,7 @@ class Evaluation:
 
     def describe(self, name: str) -> dict[str, Any]:
         """Return a protocol as plain values, with the weights that it is measured by."""
-        return self.protocols[name].describe(self._extractors[self._key[name]].weights)
+        return self.protocols[name].describe(self._extractors[self._key[name]].weights, self.real[name].is_drawn)
 
     def extractor(self, name: str) -> nn.Module:
         """Return the feature extractor of a protocol, on its device."""
@@ -175,15 +176,17 @@ class Evaluation:
         return _Judged(features, whole(labels) if labels else None, whole(images) if images else None)
 
     def _comparison(self, protocol: Protocol, judged: _Judged, source: Source) -> Comparison:
-        """Put the first ``num_fake`` images beside the real ones."""
-        count = protocol.num_fake
-        features, logits = (field[:count] for field in judged.features[self._key[protocol.name]])
+        """Put the first ``num_fake`` images beside the real ones; a stored set that is taken whole in its own order."""
+        order = getattr(source, "order", None)
+        rows = slice(protocol.num_fake) if order is None or len(order) != protocol.num_fake else order.argsort()
+        features, logits = (field[rows] for field in judged.features[self._key[protocol.name]])
         if not (features.isfinite().all() and logits.isfinite().all()):
             raise GanforgeError("The images' features are not finite: the extractor's weights must be damaged.")
+        pairs = getattr(source, "path_pairs", None)
         known: dict[str, Any] = {
-            "fake_labels": None if judged.labels is None else judged.labels[:count],
-            "fake_images": None if judged.images is None else judged.images[:count],
-            "path_pairs": getattr(source, "path_pairs", None),
+            "fake_labels": None if judged.labels is None else judged.labels[rows],
+            "fake_images": None if judged.images is None else judged.images[rows],
+            "path_pairs": None if pairs is None else partial(pairs, sampling=protocol.sampling),
         }
         real = self.real[protocol.name]
         for name in protocol.needs - known.keys():

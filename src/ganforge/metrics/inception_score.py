@@ -36,6 +36,11 @@ class InceptionScore:
         from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
         logits = features(comparison, "fake_logits", minimum=self.splits).cpu()
+        if not logits.shape[1]:
+            raise GanforgeError(
+                "The Inception Score is of classes, and the protocol's extractor has none: take it out, or choose one "
+                "that classifies, such as Inception."
+            )
         shuffle = self.permutation_seed is not None
         values = isc_features_to_metric(logits, self.splits, shuffle, self.permutation_seed)
         return {

@@ -41,7 +41,7 @@ class Moments:
         """Accumulate ``(n, d)`` batches of features."""
         total, products, count = None, None, 0
         for batch in batches:
-            features = batch.double()
+            features = batch.cpu().double() if batch.device.type == "mps" else batch.double()  # MPS has no float64
             total = features.sum(0) if total is None else total + features.sum(0)
             outer = gram(features)
             products = outer if products is None else products.add_(outer)

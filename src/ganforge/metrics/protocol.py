@@ -44,6 +44,8 @@ class Sampling:
                 )
         if self.batch_size < 1 or (self.truncation is not None and not self.truncation > 0):
             raise GanforgeError("protocol: sampling.batch_size and sampling.truncation must be greater than 0.")
+        if self.truncation is not None:
+            object.__setattr__(self, "truncation", float(self.truncation))  # 1 and 1.0 are one protocol
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Protocol:
         extractor: network that gives features and logits.
         metrics: what is measured, by any names.
         num_fake: number of generated images.
-        num_real: number of real images, the split's first; ``None`` for the whole split.
+        num_real: number of real images, drawn once from the split; ``None`` for the whole split.
         split: real images that the model was trained on (``train``), has never seen (``heldout``), or ``full``: both.
         sampling: how the model is asked.
     """
@@ -84,13 +86,15 @@ class Protocol:
         """The fields of a comparison that some metric reads."""
         return frozenset().union(*(metric.needs for metric in self.metrics.values()))
 
-    def describe(self, weights: str) -> dict[str, Any]:
+    def describe(self, weights: str, is_drawn: bool = False) -> dict[str, Any]:
         """Return the protocol as plain values.
 
         Args:
             weights: the extractor's hash.
+            is_drawn: whether ``num_real`` is a part of the split; the description then says how it is chosen.
         """
         return {
+            **({"real_rows": "seeded permutation"} if is_drawn else {}),
             "extractor": self.extractor.name,
             "extractor_weights": weights,
             "resize": self.extractor.resize,
@@ -102,9 +106,9 @@ class Protocol:
             "sampling": dataclasses.asdict(self.sampling),
         }
 
-    def tag(self, weights: str) -> str:
+    def tag(self, weights: str, is_drawn: bool = False) -> str:
         """Return the name with eight digits of the hash of :meth:`describe`: what travels with every value."""
-        text = json.dumps(self.describe(weights), sort_keys=True)
+        text = json.dumps(self.describe(weights, is_drawn), sort_keys=True)
         return f"{self.name}@{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from ganforge.files import lock
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.moments import Moments
 from ganforge.metrics.protocol import Protocol
+from ganforge.rng import torch_generator
 
 __all__ = ["RealSide", "both"]
 
@@ -24,9 +26,17 @@ _BATCH = 512  # images extracted at a time; the extractor takes them in parts th
 _log = logging.getLogger("ganforge")
 
 
-def both(splits: Splits) -> ImageArray:
-    """Return the training and the held-out images as one array."""
+def is_one_set(splits: Splits) -> bool:
+    """Whether training and held-out images are the same ones, as where a folder or file was named."""
     train, heldout = splits.train, splits.heldout
+    return train is heldout or (len(train) == len(heldout) and train.fingerprint == heldout.fingerprint)
+
+
+def both(splits: Splits) -> ImageArray:
+    """Return the training and the held-out images as one array; where they are one set, that set once."""
+    train, heldout = splits.train, splits.heldout
+    if is_one_set(splits):
+        return train
     labels = None
     if train.labels is not None and heldout.labels is not None:
         labels = torch.cat([train.labels, heldout.labels])
@@ -75,9 +85,20 @@ class RealSide:
                 f"images: set protocol.{self.protocol.name}.num_real=null for all of them, which makes it a protocol "
                 "of its own."
             )
-        rows = torch.arange(count) if array.rows is None else array.rows[:count]
-        labels = None if array.labels is None else array.labels[:count]
-        return ImageArray(array.images, labels, array.identity and f"{array.identity} first {count}", rows)
+        # Datasets lie sorted by class: the first ones are another distribution.
+        chosen = torch.randperm(len(array), generator=torch_generator(0, "num_real"))[:count].sort().values
+        rows = chosen if array.rows is None else array.rows[chosen]
+        labels = None if array.labels is None else array.labels[chosen]
+        return ImageArray(array.images, labels, array.identity and f"{array.identity} drawn {count}", rows)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the protocol takes a part of its split."""
+        if self.protocol.num_real is None:
+            return False
+        sizes = {"train": len(self.data.train), "heldout": len(self.data.heldout)}
+        whole = sizes.get(self.protocol.split, sum(sizes.values()))
+        return self.protocol.num_real < whole
 
     def extract(self, images: Tensor) -> Features:
         """Return the features of ``(n, c, h, w)`` uint8 images."""
@@ -86,7 +107,23 @@ class RealSide:
         return features
 
     def prepare(self, needs: frozenset[str]) -> None:
-        """Measure now what metrics will ask for, so that what is missing is told before anything is sampled."""
+        """Measure now what metrics will ask for, so that what is missing is told before anything is sampled.
+
+        Raises:
+            GanforgeError: if they need held-out images and there are none besides those trained on.
+        """
+        if any(name.startswith("heldout_") for name in needs) and is_one_set(self.data):
+            users = ", ".join(
+                sorted(
+                    key
+                    for key, metric in self.protocol.metrics.items()
+                    if any(name.startswith("heldout_") for name in metric.needs)
+                )
+            )
+            raise GanforgeError(
+                f"Protocol {self.protocol.name} measures {users}, which needs images the model has never seen, and "
+                "real=... is one set: name a dataset with real=, or leave it out."
+            )
         for name in sorted(needs):
             if name.startswith(("real_", "train_", "heldout_")) and not name.endswith("images"):
                 self.field(name)
@@ -112,14 +149,31 @@ class RealSide:
         parts = (array.fingerprint, self.protocol.extractor.name, self.protocol.extractor.resize, self.loaded.weights)
         key = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
         if (known := self._memory.get(key + kind)) is None:
-            folder = self.cache / "real" / key
-            with lock(folder):
-                known = _read(folder / f"{kind}.safetensors")
-                if known is None:
-                    known = compute(array)
-                    _write(folder / f"{kind}.safetensors", known)
+            path = self.cache / "real" / key / f"{kind}.safetensors"
+            known = _read(path)
+            if known is None:
+                known = self._computed(path, lambda: compute(array))
             self._memory[key + kind] = known
         return known
+
+    def _computed(self, path: Path, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Compute and keep tensors, or wait for the process that does; where nothing can be written, compute alone."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(lock(path.parent))
+            except OSError as error:
+                _log.warning(
+                    "Real images' statistics cannot be kept in '%s' (%s): they are computed anew; name another folder "
+                    "with paths.cache.",
+                    path.parent,
+                    error.strerror or error,
+                )
+                return compute()
+            known = _read(path)
+            if known is None:
+                known = compute()
+                _write(path, known)
+            return known
 
     def _features(self, array: ImageArray) -> dict[str, Tensor]:
         parts = [self.extract(array[numbers]) for numbers in torch.arange(len(array)).split(_BATCH)]

@@ -46,14 +46,18 @@ class Source(Protocol):
 
 
 class Stored:
-    """Images of a dataset, folder or file, in their order.
+    """Images of a dataset, folder or file, in an order drawn once: what is sorted by class has no typical beginning.
 
     Args:
         array: the images.
+
+    Attributes:
+        order: ``(n,)``, which image comes when.
     """
 
     def __init__(self, array: ImageArray) -> None:
         self.array = array
+        self.order = torch.randperm(len(array), generator=torch_generator(0, "stored"))
 
     def limit(self) -> int | None:
         """See :class:`Source`."""
@@ -66,7 +70,7 @@ class Stored:
     def batch(self, number: int, sampling: Sampling) -> Drawn:
         """See :class:`Source`."""
         start = number * sampling.batch_size
-        indices = torch.arange(start, min(start + sampling.batch_size, len(self.array)))
+        indices = self.order[start : start + sampling.batch_size]
         labels = self.array.labels
         return Drawn(self.array[indices], None if labels is None else labels[indices])
 
@@ -143,32 +147,41 @@ class Generated:
             images = network(self.module.latent.truncate(latent, sampling.truncation), condition)
         return images
 
+    @contextmanager
+    def _noise(self, seed: int) -> Iterator[None]:
+        """Seed the global stream, from which noise inside a network (StyleGAN2's) comes, and leave it as it was."""
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+
     @torch.no_grad()
     def batch(self, number: int, sampling: Sampling) -> Drawn:
         """See :class:`Source`."""
         generator = torch_generator(sampling.seed, "samples", number, device=self.device)
         latent, condition = self._draw(sampling.batch_size, generator)
-        # Noise inside a network (StyleGAN2's) comes from the global stream: seeded here, and left as it was.
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(sub_seed(sampling.seed, "noise", number))
+        with self._noise(sub_seed(sampling.seed, "noise", number)):
             images = self._images(latent, condition, sampling)
         labels = condition if condition is not None and condition.dtype == torch.int64 else None
         return Drawn(quantise(images), labels, bool(images.isfinite().all()))
 
     @torch.no_grad()
-    def path_pairs(self, n: int, epsilon: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def path_pairs(
+        self, n: int, epsilon: float, generator: torch.Generator, sampling: Sampling
+    ) -> tuple[Tensor, Tensor]:
         """Return images at ``t`` and ``t + epsilon`` of ``n`` paths between two latents, ``t`` uniform on [0, 1].
 
         Normal latents are joined along great circles, others along straight lines (Karras et al. 2019, equation 2).
+        Noise inside the network is the same at both ends, as in StyleGAN's code: the images differ by the step alone.
         """
-        sampling = Sampling()
+        noise = sub_seed(generator.initial_seed(), "noise")
         (first, condition), (second, _) = (self._draw(n, generator) for _ in range(2))
         t = torch.rand(n, 1, generator=generator, device=self.device)
         join = _great_circle if isinstance(self.module.latent, Normal) else torch.lerp
-        network = self._network(sampling)
-        before, after = (network(join(first, second, at), condition) for at in (t, t + epsilon))
-        return before, after
+        ends = []
+        for at in (t, t + epsilon):
+            with self._noise(noise):
+                ends.append(self._images(join(first, second, at), condition, sampling))
+        return ends[0], ends[1]
 
 
 def _great_circle(first: Tensor, second: Tensor, t: Tensor) -> Tensor:

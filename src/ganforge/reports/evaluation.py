@@ -5,40 +5,68 @@ import csv
 import io
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ganforge import __version__
+from ganforge.errors import GanforgeError
 from ganforge.files import write_text
 from ganforge.reports.panels import Panel, precision_recall
 
-__all__ = ["write"]
+__all__ = ["check_place", "write"]
 
 
-def write(title: str, results: dict[str, Any], panels: Sequence[Panel], output: Path) -> list[Path]:
+def check_place(output: Path, real: dict[str, Any]) -> None:
+    """Refuse a folder that holds an evaluation against other real images.
+
+    Raises:
+        GanforgeError: if it does.
+    """
+    try:
+        before = json.loads((output / "values.json").read_text())["real"]
+        same = all(before[part]["fingerprint"] == real[part]["fingerprint"] for part in ("train", "heldout"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if not same:
+        raise GanforgeError(
+            f"'{output}' holds an evaluation against other real images, {before.get('name')}: choose another folder "
+            "with output=, or delete it."
+        )
+
+
+def write(
+    title: str,
+    results: dict[str, Any],
+    real: dict[str, Any],
+    draw: Callable[[], Sequence[Panel]],
+    output: Path,
+) -> list[Path]:
     """Write ``values.json``, ``values.csv``, ``page.html`` and ``page.png``, each with every value's protocol.
 
     Args:
         title: what was judged.
         results: a :class:`ganforge.evaluate.Result` a protocol.
-        panels: pictures to show.
+        real: what it was compared with; see :class:`ganforge.subjects.Subject`.
+        draw: gives pictures to show; called once the values are on the disk.
         output: folder; what an earlier evaluation left there is replaced.
     """
     output.mkdir(parents=True, exist_ok=True)
-    _values(title, results, output)
+    _values(title, results, real, output)
+    panels = draw()
     figure = _figure(title, results, panels)
     figure.savefig(output / "page.png", dpi=110)
-    write_text(output / "page.html", _html(title, results, panels))
+    write_text(output / "page.html", _html(title, results, real, panels))
     return [output / name for name in ("page.html", "page.png", "values.json", "values.csv")]
 
 
-def _values(title: str, results: dict[str, Any], output: Path) -> None:
+def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: Path) -> None:
     """Write the values for programs."""
     document = {
         "subject": title,
+        "real": real,
         "ganforge": __version__,
         "measured": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "protocols": {
@@ -107,12 +135,13 @@ def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any
     return figure
 
 
-def _html(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> str:
+def _html(title: str, results: dict[str, Any], real: dict[str, Any], panels: Sequence[Panel]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("ganforge.reports"), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("evaluation.html").render(
         title=title,
+        real=real,
         lines=_lines(results),
         panels=[(panel.title, panel.told, _data_uri(panel)) for panel in panels],
         protocols={result.tag: json.dumps(result.description, indent=2) for result in results.values()},

@@ -1,5 +1,6 @@
 """Figures for papers: PNG and PDF by matplotlib."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,12 +142,25 @@ def save_figures(study: Study, grids: Sequence[Grid], folder: Path, formats: Seq
     return written
 
 
-def _figures(study: Study, grids: Sequence[Grid]) -> "Iterator[tuple[str, Figure]]":
+def _file_names(study: Study) -> dict[Measure, str]:
+    """Return a name for each measure's files; a metric's name comes from a file, perhaps somebody else's."""
+    names: dict[Measure, str] = {}
     for measure in study.measures:
-        several = len(study.of_metric(measure.name)) > 1
-        name = f"{measure.name}_{study.of_metric(measure.name).index(measure) + 1}" if several else measure.name
+        same = study.of_metric(measure.name)
+        name = re.sub(r"[^\w-]+", "_", measure.name)
+        if len(same) > 1:
+            name = f"{name}_{same.index(measure) + 1}"
+        while name in names.values():
+            name += "_"
+        names[measure] = name
+    return names
+
+
+def _figures(study: Study, grids: Sequence[Grid]) -> "Iterator[tuple[str, Figure]]":
+    for measure, name in _file_names(study).items():
         yield f"curves_{name}", curves_figure(study, measure)
-        yield f"values_{name}", values_figure(study, measure)
+        if ranking(study, measure):
+            yield f"values_{name}", values_figure(study, measure)
     for name, figure in (("panels", panels_figure(study)), ("samples", grids_figure(grids))):
         if figure is not None:
             yield name, figure

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from ganforge.directions import better
+from ganforge.directions import better, is_ranked
 from ganforge.reports.reading import Run, Series
 from ganforge.reports.variants import Variant, plain, told
 
@@ -66,10 +66,10 @@ def find_measures(variants: Sequence[Variant]) -> dict[Measure, list[Variant]]:
     datasets = _datasets(variants)
     found: dict[Measure, list[Variant]] = {}
     for variant in variants:
-        for name, protocol in sorted({key for run in variant.runs for key in run.series}):
-            if not name.startswith("metrics/") or name.endswith("_std"):
-                continue
+        for name, protocol in sorted({key for run in variant.runs for key in (*run.series, *run.diverged)}):
             short = name.removeprefix("metrics/")
+            if short == name or not is_ranked(short):
+                continue
             measure = Measure(short, protocol, datasets[variant.label], better(short))
             found.setdefault(measure, []).append(variant)
     return dict(
@@ -96,9 +96,9 @@ def _datasets(variants: Sequence[Variant]) -> dict[str, str]:
 
 
 def score(run: Run, measure: Measure, statistic: Statistic) -> tuple[float, int] | None:
-    """Return a run's last or best value and the images seen then; ``None`` if there is none."""
+    """Return a run's last or best value and the images seen then; ``None`` if there is none, or it has diverged."""
     series = run.series.get(measure.key)
-    if series is None or (statistic == "best" and measure.better is None):
+    if series is None or measure.key in run.diverged or (statistic == "best" and measure.better is None):
         return None
     at = len(series.values) - 1
     if statistic == "best":

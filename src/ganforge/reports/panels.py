@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from ganforge.data.arrays import ImageArray
-from ganforge.data.fit import fit
 from ganforge.images import grid
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.sources import Drawn
+from ganforge.rng import torch_generator
 from ganforge.sampling.neighbours import nearest
 
 __all__ = ["Panel", "nearest_panel", "neighbourhood_sweep", "precision_recall", "sample_panels"]
@@ -51,13 +51,11 @@ def sample_panels(drawn: Drawn) -> list[Panel]:
     return panels
 
 
-def nearest_panel(images: Tensor, train: ImageArray) -> Panel:
-    """Show samples with the training images nearest to them, pixel by pixel."""
+def nearest_panel(images: Tensor, train: ImageArray) -> Panel | None:
+    """Show samples with the training images nearest to them, pixel by pixel; ``None`` if their shapes differ."""
     queries = images[:8].cpu()
     if train.images.shape[1:] != queries.shape[1:]:
-        queries = fit(ImageArray(queries), train.images.shape[-1], train.images.shape[1], "resize")[
-            torch.arange(len(queries))
-        ]
+        return None
     count = min(6, len(train))
     found = nearest(queries, train, lambda part: part.flatten(1).float(), count)
     near = train[found.flatten()].unflatten(0, (len(queries), count))
@@ -74,7 +72,7 @@ def neighbourhood_sweep(comparison: Comparison) -> Panel | None:
     """Improved precision against recall for several sizes of neighbourhood; ``None`` without real features."""
     if comparison.real_features is None:
         return None
-    fake, real = comparison.fake_features[:_MOST], comparison.real_features[:_MOST]
+    fake, real = (_some(rows) for rows in (comparison.fake_features, comparison.real_features))
     few = replace(comparison, fake_features=fake, real_features=real)
     points = []
     for neighbours in _NEIGHBOURS:
@@ -87,6 +85,12 @@ def neighbourhood_sweep(comparison: Comparison) -> Panel | None:
         "number of neighbours.",
         points=points,
     )
+
+
+def _some(rows: Tensor) -> Tensor:
+    """Return at most the drawn number of rows, from anywhere: real ones lie sorted by class."""
+    chosen = torch.randperm(len(rows), generator=torch_generator(0, "sweep"))[:_MOST]
+    return rows[chosen.to(rows.device)]
 
 
 def precision_recall(axis: Any, points: list[tuple[int, float, float]]) -> None:

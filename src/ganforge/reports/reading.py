@@ -1,5 +1,6 @@
 """Runs as their folders tell of them: finished, failed, still being written, or half written."""
 
+import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +26,7 @@ class Series:
     Attributes:
         images: images seen, increasing.
         seconds: since the run's start, time before an interruption included.
-        values: finite.
+        values: finite; what is not is left out, as it cannot be drawn or averaged.
     """
 
     images: tuple[int, ...]
@@ -45,6 +46,7 @@ class Run:
         state: ``finished``, ``running``, ``stopped``, ``failed``, ``cut short`` (its process is gone) or ``unknown``.
         images_seen: of the last value logged.
         series: by name and protocol; the protocol of what is not measured under one is empty.
+        diverged: the keys of series whose last value was not finite: whatever they held before, this run has no value.
         status: ``run.json`` as it is.
         complaints: what could not be read, in sentences without the folder's name.
     """
@@ -56,6 +58,7 @@ class Run:
     state: str
     images_seen: int
     series: Mapping[tuple[str, str], Series]
+    diverged: frozenset[tuple[str, str]] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
 
@@ -107,28 +110,39 @@ def read_run(path: Path) -> Run:
     complaints: list[str] = []
     folder = RunFolder(path)
     status = folder.status()
-    if not isinstance(status, dict) or not status:
-        status = {}
+    if not status:
         complaints.append("its run.json is missing or cut short, so how it ended is not known")
     config = _read_config(path / "config.yaml", complaints)
     rows, broken = read_rows(path / "metrics.csv")
+    rows = [row._replace(name=_plain_name(row.name, row.protocol)) for row in rows]
     if broken:
         complaints.append(f"{broken} broken {'line' if broken == 1 else 'lines'} of its metrics.csv left out")
     finite = [row for row in rows if math.isfinite(row.value)]
     if len(finite) < len(rows):
         complaints.append(f"{len(rows) - len(finite)} values of its metrics.csv are not finite and left out")
     seed = config.pop("seed", path.name)
+    choices = status.get("choices")
     return Run(
         path=path,
         settings=_settings(config, seed),
-        choices=dict(status.get("choices") or {}),
+        choices={key: str(option) for key, option in choices.items()} if isinstance(choices, dict) else {},
         seed=seed if isinstance(seed, int) else str(seed),
         state=_state(folder, status),
         images_seen=max((row.images_seen for row in rows), default=0),
         series=_series(finite),
+        diverged=frozenset(key for key, series in _series(rows).items() if not math.isfinite(series.values[-1])),
         status=status,
         complaints=tuple(complaints),
     )
+
+
+def _plain_name(name: str, protocol: str) -> str:
+    """Return ``metrics/<value>`` of what was measured under a protocol.
+
+    Training logs ``metrics/<protocol>/<value>`` where an earlier protocol has given that value: the protocol's tag
+    tells it, and with the protocols in another order the same measure would have another name.
+    """
+    return f"metrics/{name.rpartition('/')[2]}" if protocol and name.startswith("metrics/") else name
 
 
 def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:
@@ -184,7 +198,7 @@ def _flatten(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key}", json.loads(json.dumps(value, default=str)) if isinstance(value, list) else value
 
 
 def _series(rows: list[Row]) -> dict[tuple[str, str], Series]:

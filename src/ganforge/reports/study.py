@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganforge.errors import GanforgeError
-from ganforge.reports.measures import Measure, by_name, find_measures, scores
+from ganforge.reports.measures import Measure, by_name, find_measures
 from ganforge.reports.reading import Run, find_runs, read_run
 from ganforge.reports.variants import Variant, group
 
@@ -129,9 +129,14 @@ def _of_measures(measures: dict[Measure, list[Variant]], variants: Sequence[Vari
             )
         if same[0].better is None:
             notes.append(f"Whether more or less {name} is better is not known here, so that no best value is told.")
+        notes += _of_divergence(same, variants)
         if name != chosen:
             continue
-        without = [variant.label for variant in variants if not any(scores(variant, each, "last") for each in same)]
+        without = [
+            variant.label
+            for variant in variants
+            if not any(each.key in (*run.series, *run.diverged) for each in same for run in variant.counted)
+        ]
         if without:
             notes.append(f"{same[0].title} was not measured in {', '.join(without)}: no place in the ranking.")
         some = [
@@ -139,10 +144,23 @@ def _of_measures(measures: dict[Measure, list[Variant]], variants: Sequence[Vari
             for variant in variants
             if variant.label not in without
             for run in variant.counted
-            if not any(each.key in run.series for each in same)
+            if not any(each.key in (*run.series, *run.diverged) for each in same)
         ]
         if some:
             notes.append(f"{same[0].title} was not measured in {_names(some)}: the variant's mean is over the others.")
+    return notes
+
+
+def _of_divergence(measures: Sequence[Measure], variants: Sequence[Variant]) -> list[str]:
+    """Tell which runs' last value of a metric is not finite."""
+    notes: list[str] = []
+    for variant in variants:
+        gone = [run for run in variant.counted if any(each.key in run.diverged for each in measures)]
+        if gone:
+            notes.append(
+                f"{variant.label}: the last {measures[0].title} of {_names(gone)} is not finite, so that there is no "
+                "value, diverged: neither means nor tests count what was measured before."
+            )
     return notes
 
 
@@ -175,7 +193,7 @@ def _of_seeds(variants: Sequence[Variant]) -> list[str]:
 def _of_machines(variants: Sequence[Variant]) -> list[str]:
     runs = [run for variant in variants for run in variant.counted]
     notes: list[str] = []
-    hosts = {run.status.get("host") for run in runs} - {None}
+    hosts = {str(run.status.get("host")) for run in runs} - {"None"}
     if len(hosts) > 1:
         notes.append(
             f"The runs come from {len(hosts)} machines: times and images/s compare machines as well as variants."

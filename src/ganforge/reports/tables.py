@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import floor, inf, isfinite, log10
 from statistics import median
 
-from ganforge.reports.measures import Measure, Statistic, reach, score, scores
+from ganforge.reports.measures import Measure, reach, score, scores
 from ganforge.reports.statistics import Estimate, Pair, compare_pairs, estimate
 from ganforge.reports.study import Study
 from ganforge.reports.variants import Variant
@@ -87,11 +87,11 @@ def _place(variant: Variant, measure: Measure, target: float | None) -> Place | 
     )
 
 
-def significance(study: Study, measure: Measure, statistic: Statistic = "last") -> list[Pair]:
+def significance(study: Study, measure: Measure) -> list[Pair]:
     """Test every two variants whose runs have finished; see :func:`~ganforge.reports.statistics.compare_pairs`."""
     return compare_pairs(
         {
-            place.variant.label: scores(place.variant, measure, statistic)
+            place.variant.label: scores(place.variant, measure, "last")
             for place in ranking(study, measure)
             if place.variant.finished
         }
@@ -99,8 +99,11 @@ def significance(study: Study, measure: Measure, statistic: Statistic = "last") 
 
 
 def leaders(places: Sequence[Place], pairs: Iterable[Pair]) -> set[str]:
-    """Return the label with the best mean, and those that were tested against it and not told apart from it."""
-    if not places:
+    """Return the label with the best mean, and those that were tested against it and not told apart from it.
+
+    None where it is not known what is better.
+    """
+    if not places or places[0].best is None:
         return set()
     first = places[0].variant.label
     tested = [pair for pair in pairs if first in (pair.first, pair.second) and pair.test is not None]

@@ -177,7 +177,7 @@ def _labels(variants: Sequence[Variant]) -> list[str]:
 
 def _differing_options(variants: Sequence[Variant]) -> list[str]:
     """Return the groups whose option differs, the variant's own group first; none if a run did not record them."""
-    if any(not variant.options for variant in variants):
+    if not variants or any(not variant.options for variant in variants):
         return []
     shared = set.intersection(*(set(variant.options) for variant in variants)) - set(_MACHINE_GROUPS)
     differing = [option for option in shared if len({variant.options[option] for variant in variants}) > 1]

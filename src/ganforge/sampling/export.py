@@ -115,10 +115,15 @@ class Exported(Result):
         return (self.sampler.latents(n),) if labels is None else (self.sampler.latents(n), labels)
 
     def _write_weights(self, path: Path) -> None:
-        from safetensors.torch import save_file
+        from safetensors.torch import load_file, save_file
 
         state = {name: value.cpu().contiguous() for name, value in self.sampler.network.state_dict().items()}
         save_file(state, path, {"ganforge": json.dumps(self.description())})
+        read = load_file(path)
+        if read.keys() != state.keys() or not all(
+            torch.equal(read[name].nan_to_num(), state[name].nan_to_num()) for name in state
+        ):
+            raise GanforgeError(f"What was written to '{path}' does not read back as it was: try another disk.")
         self.note = f"{sum(value.numel() for value in state.values()):,} numbers; configuration in the .json beside it."
 
     def _write_program(self, path: Path, drawing: Drawing) -> Callable[[tuple[Tensor, ...]], Tensor]:

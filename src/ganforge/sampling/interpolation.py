@@ -91,7 +91,8 @@ def _check(sampler: Sampler, path: str | None, space: str, file_format: str) -> 
 def _walks(sampler: Sampler, n: int, steps: int, path: str, space: str) -> Tensor:
     """Return ``(n, steps, c, h, w)`` images."""
     start, end = sampler.latents(2 * n).unflatten(0, (n, 2)).unbind(1)
-    labels = sampler.labels(n)
+    labels = sampler.labels(2 * n)
+    labels = None if labels is None else labels[::2]  # walk i begins at image 2i
     if space == "style":
         first, last = (sampler.styles(latents, labels) for latents in (start, end))
         images = sampler.synthesise(_WALKS[path](first, last, steps).flatten(0, 1))

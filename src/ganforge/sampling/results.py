@@ -1,7 +1,9 @@
 """What a mode makes, and how it becomes a file: whole, or not at all."""
 
 import io
+import re
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,6 +14,14 @@ from ganforge.errors import GanforgeError
 from ganforge.files import replacing
 
 __all__ = ["Film", "Picture", "Result"]
+
+
+#: Names of what a folder of images holds.
+_WRITTEN = re.compile(r"\d+\.png|labels\.csv")
+
+#: Steps of a GIF's clock a second; viewers slow down frames that last one step.
+_GIF_STEPS = 100
+_GIF_MOST_FPS = 50
 
 
 class Result(ABC):
@@ -45,17 +55,31 @@ class Result(ABC):
             force: replace what is there.
 
         Raises:
-            GanforgeError: if the name ends otherwise, something is there, or the disk is full.
+            GanforgeError: if the name ends otherwise, something is there, the disk is full, or ``path`` is a folder
+                that holds anything besides images and labels as they are written here: ``force`` deletes no such one.
         """
         path = Path(path).expanduser()
         if path.suffix != self.suffix:
             wanted = f"end in {self.suffix}" if self.suffix else "be a folder's name, without a dot"
             raise GanforgeError(f"output must {wanted} here, got '{path}'.")
+        if path.name in ("", ".."):
+            raise GanforgeError(f"output must name a file or folder of its own, got '{path}'.")
         if path.exists() and not force and not (self.is_cheap and path.is_file()):
             raise GanforgeError(f"'{path}' is there already: add force=true to replace it, or choose another output.")
+        if path.is_dir() or (path.is_symlink() and not self.suffix):
+            self._check_folder(path)
         with replacing(path) as temporary:
             self._write(temporary)
         return path
+
+    def _check_folder(self, path: Path) -> None:
+        """Raise GanforgeError unless ``path`` is a folder that holds only what :class:`Result` writes to one."""
+        if path.is_symlink():
+            raise GanforgeError(f"'{path}' is a link, which is not replaced: give the folder that it points to.")
+        foreign = [entry.name for entry in path.iterdir() if not (_WRITTEN.fullmatch(entry.name) and entry.is_file())]
+        if self.suffix or foreign:
+            held = f"holds '{min(foreign)}', which was not written there by this mode" if foreign else "is a folder"
+            raise GanforgeError(f"'{path}' {held}, and is not replaced: choose another output.")
 
 
 class Picture(Result):
@@ -93,6 +117,9 @@ class Picture(Result):
 class Film(Result):
     """A film, ``(t, 3, H, W)`` uint8, as GIF or MP4.
 
+    A GIF's frames last whole hundredths of a second: for other rates they differ by one, and the whole is as long as
+    it should be.
+
     Args:
         frames: the film.
         fps: frames a second.
@@ -103,6 +130,8 @@ class Film(Result):
     is_cheap = True
 
     def __init__(self, frames: Tensor, fps: float, suffix: str = ".gif", note: str = "") -> None:
+        if suffix == ".gif" and fps > _GIF_MOST_FPS:
+            raise GanforgeError(f"mode.fps={fps:g} is more than a GIF can show: at most {_GIF_MOST_FPS}, or use mp4.")
         self.frames, self.fps, self.suffix, self.note = frames, fps, suffix, note
 
     def enlarged(self, zoom: int) -> Self:
@@ -112,7 +141,9 @@ class Film(Result):
     def _write(self, path: Path) -> None:
         if self.suffix == ".gif":
             first, *rest = (_pillow(frame) for frame in self.frames)
-            first.save(path, format="gif", save_all=True, append_images=rest, duration=1000 / self.fps, loop=0)
+            ends = [round(number * _GIF_STEPS / self.fps) for number in range(len(self.frames) + 1)]
+            durations = [10 * (end - start) for start, end in pairwise(ends)]  # milliseconds
+            first.save(path, format="gif", save_all=True, append_images=rest, duration=durations, loop=0)
         else:
             self._write_mp4(path)
 

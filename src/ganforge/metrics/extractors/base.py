@@ -1,7 +1,6 @@
 """What every feature extractor is: named, loaded when asked, its weights known by their hash."""
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,9 +104,8 @@ def sha256(path: Path) -> str:
 
 
 def hub_folder() -> Path:
-    """Return torch's folder of downloaded weights: ``$TORCH_HOME/hub/checkpoints``."""
-    home = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")).expanduser()
-    return home / "hub" / "checkpoints"
+    """Return torch's folder of downloaded weights: ``$TORCH_HOME/hub/checkpoints``, or where torch was told."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def weight_file(given: str | None, name: str, missing: str) -> Path:

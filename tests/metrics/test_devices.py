@@ -1,0 +1,82 @@
+"""Devices that this machine lacks, by stand-ins: float64 on MPS, and what a process group gathers."""
+
+import pytest
+import torch
+
+from ganforge import distributed
+from ganforge.latents import Normal
+from ganforge.metrics.moments import Moments
+
+
+class WithoutFloat64(torch.Tensor):
+    """A tensor that says it is on MPS, and refuses float64 there as MPS does."""
+
+    @property
+    def device(self):
+        return torch.device("mps")
+
+    def double(self):
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64.")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+    def __torch_function__(self, *_, **__):
+        raise NotImplementedError
+
+
+def on_mps(rows):
+    with torch._C.DisableTorchFunctionSubclass():
+        return torch.Tensor._make_subclass(WithoutFloat64, rows)
+
+
+def test_moments_on_mps():
+    rows = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    expected = Moments.of(iter([rows]))
+    with torch._C.DisableTorchFunctionSubclass():
+        found = Moments.of(iter([on_mps(rows)]))
+    assert torch.equal(found.products, expected.products)
+
+
+def test_truncation_on_mps():
+    latent = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    expected = Normal(3).truncate(latent, 0.5)
+    moved = []
+
+    class Moved:
+        """What is asked of a tensor: to come to the CPU, never for float64 where it is."""
+
+        device = torch.device("mps")
+
+        def cpu(self):
+            moved.append(True)
+            return latent
+
+    with pytest.raises((TypeError, AttributeError, RuntimeError)):  # the way back, which a stand-in has not
+        Normal(3).truncate(Moved(), 0.5)
+    assert moved
+    assert expected.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("backend", "device"), [("nccl", "cuda:3"), ("gloo", "cpu")])
+def test_what_is_gathered_lies_where_the_group_can_reach_it(backend, device, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "get_backend", lambda: backend)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    assert distributed._group_device() == torch.device(device)
+
+
+def test_rows_are_moved_to_the_group_and_back(monkeypatch):
+    """The group gathers float64 alone, as NCCL gathers what is on a GPU alone."""
+    gathered = []
+
+    def all_gather(parts, own):
+        gathered.append(own.device)
+        for part in parts:
+            part.copy_(own)
+
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "_group_device", lambda: torch.device("meta"))
+    monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
+    with pytest.raises((RuntimeError, NotImplementedError)):  # meta tensors hold no numbers to bring back
+        distributed.gather_rows(torch.ones(2, 3))
+    assert gathered == [torch.device("meta")]
