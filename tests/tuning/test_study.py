@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ganforge.config import compose
-from ganforge.errors import GanforgeError
+from ganforge.errors import GanforgeError, TakenOver
 from ganforge.runs import this_process
 from ganforge.tuning.plan import Plan
+from ganforge.tuning.reports import Reporter
 from ganforge.tuning.results import best_trials, importances, table, write_best
 from ganforge.tuning.study import SharedStudy
 
@@ -76,6 +77,31 @@ def test_a_trial_that_was_left_is_taken_over_at_once_and_one_that_keeps_killing_
     assert taken.number != trial.number
     assert study.trials()[trial.number].state.name == "FAIL"
     assert "died 5 times" in study.trials()[trial.number].user_attrs["error"]
+
+
+def test_a_trial_that_was_taken_over_is_told_by_its_new_worker_alone():
+    study = shared("tune/pruner=none")
+    trial = begin(study, this_process())
+    other = {**this_process(), "pid": os.getppid(), "process_start": ""}
+    shared("tune/pruner=none").study._storage.set_trial_user_attr(trial._trial_id, "owner", other)
+    with pytest.raises(TakenOver, match="Trial 0 has been taken over"):
+        study.tell(trial, "COMPLETE", [1.0])
+    study.release(trial)
+    now = study.trials()[trial.number]
+    assert (now.state.name, now.user_attrs["owner"]) == ("RUNNING", other)
+    study.study.tell(trial.number, 2.0)
+    with pytest.raises(TakenOver):
+        study.tell(trial, "FAIL", error="No space left.")
+    assert study.trials()[trial.number].values == [2.0]
+
+
+def test_a_running_trial_sees_that_it_was_taken_over():
+    study = shared()
+    trial = begin(study, this_process())
+    reporter = Reporter(study.plan.file, trial.number, 64, 128)
+    assert reporter.owner == this_process()
+    trial.set_user_attr("owner", {"host": "elsewhere"})
+    assert reporter.owner == {"host": "elsewhere"}
 
 
 def test_another_machines_trial_is_taken_over_only_when_its_folder_has_been_silent():

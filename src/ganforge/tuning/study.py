@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.console import say
-from ganforge.errors import GanforgeError
+from ganforge.errors import GanforgeError, TakenOver
 from ganforge.extras import install
 from ganforge.files import lock
 from ganforge.runs import is_alive, this_process
 from ganforge.tuning.plan import Plan, StudyError
 from ganforge.tuning.space import Space
 
-__all__ = ["SharedStudy", "open_storage", "optuna", "trial_of"]
+__all__ = ["SharedStudy", "open_storage", "optuna", "owner_of", "trial_of"]
 
 #: How often one trial may outlive the process that trains it before it is given up.
 _DEATHS = 5
@@ -76,6 +76,13 @@ def trial_of(study: Any, storage: Any, number: int) -> Any:
     return optuna().trial.Trial(study, identity)
 
 
+def owner_of(storage: Any, trial: Any) -> dict[str, Any] | None:
+    """Return the process that trains a trial now, if one does; what a trial itself says is as old as its object."""
+    frozen = storage.get_trial(trial._trial_id)
+    owner: dict[str, Any] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
+    return owner
+
+
 class SharedStudy:
     """One worker's view of a study that others may be working on.
 
@@ -127,11 +134,20 @@ class SharedStudy:
         return trial
 
     def release(self, trial: Any) -> None:
-        """Let any worker go on with a trial that this one leaves, saved."""
-        trial.set_user_attr("owner", {})
+        """Let any worker go on with a trial that this one leaves, saved; one that another has taken over is its own."""
+        if owner_of(self.storage, trial) == this_process():
+            trial.set_user_attr("owner", {})
 
-    def tell(self, trial: Any, state: str, values: list[float] | None = None) -> None:
-        """Record how a trial ended: ``COMPLETE``, ``PRUNED`` or ``FAIL``."""
+    def tell(self, trial: Any, state: str, values: list[float] | None = None, error: str | None = None) -> None:
+        """Record how a trial ended: ``COMPLETE``, ``PRUNED``, or ``FAIL`` with its sentence.
+
+        Raises:
+            TakenOver: if another worker has gone on with it meanwhile, or has ended it.
+        """
+        if owner_of(self.storage, trial) != this_process():
+            raise TakenOver(f"Trial {trial.number} has been taken over by another worker, and is left to it.")
+        if error is not None:
+            trial.set_user_attr("error", error)
         self.study.tell(trial, values, state=optuna().trial.TrialState[state])
 
     def _own(self, trial: Any) -> None:
@@ -142,11 +158,10 @@ class SharedStudy:
         trial = trial_of(self.study, self.storage, lost.number)
         died = lost.user_attrs.get("deaths", 0) + bool(lost.user_attrs.get("owner"))
         trial.set_user_attr("deaths", died)
-        if died >= _DEATHS:
-            trial.set_user_attr("error", f"The process that trained this trial died {died} times.")
-            self.tell(trial, "FAIL")
-            return None
         self._own(trial)
+        if died >= _DEATHS:
+            self.tell(trial, "FAIL", error=f"The process that trained this trial died {died} times.")
+            return None
         return trial
 
     def _is_lost(self, trial: Any) -> bool:

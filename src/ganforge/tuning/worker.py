@@ -41,7 +41,15 @@ def work(shared: SharedStudy) -> None:
 
 
 def _conduct(shared: SharedStudy, trial: Any) -> str | None:
-    """Train one trial and record how it ended; return what went wrong, if the trial failed."""
+    """Train one trial and record how it ended, unless it has become another's; return what went wrong, if it failed."""
+    try:
+        return _attempt(shared, trial)
+    except TakenOver as other:
+        say(str(other))
+        return None
+
+
+def _attempt(shared: SharedStudy, trial: Any) -> str | None:
     plan, started = shared.plan, time.perf_counter()
     values = {dimension.name: dimension.suggest(trial) for dimension in shared.space}
     say(f"Trial {trial.number}: " + ", ".join(f"{name} {shown(value)}" for name, value in values.items()))
@@ -50,9 +58,8 @@ def _conduct(shared: SharedStudy, trial: Any) -> str | None:
     except (Stopped, KeyboardInterrupt):
         shared.release(trial)
         raise
-    except TakenOver as other:
-        say(str(other))
-        return None
+    except TakenOver:
+        raise
     except StudyError as error:
         _fail(shared, trial, str(error))
         raise
@@ -120,8 +127,7 @@ def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
 
 
 def _fail(shared: SharedStudy, trial: Any, sentence: str) -> str:
-    trial.set_user_attr("error", sentence)
-    shared.tell(trial, "FAIL")
+    shared.tell(trial, "FAIL", error=sentence)
     say(f"Trial {trial.number} failed: {sentence}")
     return sentence
 
