@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from ganforge.errors import GanforgeError, Stopped
+from ganforge.errors import GanforgeError, Stopped, StudyError, TakenOver
 
-__all__ = ["environment_rank", "inside_a_launched_process", "launch", "supervise"]
+__all__ = ["environment_rank", "error_of", "exit_status", "inside_a_launched_process", "launch", "supervise"]
 
 _KEPT = "What the last checkpoint holds is kept: add resume=true to go on."
+#: What a study has to know of a process that failed, as the process's exit status.
+_TOLD = {81: TakenOver, 82: StudyError}
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -38,12 +40,23 @@ def environment_rank() -> int:
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
+def exit_status(error: BaseException) -> int:
+    """Return the exit status by which :func:`launch` knows what a process has raised."""
+    return next((code for code, kind in _TOLD.items() if isinstance(error, kind)), 1)
+
+
+def error_of(status: int, sentence: str) -> GanforgeError:
+    """Return the error behind an exit status."""
+    return _TOLD.get(status, GanforgeError)(sentence)
+
+
 def launch(config: Path, processes: int, module: str = "ganforge.train", kept: str = _KEPT) -> None:
     """Run ``python -m module config`` in ``processes`` processes and wait for all of them.
 
     Raises:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, which are passed on once; the processes have saved.
         GanforgeError: if one failed; it has told why on the console. Both end with ``kept``: what is not lost.
+        TakenOver, StudyError: if that is what one has raised.
     """
     command = [sys.executable, "-m", "ganforge.launch", "--standalone", f"--nproc-per-node={processes}"]
     command += ["--no-python", sys.executable, "-m", module, str(config)]
@@ -57,7 +70,7 @@ def launch(config: Path, processes: int, module: str = "ganforge.train", kept: s
     if received:
         raise Stopped(f"Stopped. {kept}", 128 + received)
     if code:
-        raise GanforgeError(f"One of the {processes} processes failed; its own message is above. {kept}")
+        raise error_of(code, f"One of the {processes} processes failed; its own message is above. {kept}")
 
 
 def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int], int | None]:
@@ -99,7 +112,9 @@ def _torchrun() -> int:
     except SignalException as signalled:
         return 128 + int(signalled.sigval)
     except ChildFailedError as failed:
-        return int(failed.get_first_failure()[1].exitcode)
+        # When one ends the others fail as well: what a study has to know counts before that.
+        codes = [int(failure.exitcode) for failure in failed.failures.values()]
+        return next((code for code in codes if code in _TOLD), int(failed.get_first_failure()[1].exitcode))
     return 0
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganforge.complaints import complain
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Pruned, Stopped
-from ganforge.launch import environment_rank, inside_a_launched_process, launch
+from ganforge.launch import environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
 from ganforge.runs import RunFolder, checkpoint_to_resume, command_line
@@ -178,7 +178,8 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        return complain(in_one_sentence(error, folder))
+        complain(in_one_sentence(error, folder))
+        return exit_status(error)
     return 0
 
 

@@ -9,7 +9,8 @@ import torch
 
 from ganforge.callbacks.clocked import Scoring, training_module
 from ganforge.distributed import rank, world_size
-from ganforge.errors import TakenOver
+from ganforge.errors import StudyError, TakenOver
+from ganforge.launch import error_of, exit_status
 
 __all__ = ["Pruning"]
 
@@ -46,10 +47,22 @@ class Pruning(pl.Callback):
             if isinstance(callback, Scoring) and callback.last.get("images_seen") == module.images_seen:
                 seen, total = module.images_seen, module.total_images
                 step = total if seen >= total else int(seen // callback.every * callback.every)
-                prune = self._report(callback, step, total) if rank() == 0 else False
-                if _from_first(prune, pl_module.device) and seen < total:
+                if self._prune(callback, step, total, pl_module.device) and seen < total:
                     self.pruned = f"Pruned at {seen:,} of {total:,} images: other trials were better there."
                     trainer.should_stop = True
+
+    def _prune(self, scoring: Scoring, step: int, total: int, device: torch.device) -> bool:
+        """Return rank 0's decision on all ranks; all raise what it raises, so that none waits for one that has left."""
+        status, problem = 0, None
+        if rank() == 0:
+            try:
+                status = int(self._report(scoring, step, total))
+            except (StudyError, TakenOver) as error:
+                status, problem = exit_status(error), error
+        status = _from_first(status, device)
+        if status > 1:
+            raise problem or error_of(status, "The trial ends here, for what process 0 says.")
+        return status == 1
 
     def _report(self, scoring: Scoring, step: int, total: int) -> bool:
         """Send one value to the storage; return whether to stop."""
@@ -62,10 +75,10 @@ class Pruning(pl.Callback):
         return bool(self._reporter(scoring.last, step))
 
 
-def _from_first(decision: bool, device: torch.device) -> bool:
-    """Return rank 0's decision on all ranks."""
+def _from_first(status: int, device: torch.device) -> int:
+    """Return rank 0's number on all ranks."""
     if world_size() == 1:
-        return decision
-    flag = torch.tensor([int(decision)], device=device)
+        return status
+    flag = torch.tensor([status], device=device)
     torch.distributed.broadcast(flag, 0)
-    return bool(flag)
+    return int(flag)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.console import say
-from ganforge.errors import GanforgeError, TakenOver
+from ganforge.errors import GanforgeError, StudyError, TakenOver
 from ganforge.extras import install
 from ganforge.files import lock
 from ganforge.runs import is_alive, this_process
-from ganforge.tuning.plan import Plan, StudyError
+from ganforge.tuning.plan import Plan
 from ganforge.tuning.space import Space
 
 __all__ = ["SharedStudy", "open_storage", "optuna", "owner_of", "trial_of"]

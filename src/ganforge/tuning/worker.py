@@ -9,11 +9,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganforge.complaints import explain
 from ganforge.config import compose
 from ganforge.console import muted, say
-from ganforge.errors import GanforgeError, Pruned, Stopped, TakenOver
+from ganforge.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
 from ganforge.files import is_disk_full, lock
 from ganforge.runs import RunFolder, load_checkpoint, this_process
 from ganforge.train import train
-from ganforge.tuning.plan import Plan, StudyError
+from ganforge.tuning.plan import Plan
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
 from ganforge.tuning.study import SharedStudy
