@@ -24,6 +24,7 @@ MACHINE_KEYS = (
     "force",
     "retry",
     "requeue",
+    "trial",
     "download",
     "trace",
     "trainer.accelerator",

@@ -111,6 +111,10 @@ class SharedStudy:
         trials: list[Any] = self.study.get_trials(deepcopy=False)
         return trials
 
+    def identity(self, number: int) -> str:
+        """Return what tells a trial from all others, also from those of an earlier study with the same name."""
+        return f"{self.plan.name} {number} {self.trials()[number].datetime_start.isoformat()}"
+
     def done(self) -> int:
         """Return how many trials have finished or were pruned, over all workers."""
         return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in self.trials())

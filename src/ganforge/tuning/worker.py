@@ -13,7 +13,6 @@ from ganforge.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOve
 from ganforge.files import is_disk_full, lock
 from ganforge.runs import RunFolder, load_checkpoint, this_process
 from ganforge.train import train
-from ganforge.tuning.plan import Plan
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
 from ganforge.tuning.study import SharedStudy
@@ -81,11 +80,14 @@ def _attempt(shared: SharedStudy, trial: Any) -> str | None:
 def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str, list[float] | None, str]:
     """Train, or go on; return the outcome, the objectives and a sentence."""
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
-    status = folder.status()
-    if status.get("state") == "pruned":  # the worker died before it could tell
+    config = trial_config(shared, trial.number, values)
+    own, status = _is_of(config.trial, folder), folder.status()
+    if own and status.get("state") == "pruned":  # the worker died before it could tell
         return "PRUNED", None, str(status["pruned"])
-    config = trial_config(plan, shared.space, trial.number, values)
-    _settle_start(config, folder, trial.number)
+    if own:
+        _settle_start(config, folder, trial.number)
+    else:
+        config.resume, config.force = False, True
     try:
         with muted():
             scores = train(config)
@@ -96,11 +98,13 @@ def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str
     return "COMPLETE", objectives, f"{told}."
 
 
-def trial_config(plan: Plan, space: Any, number: int, values: dict[str, Any]) -> DictConfig:
+def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> DictConfig:
     """Compose what one trial trains, as the command line would, with its line to the study."""
-    config = compose(plan.trial_words(space, number, values))
+    plan = shared.plan
+    config = compose(plan.trial_words(shared.space, number, values))
     with open_dict(config):
         config.resume = True
+        config.trial = shared.identity(number)
         if plan.prunes:
             config.callbacks.pruning = {
                 "_target_": "ganforge.callbacks.pruning.Pruning",
@@ -111,6 +115,12 @@ def trial_config(plan: Plan, space: Any, number: int, values: dict[str, Any]) ->
         if OmegaConf.select(config, "logger.wandb.name") is not None:
             config.logger.wandb.name = f"{plan.name}-trial{number}"
     return config
+
+
+def _is_of(identity: str, folder: RunFolder) -> bool:
+    """Whether a folder holds this very trial's run, not that of a study with the same name in another storage."""
+    file = folder.path / "config.yaml"
+    return file.exists() and OmegaConf.select(OmegaConf.load(file), "trial") == identity
 
 
 def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
