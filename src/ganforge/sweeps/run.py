@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -96,14 +97,13 @@ class Sweep:
             try:
                 returned = launcher.launch([list(job.overrides) for job in remaining], initial_job_idx=0)
             except Exception as error:
-                died = [job for job in remaining if RunFolder(job.folder).status().get("state") == "running"]
-                if not died:
+                if not any(_has_died(job) for job in remaining):
                     raise _sentence(error, self.config) from error
-                say(f"A worker process died ({type(error).__name__}: out of memory?).")
+                say(f"A worker process died ({_first_line(error)}; out of memory?).")
                 if attempt == 2 or "joblib" not in self.config.hydra.launcher._target_ or self.stop.exists():
                     return
                 say("Going on with the runs that it took down.")
-                remaining = [job for job in remaining if not _is_settled(job)]
+                remaining = [_to_go_on(job) for job in remaining if not _is_settled(job)]
                 continue
             for job, result in zip(remaining, returned, strict=True):
                 self.outcomes[job.folder] = result.return_value
@@ -111,7 +111,22 @@ class Sweep:
 
 
 def _is_settled(job: Job) -> bool:
-    return RunFolder(job.folder).status().get("state") in ("finished", "failed")
+    return job.has_begun() and RunFolder(job.folder).status().get("state") in ("finished", "failed")
+
+
+def _has_died(job: Job) -> bool:
+    return job.has_begun() and RunFolder(job.folder).status().get("state") == "running"
+
+
+def _to_go_on(job: Job) -> Job:
+    """Return what to launch again: a run that was to begin anew has begun, and goes on."""
+    if not job.has_begun():
+        return job
+    return replace(job, overrides=tuple(word for word in job.overrides if word != "force=true"))
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
@@ -120,8 +135,9 @@ def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
     if cause is not None:
         return cause
     kind = str(config.hydra.launcher._target_).rpartition(".")[2]
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return GanforgeError(f"{kind} could not launch the runs ({reason}): try hydra/launcher=basic, or debug=true.")
+    return GanforgeError(
+        f"{kind} could not launch the runs ({_first_line(error)}): try hydra/launcher=basic, or debug=true."
+    )
 
 
 @contextmanager

@@ -49,12 +49,13 @@ def _row(job: Job, outcome: dict[str, Any] | None) -> Row:
         state, note = outcome["state"], outcome["error"]
     elif state == "todo":
         state, note = _state_without_word(job, status)
+    scores = {} if state == "waiting" else status.get("scores") or {}  # an earlier life's are not this sweep's
     return Row(
         job.label,
         state,
         status.get("images_seen"),
-        status.get("scores") or {},
-        str(status.get("protocol") or ""),
+        scores,
+        str(status.get("protocol") or "") if scores else "",
         note,
         str(job.folder),
     )
@@ -65,6 +66,8 @@ def _state_without_word(job: Job, status: dict[str, Any]) -> tuple[str, str]:
     writer = RunFolder(job.folder).is_being_written()
     if writer is not None:
         return "running", f"{writer} trains it"
+    if not job.has_begun():
+        return "waiting", "not started"
     if status.get("state") == "running":
         return "failed", "its process was killed (out of memory?); the same line goes on from its last checkpoint"
     if status.get("state") in ("finished", "failed", "stopped"):
