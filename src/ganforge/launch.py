@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -76,7 +77,7 @@ def launch(config: Path, processes: int, module: str = "ganforge.train", kept: s
 def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int], int | None]:
     """Wait for processes that have sessions of their own; Ctrl-C, SIGTERM and SLURM's warnings reach each, once.
 
-    They are passed on as SIGTERM.
+    They are passed on as SIGTERM. A Ctrl-C after that kills the processes and all that they have started.
 
     Returns:
         their exit codes, and the signal's number if one came.
@@ -87,6 +88,9 @@ def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int]
         if not received:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
+        elif number == signal.SIGINT:
+            for process in processes:
+                _kill(process)
         received.append(number)
 
     previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
@@ -96,6 +100,27 @@ def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int]
         for number, handler in previous.items():
             signal.signal(number, handler)
     return codes, received[0] if received else None
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process that does not end when asked, and those below it, which may have sessions of their own."""
+    if process.poll() is not None:
+        return
+    for number in [process.pid, *_below(process.pid)]:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
+def _below(parent: int) -> list[int]:
+    """Return a process's children and theirs, where /proc tells them."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found = list(children.get(parent, []))
+    for child in found:  # grows meanwhile
+        found += children.get(child, [])
+    return found
 
 
 def _torchrun() -> int:
