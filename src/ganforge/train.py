@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganforge.complaints import complain
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Pruned, Stopped
+from ganforge.files import lock
 from ganforge.launch import environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
@@ -28,15 +30,19 @@ def train(config: DictConfig) -> dict[str, float]:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
-    with log_to(folder.path / "train.log"), queued_again(config.requeue and environment_rank() == 0):
+    wanted = config.requeue and environment_rank() == 0
+    with log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
+        alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that
         finished = claim(config, folder)
         if finished is not None:
             return finished
         if environment_rank() > 0:  # started by SLURM beside the process that keeps the records
+            alone.close()
             return _train_here(config, folder)
         with recorded(folder):
-            processes = 1 if inside_a_launched_process() else processes_wanted(config)
             folder.begin(config, command_line())
+            alone.close()
+            processes = 1 if inside_a_launched_process() else processes_wanted(config)
             if processes == 1:
                 _train_here(config, folder)
             else:
@@ -92,7 +98,10 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     check_space(folder, model)
     announce(config, folder, model, data, trainer)
     rng.seed_all(config.seed, "train", environment_rank())
-    trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    try:
+        trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
+    except SystemExit as error:  # what Lightning makes of a second Ctrl-C
+        raise KeyboardInterrupt from error
     if rank() == 0:
         folder.update(images_seen=model.images_seen)
     _raise_if_stopped(callbacks, model, config)
@@ -175,6 +184,8 @@ def _main() -> int:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201
         return stop.exit_code
+    except KeyboardInterrupt:
+        return 130
     except Exception as error:
         if config.trace:
             raise
