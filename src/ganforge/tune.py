@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -13,6 +12,7 @@ from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Stopped
 from ganforge.files import lock
 from ganforge.launch import inside_a_launched_process, supervise
+from ganforge.sweeps.share import devices_of_workers, visible_gpus
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.results import best_trials, importances, table, write_best
 from ganforge.tuning.space import Space, quoted
@@ -96,16 +96,12 @@ def _start_workers(plan: Plan) -> None:
 
 
 def _environment(number: int, count: int) -> dict[str, str]:
-    """Return a worker's environment: its share of the threads, and one GPU where there are several."""
-    import torch
-
+    """Return a worker's environment: its share of the threads, and of the GPUs where there are several."""
     threads = str(max(1, (os.cpu_count() or 1) // count))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    if gpus > 1:
-        names: Sequence[str] = visible if len(visible) == gpus else [str(gpu) for gpu in range(gpus)]
-        environment["CUDA_VISIBLE_DEVICES"] = names[number % gpus]
+    gpus = visible_gpus()
+    if len(gpus) > 1:
+        environment["CUDA_VISIBLE_DEVICES"] = devices_of_workers(gpus, count)[number]
     return environment
 
 
