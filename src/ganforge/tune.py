@@ -12,6 +12,7 @@ from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Stopped
 from ganforge.files import lock
 from ganforge.launch import inside_a_launched_process, supervise
+from ganforge.slurm import queued_again
 from ganforge.sweeps.share import devices_of_workers, visible_gpus
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.results import best_trials, importances, table, write_best
@@ -35,7 +36,7 @@ def tune(config: DictConfig) -> None:
             "A study's workers are commands of their own: start each with one task (srun --ntasks=1, a job array) or "
             "use tune.workers=N."
         )
-    with log_to(None):
+    with log_to(None), queued_again(bool(config.requeue)):  # once for all workers, when all have saved
         plan, space = Plan.of(config, _overrides())
         shared = SharedStudy(plan, space)
         say(f"Study '{plan.name}': {shared.done()} of {plan.settings['n_trials']} trials done; storage {plan.storage}")

@@ -9,18 +9,22 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from ganforge.complaints import find_cause
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError
 from ganforge.runs import RunFolder
+from ganforge.slurm import queued_again
 from ganforge.sweeps.guard import Guard
 from ganforge.sweeps.plan import Job, name_of
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
 from ganforge.sweeps.table import Row, conclude, render, rows_of, save
 
 __all__ = ["Sweep"]
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Sweep:
@@ -46,10 +50,10 @@ class Sweep:
 
         Raises:
             GanforgeError: if the launcher is not installed or cannot start, or a run failed.
-            Stopped: after Ctrl-C or SIGTERM.
+            Stopped: after Ctrl-C, SIGTERM or SLURM's warnings.
         """
         todo = [job for job in self.jobs if job.state == "todo"]
-        with log_to(None):
+        with log_to(None), queued_again(bool(OmegaConf.select(self.config, "requeue"))):
             launcher = self._launcher(todo) if todo else None  # what is not installed is told before anything else
             self.folder.mkdir(parents=True, exist_ok=True)
             self.stop.unlink(missing_ok=True)
@@ -60,7 +64,7 @@ class Sweep:
             rows = rows_of(self.jobs, self.outcomes)
             save(self.folder / "sweep.json", self.name, rows)
             say(f"\n{render(rows)}\n\nThe table is kept in {self.folder / 'sweep.json'}")
-        conclude(rows, stopped=self.stop.exists())
+            conclude(rows, stopped=int(self.stop.read_text()) if self.stop.exists() else None)
         return rows
 
     def _launcher(self, todo: Sequence[Job]) -> Any:
@@ -76,6 +80,7 @@ class Sweep:
             labels={str(job.folder): job.label for job in self.jobs},
             stop=self.stop,
             devices=devices_of_workers(visible_gpus(), workers) if workers is not None and workers > 1 else [],
+            queues=str(self.config.hydra.launcher._target_).endswith("SlurmLauncher"),
             side_by_side=several,
             parent=os.getpid(),
         )
@@ -142,7 +147,9 @@ def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
 
 @contextmanager
 def _asks_to_stop(stop: Path) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a stop file, which all runs look for; a second Ctrl-C ends at once.
+    """Turn the first Ctrl-C, SIGTERM or SLURM's warning into a stop file with its number, which all runs look for.
+
+    A second Ctrl-C ends at once.
 
     A run that trains in this process has handlers of its own meanwhile.
     """
@@ -150,10 +157,10 @@ def _asks_to_stop(stop: Path) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.exists() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        stop.touch()
+        stop.write_text(str(int(number)))
         say("Stopping the sweep: runs in progress save first; Ctrl-C again ends at once.")
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
     finally:

@@ -112,19 +112,23 @@ def save(path: Path, name: str, rows: Sequence[Row]) -> None:
     write_text(path, json.dumps({"sweep": name, "runs": [vars(row) for row in rows]}, indent=2) + "\n")
 
 
-def conclude(rows: Sequence[Row], stopped: bool) -> None:
+def conclude(rows: Sequence[Row], stopped: int | None) -> None:
     """Say how the sweep ended, by raising if it is not finished.
 
+    Args:
+        rows: the table.
+        stopped: the number of the signal that stopped it, if one did.
+
     Raises:
-        Stopped: after Ctrl-C or SIGTERM.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings.
         GanforgeError: if a run failed, now or before.
     """
     counts = {state: sum(row.state == state for row in rows) for state in ("stopped", "waiting", "failed", "running")}
-    if stopped:
+    if stopped is not None:
         raise Stopped(
             f"The sweep is stopped: {counts['stopped']} saved on the way, {counts['waiting']} not started. The same "
             "line again goes on.",
-            130,
+            128 + stopped,
         )
     if counts["failed"]:
         raise GanforgeError(

@@ -104,6 +104,7 @@ def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> Di
     config = compose(plan.trial_words(shared.space, number, values))
     with open_dict(config):
         config.resume = True
+        config.requeue = False  # the study's command does that, for all workers at once
         config.trial = shared.identity(number)
         if plan.prunes:
             config.callbacks.pruning = {
