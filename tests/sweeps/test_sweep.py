@@ -130,6 +130,13 @@ def test_a_wrong_name_is_refused_before_anything_is_trained(runs, sweep, capsys)
     assert not runs.configs
 
 
+@pytest.mark.parametrize("size", ["0", "-1", "1.5", "two"])
+def test_a_batch_of_no_size_is_refused(size, runs, sweep, capsys):
+    assert sweep("seed=1,2", f"hydra.sweeper.max_batch_size={size}") == 1
+    assert f"max_batch_size must be a whole number >= 1, got {size}: null" in capsys.readouterr().err
+    assert not runs.configs
+
+
 def test_combinations_that_are_the_same_run(runs, sweep, capsys):
     assert sweep("trainer.devices=1,auto") == 0
     assert len(runs.configs) == 1
