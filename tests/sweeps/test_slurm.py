@@ -15,6 +15,7 @@ from ganforge import cli
 from ganforge.errors import Stopped
 from ganforge.runs import RunFolder
 from ganforge.slurm import is_running, queued_again
+from ganforge.sweeps.environment import ask_to_stop, asked_to_stop
 
 
 @pytest.fixture
@@ -122,6 +123,13 @@ def test_a_warning_between_runs_stops_the_sweep(scontrol, runs, sweep, monkeypat
     assert sweep("seed=1,2", "requeue=true") == 128 + signal.SIGUSR2
     assert runs.seeds == [1]
     assert scontrol[1]().count("requeue 77") == 1
+
+
+def test_the_first_signal_says_why_a_sweep_was_stopped(tmp_path):
+    assert asked_to_stop(tmp_path / "stop") is None
+    ask_to_stop(tmp_path / "stop", signal.SIGTERM)
+    ask_to_stop(tmp_path / "stop", signal.SIGINT)  # what a run makes of the stop file, when it has saved
+    assert asked_to_stop(tmp_path / "stop") == signal.SIGTERM
 
 
 def test_a_study_queues_its_job_once_and_leaves_no_trial_to_do_it(scontrol, monkeypatch):

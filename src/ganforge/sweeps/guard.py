@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from ganforge.complaints import explain
 from ganforge.errors import Stopped
-from ganforge.sweeps.environment import run_of_a_sweep
+from ganforge.sweeps.environment import ask_to_stop, run_of_a_sweep
 from ganforge.sweeps.share import claim_devices
 
 __all__ = ["Guard"]
@@ -70,7 +70,7 @@ class Guard:
             self.task(config)
         except Stopped as stop:
             if stop.exit_code == 128 + signal.SIGINT or os.getpid() == self.parent:
-                self.stop.write_text(str(stop.exit_code - 128))
+                ask_to_stop(self.stop, stop.exit_code - 128)
             return "stopped", str(stop)
         except Exception as error:
             if config.trace:

@@ -16,6 +16,7 @@ from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError
 from ganforge.runs import RunFolder
 from ganforge.slurm import queued_again
+from ganforge.sweeps.environment import ask_to_stop, asked_to_stop
 from ganforge.sweeps.guard import Guard
 from ganforge.sweeps.plan import Job, name_of
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
@@ -64,7 +65,7 @@ class Sweep:
             rows = rows_of(self.jobs, self.outcomes)
             save(self.folder / "sweep.json", self.name, rows)
             say(f"\n{render(rows)}\n\nThe table is kept in {self.folder / 'sweep.json'}")
-            conclude(rows, stopped=int(self.stop.read_text()) if self.stop.exists() else None)
+            conclude(rows, stopped=asked_to_stop(self.stop))
         return rows
 
     def _launcher(self, todo: Sequence[Job]) -> Any:
@@ -157,7 +158,7 @@ def _asks_to_stop(stop: Path) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.exists() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        stop.write_text(str(int(number)))
+        ask_to_stop(stop, number)
         say("Stopping the sweep: runs in progress save first; Ctrl-C again ends at once.")
 
     previous = {number: signal.signal(number, handle) for number in _SIGNALS}
