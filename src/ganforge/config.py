@@ -36,6 +36,7 @@ MACHINE_KEYS = (
     "force",
     "retry",
     "requeue",
+    "trial",
     "download",
     "trace",
     "trainer.accelerator",

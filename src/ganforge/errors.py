@@ -1,6 +1,6 @@
 """The one exception that a user is meant to read."""
 
-__all__ = ["GanforgeError", "Pruned", "Stopped", "TakenOver"]
+__all__ = ["GanforgeError", "Pruned", "Stopped", "StudyError", "TakenOver"]
 
 
 class GanforgeError(Exception):
@@ -12,6 +12,10 @@ class GanforgeError(Exception):
 
 class Pruned(GanforgeError):  # noqa: N818 - not an error: the study has seen enough
     """A study's trial that ended early, because others were better at the same clock."""
+
+
+class StudyError(GanforgeError):
+    """What is wrong with a study as a whole: another trial would meet it too."""
 
 
 class TakenOver(GanforgeError):  # noqa: N818 - not an error: another process does the work

@@ -12,14 +12,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from ganforge.errors import GanforgeError, Stopped
+from ganforge.errors import GanforgeError, Stopped, StudyError, TakenOver
 
-__all__ = ["environment_rank", "inside_a_launched_process", "launch", "supervise"]
+__all__ = ["environment_rank", "error_of", "exit_status", "inside_a_launched_process", "launch", "supervise"]
 
 _KEPT = "What the last checkpoint holds is kept: add resume=true to go on."
+#: What a study has to know of a process that failed, as the process's exit status.
+_TOLD = {81: TakenOver, 82: StudyError}
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -38,12 +41,23 @@ def environment_rank() -> int:
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
+def exit_status(error: BaseException) -> int:
+    """Return the exit status by which :func:`launch` knows what a process has raised."""
+    return next((code for code, kind in _TOLD.items() if isinstance(error, kind)), 1)
+
+
+def error_of(status: int, sentence: str) -> GanforgeError:
+    """Return the error behind an exit status."""
+    return _TOLD.get(status, GanforgeError)(sentence)
+
+
 def launch(config: Path, processes: int, module: str = "ganforge.train", kept: str = _KEPT) -> None:
     """Run ``python -m module config`` in ``processes`` processes and wait for all of them.
 
     Raises:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, which are passed on once; the processes have saved.
         GanforgeError: if one failed; it has told why on the console. Both end with ``kept``: what is not lost.
+        TakenOver, StudyError: if that is what one has raised.
     """
     command = [sys.executable, "-m", "ganforge.launch", "--standalone", f"--nproc-per-node={processes}"]
     command += ["--no-python", sys.executable, "-m", module, str(config)]
@@ -57,13 +71,13 @@ def launch(config: Path, processes: int, module: str = "ganforge.train", kept: s
     if received:
         raise Stopped(f"Stopped. {kept}", 128 + received)
     if code:
-        raise GanforgeError(f"One of the {processes} processes failed; its own message is above. {kept}")
+        raise error_of(code, f"One of the {processes} processes failed; its own message is above. {kept}")
 
 
 def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int], int | None]:
     """Wait for processes that have sessions of their own; Ctrl-C, SIGTERM and SLURM's warnings reach each, once.
 
-    They are passed on as SIGTERM.
+    They are passed on as SIGTERM. A Ctrl-C after that kills the processes and all that they have started.
 
     Returns:
         their exit codes, and the signal's number if one came.
@@ -74,6 +88,9 @@ def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int]
         if not received:
             for process in processes:
                 process.send_signal(signal.SIGTERM)
+        elif number == signal.SIGINT:
+            for process in processes:
+                _kill(process)
         received.append(number)
 
     previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
@@ -83,6 +100,27 @@ def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int]
         for number, handler in previous.items():
             signal.signal(number, handler)
     return codes, received[0] if received else None
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process that does not end when asked, and those below it, which may have sessions of their own."""
+    if process.poll() is not None:
+        return
+    for number in [process.pid, *_below(process.pid)]:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+
+def _below(parent: int) -> list[int]:
+    """Return a process's children and theirs, where /proc tells them."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found = list(children.get(parent, []))
+    for child in found:  # grows meanwhile
+        found += children.get(child, [])
+    return found
 
 
 def _torchrun() -> int:
@@ -99,7 +137,9 @@ def _torchrun() -> int:
     except SignalException as signalled:
         return 128 + int(signalled.sigval)
     except ChildFailedError as failed:
-        return int(failed.get_first_failure()[1].exitcode)
+        # When one ends the others fail as well: what a study has to know counts before that.
+        codes = [int(failure.exitcode) for failure in failed.failures.values()]
+        return next((code for code in codes if code in _TOLD), int(failed.get_first_failure()[1].exitcode))
     return 0
 
 

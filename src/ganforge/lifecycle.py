@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ganforge.console import say
-from ganforge.errors import GanforgeError, Pruned, Stopped
+from ganforge.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.files import is_disk_full
 from ganforge.launch import environment_rank
 from ganforge.reporting import format_scores
@@ -52,9 +52,14 @@ def _already_finished(folder: RunFolder) -> dict[str, float]:
 
 @contextmanager
 def recorded(folder: RunFolder) -> Iterator[None]:
-    """Write how the run ended, whatever happened, and turn system errors into sentences."""
+    """Write how the run ended, whatever happened, and turn system errors into sentences.
+
+    A trial that another worker has taken over is that worker's: its folder is left as it is.
+    """
     try:
         yield
+    except TakenOver:
+        raise
     except BaseException as error:
         told = in_one_sentence(error, folder)
         state = next((state for kind, state in _ENDS.items() if isinstance(error, kind)), "failed")

@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.complaints import complain
 from ganforge.console import log_to, say
-from ganforge.errors import GanforgeError, Pruned, Stopped
-from ganforge.launch import environment_rank, inside_a_launched_process, launch
+from ganforge.errors import GanforgeError, Pruned, Stopped, TakenOver
+from ganforge.files import lock
+from ganforge.launch import environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.reporting import announce, farewell, final_scores
 from ganforge.runs import RunFolder, checkpoint_to_resume, command_line
@@ -28,15 +30,19 @@ def train(config: DictConfig) -> dict[str, float]:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
-    with log_to(folder.path / "train.log"), queued_again(config.requeue and environment_rank() == 0):
+    wanted = config.requeue and environment_rank() == 0
+    with log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
+        alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that
         finished = claim(config, folder)
         if finished is not None:
             return finished
         if environment_rank() > 0:  # started by SLURM beside the process that keeps the records
+            alone.close()
             return _train_here(config, folder)
         with recorded(folder):
-            processes = 1 if inside_a_launched_process() else processes_wanted(config)
             folder.begin(config, command_line())
+            alone.close()
+            processes = 1 if inside_a_launched_process() else processes_wanted(config)
             if processes == 1:
                 _train_here(config, folder)
             else:
@@ -94,9 +100,14 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     rng.seed_all(config.seed, "train", environment_rank())
     try:
         trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
-    finally:
-        if rank() == 0:
-            folder.update(images_seen=model.images_seen, **_health(callbacks))
+    except SystemExit as error:  # what Lightning makes of a second Ctrl-C
+        raise KeyboardInterrupt from error
+    except TakenOver:  # run.json is another worker's by now
+        raise
+    except Exception:
+        _keep_record(folder, model, callbacks)
+        raise
+    _keep_record(folder, model, callbacks)
     _raise_if_stopped(callbacks, model, config)
     scores = final_scores(callbacks, folder)
     pruned = next((callback.pruned for callback in callbacks if isinstance(callback, Pruning)), None)
@@ -153,12 +164,14 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def _health(callbacks: list[Any]) -> dict[str, Any]:
-    """Return what ``run.json`` keeps of the run's health."""
+def _keep_record(folder: RunFolder, model: Any, callbacks: list[Any]) -> None:
+    """Write how far the run went, and how its health was, to ``run.json``."""
     from ganforge.callbacks.health import Health
+    from ganforge.distributed import rank
 
-    watch = next((callback for callback in callbacks if isinstance(callback, Health)), None)
-    return {} if watch is None else {"health": watch.record()}
+    if rank() == 0:
+        health = {"health": watch.record() for watch in callbacks if isinstance(watch, Health)}  # noqa: B035 - one at most
+        folder.update(images_seen=model.images_seen, **health)
 
 
 def _raise_if_stopped(callbacks: list[Any], model: Any, config: DictConfig) -> None:
@@ -188,10 +201,13 @@ def _main() -> int:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201
         return stop.exit_code
+    except KeyboardInterrupt:
+        return 130
     except Exception as error:
         if config.trace:
             raise
-        return complain(in_one_sentence(error, folder))
+        complain(in_one_sentence(error, folder))
+        return exit_status(error)
     return 0
 
 

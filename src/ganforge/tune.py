@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -13,6 +12,8 @@ from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError, Stopped
 from ganforge.files import lock
 from ganforge.launch import inside_a_launched_process, supervise
+from ganforge.slurm import queued_again
+from ganforge.sweeps.share import devices_of_workers, visible_gpus
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.results import best_trials, importances, table, write_best
 from ganforge.tuning.space import Space, quoted
@@ -35,7 +36,7 @@ def tune(config: DictConfig) -> None:
             "A study's workers are commands of their own: start each with one task (srun --ntasks=1, a job array) or "
             "use tune.workers=N."
         )
-    with log_to(None):
+    with log_to(None), queued_again(bool(config.requeue)):  # once for all workers, when all have saved
         plan, space = Plan.of(config, _overrides())
         shared = SharedStudy(plan, space)
         say(f"Study '{plan.name}': {shared.done()} of {plan.settings['n_trials']} trials done; storage {plan.storage}")
@@ -96,16 +97,12 @@ def _start_workers(plan: Plan) -> None:
 
 
 def _environment(number: int, count: int) -> dict[str, str]:
-    """Return a worker's environment: its share of the threads, and one GPU where there are several."""
-    import torch
-
+    """Return a worker's environment: its share of the threads, and of the GPUs where there are several."""
     threads = str(max(1, (os.cpu_count() or 1) // count))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    if gpus > 1:
-        names: Sequence[str] = visible if len(visible) == gpus else [str(gpu) for gpu in range(gpus)]
-        environment["CUDA_VISIBLE_DEVICES"] = names[number % gpus]
+    gpus = visible_gpus()
+    if len(gpus) > 1:
+        environment["CUDA_VISIBLE_DEVICES"] = devices_of_workers(gpus, count)[number]
     return environment
 
 

@@ -27,13 +27,19 @@ class GanforgeSweeper(Sweeper):
         """Run the sweep and show its table.
 
         Raises:
-            GanforgeError: if the launcher is not installed, or a run failed.
+            GanforgeError: if the launcher is not installed, a run failed, or ``max_batch_size`` is no size.
             Stopped: after Ctrl-C or SIGTERM.
         """
+        from ganforge.errors import GanforgeError
         from ganforge.sweeps.plan import plan
         from ganforge.sweeps.run import Sweep
 
         assert self.hydra_context is not None
         assert self.config is not None
+        if self.max_batch_size is not None and (not isinstance(self.max_batch_size, int) or self.max_batch_size < 1):
+            raise GanforgeError(
+                f"hydra.sweeper.max_batch_size must be a whole number >= 1, got {self.max_batch_size}: null gives a "
+                "launcher all runs at once."
+            )
         jobs = plan(self.hydra_context.config_loader, self.config, arguments)
         return Sweep(self.hydra_context, self.task_function, self.config, jobs, self.max_batch_size).run()

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from ganforge import cli
+from ganforge import train as train_module
+from ganforge.callbacks.samples import Curves
 from ganforge.config import compose
-from ganforge.runs import load_checkpoint
+from ganforge.runs import RunFolder, load_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -285,6 +288,42 @@ def test_another_process_in_the_same_run(train, run_folder, capsys, monkeypatch)
     status.write_text(json.dumps({**content, "state": "running", "pid": 1, "process_start": ""}))
     assert train() == 1
     assert "Process 1 is training this very run" in capsys.readouterr().err
+
+
+def test_two_commands_cannot_both_begin_one_run(train, run_folder, monkeypatch):
+    held = []
+
+    def watched(owner, name):
+        original = getattr(owner, name)
+
+        def look(*arguments):
+            guard = FileLock(next(Path("outputs").glob("*/.lock")))
+            try:
+                guard.acquire(timeout=0)
+                guard.release()
+                held.append((name, False))
+            except Timeout:
+                held.append((name, True))
+            return original(*arguments)
+
+        monkeypatch.setattr(owner, name, look)
+
+    watched(train_module, "claim")
+    watched(RunFolder, "begin")
+    watched(train_module, "processes_wanted")
+    assert train("trainer.devices=0") == 1
+    assert held == [("claim", True), ("begin", True), ("processes_wanted", False)]
+    assert json.loads((run_folder() / "run.json").read_text())["state"] == "failed"
+
+
+def test_a_second_ctrl_c_is_a_stop_and_no_failure(train, run_folder, capsys, monkeypatch):
+    def interrupt(self, trainer, module):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Curves, "act", interrupt)
+    assert train() == 130
+    assert "ganforge: interrupted" in capsys.readouterr().err
+    assert json.loads((run_folder() / "run.json").read_text())["state"] == "stopped"
 
 
 def test_one_failing_run_leaves_a_record(train, run_folder, capsys):

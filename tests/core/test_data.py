@@ -1,16 +1,20 @@
 """Batch order, datasets, and images that cannot be read."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from PIL import Image
 
-from ganforge.data.arrays import BatchOrder, ImageArray, TrainingBatches
+from ganforge.data.arrays import BatchOrder, ImageArray, Splits, TrainingBatches
+from ganforge.data.decoded import decode
 from ganforge.data.embedded import Digits, Mnist5k
 from ganforge.data.fit import fit
 from ganforge.data.folder import ImageFolder
 from ganforge.data.module import ImageData
-from ganforge.data.torchvision import TorchVision, in_memory
+from ganforge.data.torchvision import TorchVision, in_memory, open_dataset
 from ganforge.errors import GanforgeError
 from ganforge.images import Batch, grid, normalise, quantise
 
@@ -227,3 +231,53 @@ def test_impossible_values(key, value):
     options = {"image_size": 8, "channels": 1, "batch_size": 4, key: value}
     with pytest.raises(GanforgeError, match=f"data.{key}"):
         ImageData(Digits(), **options)
+
+
+def test_one_process_downloads_at_a_time(tmp_path, monkeypatch):
+    from torchvision import datasets
+
+    seen = []
+
+    def reader(root, download):
+        guard = FileLock(tmp_path / ".lock")
+        try:
+            guard.acquire(timeout=0)
+            guard.release()
+            seen.append((download, "free"))
+        except Timeout:
+            seen.append((download, "held"))
+
+    monkeypatch.setattr(datasets, "MNIST", reader)
+    for download in (True, False):
+        open_dataset("MNIST", tmp_path, download, {})
+    assert seen == [(True, "held"), (False, "free")]
+    with pytest.raises(GanforgeError, match=r"no 'MNITS': set data.source.name"):
+        open_dataset("MNITS", tmp_path, False, {})
+
+
+def test_images_without_labels_are_refused_where_labels_count():
+    class Unlabelled:
+        def load(self, image_size, channels):
+            array = ImageArray(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([-1, 0, 1, -1]))
+            return Splits(array, array)
+
+    with pytest.raises(GanforgeError, match="some images have no label"):
+        ImageData(Unlabelled(), image_size=8, channels=1, batch_size=2, classes=2).splits()
+    ImageData(Unlabelled(), image_size=8, channels=1, batch_size=2).splits()
+
+
+def test_a_cache_whose_writing_was_cut_short_is_filled_again(tmp_path, monkeypatch):
+    for number in range(2):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number}.png")
+    files = sorted(tmp_path.glob("*.png"))
+    write = Path.write_text
+
+    def half(self, text, *arguments, **options):
+        write(self, text[: len(text) // 2], *arguments, **options)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", half)
+        with pytest.raises(OSError, match="No space"):
+            decode(files, None, 8, 1, tmp_path / "cache", workers=0)
+    assert len(decode(files, None, 8, 1, tmp_path / "cache", workers=0)) == 2

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ganforge import cli
+from ganforge.config import compose
 from ganforge.loggers.table import FIELDS, TableLogger
 from ganforge.loggers.wandb import WandbLogger, choose_mode, stable_id
 
@@ -57,6 +58,20 @@ def test_mode_with_a_key_and_a_host(monkeypatch):
         monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}")
         assert choose_mode()[0] == "online"
+
+
+def test_wandbs_own_variable_chooses_the_mode(monkeypatch, tmp_path):
+    for mode in ("online", "offline", "disabled"):
+        monkeypatch.setenv("WANDB_MODE", mode)
+        assert compose(["logger=auto"]).logger.wandb.mode == mode
+    assert compose(["logger=auto", "logger.wandb.mode=auto"]).logger.wandb.mode == "auto"
+    monkeypatch.delenv("WANDB_MODE")
+    assert compose(["logger=auto"]).logger.wandb.mode == "auto"
+    disabled = WandbLogger(str(tmp_path), project="p", name="n", mode="disabled")
+    monkeypatch.setattr(WandbLogger, "_start", lambda self: pytest.fail("it has started"))
+    disabled.log_metrics({"a": 1.0}, step=1)
+    disabled.finalize("success")
+    assert not list(tmp_path.iterdir())
 
 
 def test_identifier_is_stable(tmp_path):

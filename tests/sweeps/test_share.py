@@ -61,6 +61,7 @@ def test_visible_gpus_are_those_named(named, expected, monkeypatch):
     ("gpus", "devices", "wanted", "runs", "workers", "threads"),
     [
         ("", 1, -1, 9, 4, 2),
+        ("", 1, None, 9, 4, 2),
         ("", 1, 3, 9, 3, 2),
         ("", 1, 3, 2, 2, 4),
         ("0,1,2,3", 1, -1, 9, 4, 2),

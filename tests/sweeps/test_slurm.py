@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ganforge import cli
 from ganforge.errors import Stopped
 from ganforge.runs import RunFolder
 from ganforge.slurm import is_running, queued_again
+from ganforge.sweeps.environment import ask_to_stop, asked_to_stop
 
 
 @pytest.fixture
@@ -92,6 +95,56 @@ def test_a_job_on_another_machine_holds_its_run(scontrol, tmp_path, monkeypatch)
     assert folder.is_being_written() is None
     monkeypatch.setenv("PATH", "/nonexistent")
     assert not is_running("88")
+
+
+def test_a_sweep_queues_its_job_once_and_leaves_no_run_to_do_it(scontrol, runs, sweep, monkeypatch):
+    seen = []
+
+    @contextmanager
+    def watched(wanted):
+        seen.append(wanted)
+        yield
+
+    monkeypatch.setattr("ganforge.train.queued_again", watched)
+    runs.plans[2] = Stopped("saved", 128 + signal.SIGUSR1)
+    assert sweep("seed=1,2,3", "requeue=true") == 128 + signal.SIGUSR1
+    assert (runs.seeds, seen) == ([1, 2], [False, False])
+    assert scontrol[1]().count("requeue 77") == 1
+
+
+def test_a_warning_between_runs_stops_the_sweep(scontrol, runs, sweep, monkeypatch):
+    call = type(runs).__call__
+
+    def and_warning(self, config, folder):
+        call(self, config, folder)
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    monkeypatch.setattr(type(runs), "__call__", and_warning)
+    assert sweep("seed=1,2", "requeue=true") == 128 + signal.SIGUSR2
+    assert runs.seeds == [1]
+    assert scontrol[1]().count("requeue 77") == 1
+
+
+def test_the_first_signal_says_why_a_sweep_was_stopped(tmp_path):
+    assert asked_to_stop(tmp_path / "stop") is None
+    ask_to_stop(tmp_path / "stop", signal.SIGTERM)
+    ask_to_stop(tmp_path / "stop", signal.SIGINT)  # what a run makes of the stop file, when it has saved
+    assert asked_to_stop(tmp_path / "stop") == signal.SIGTERM
+
+
+def test_a_study_queues_its_job_once_and_leaves_no_trial_to_do_it(scontrol, monkeypatch):
+    pytest.importorskip("optuna")
+    seen = []
+
+    def stop(config):
+        seen.append(config.requeue)
+        raise Stopped("saved", 128 + signal.SIGUSR1)
+
+    monkeypatch.setattr("ganforge.tuning.worker.train", stop)
+    words = ["tune", "name=study", "data=digits", "protocol=[digits]", "requeue=true"]
+    assert cli.main(words) == 128 + signal.SIGUSR1
+    assert seen == [False]
+    assert scontrol[1]().count("requeue 77") == 1
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ganforge.console import log_to
 from ganforge.errors import GanforgeError, Stopped
 from ganforge.extras import install
 from ganforge.sweeps.environment import inside_a_sweep
@@ -129,6 +130,13 @@ def test_a_wrong_name_is_refused_before_anything_is_trained(runs, sweep, capsys)
     assert not runs.configs
 
 
+@pytest.mark.parametrize("size", ["0", "-1", "1.5", "two"])
+def test_a_batch_of_no_size_is_refused(size, runs, sweep, capsys):
+    assert sweep("seed=1,2", f"hydra.sweeper.max_batch_size={size}") == 1
+    assert f"max_batch_size must be a whole number >= 1, got {size}: null" in capsys.readouterr().err
+    assert not runs.configs
+
+
 def test_combinations_that_are_the_same_run(runs, sweep, capsys):
     assert sweep("trainer.devices=1,auto") == 0
     assert len(runs.configs) == 1
@@ -158,10 +166,10 @@ def test_slurm_that_is_not_there_is_one_sentence(runs, sweep, capsys, monkeypatc
 
 
 class Dying:
-    """A launcher whose worker is killed in the first run, once."""
+    """A launcher whose worker is killed in the first run, so many times."""
 
-    def __init__(self, task):
-        self.task, self.launched = task, []
+    def __init__(self, deaths):
+        self.deaths, self.launched = deaths, []
 
     def launch(self, overrides, initial_job_idx):
         from types import SimpleNamespace
@@ -169,23 +177,76 @@ class Dying:
         self.launched.append([words[0] for words in overrides])
         folder = Path("outputs") / overrides[0][0]
         folder.mkdir(parents=True, exist_ok=True)
-        if len(self.launched) <= self.task:
+        if len(self.launched) <= self.deaths:
             (folder / "run.json").write_text(json.dumps({"state": "running", "pid": 2**22 + 1, "host": "x"}))
             raise RuntimeError("a worker was terminated")
         return [SimpleNamespace(return_value={"state": "finished", "error": ""}) for _ in overrides]
 
 
-@pytest.mark.parametrize(("deaths", "states"), [(1, ["finished", "finished"]), (2, ["failed", "waiting"])])
-def test_a_worker_that_dies_takes_nothing_with_it_for_good(deaths, states, monkeypatch):
+def swept(names, overrides=(), target="a.joblib.B"):
+    """Return a sweep of runs whose folders are as they are now, and its jobs."""
     from omegaconf import OmegaConf
 
+    from ganforge.runs import RunFolder
     from ganforge.sweeps.plan import Job
     from ganforge.sweeps.run import Sweep
+
+    config = OmegaConf.create({"paths": {"outputs": "outputs"}, "hydra": {"launcher": {"_target_": target}}})
+    folders = {name: Path("outputs") / name for name in names}
+    jobs = [Job(name, (name, *overrides), at, "todo", "", RunFolder(at).status()) for name, at in folders.items()]
+    return Sweep(None, None, config, jobs, None), jobs
+
+
+def left_behind(name, **status):
+    """Leave a run.json of an earlier sweep."""
+    folder = Path("outputs") / name
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"pid": 7, "started": "2001-01-01T00:00:00+0000", **status}))
+
+
+def test_what_an_earlier_sweep_left_is_neither_done_nor_dead():
     from ganforge.sweeps.table import rows_of
 
-    config = OmegaConf.create({"paths": {"outputs": "outputs"}, "hydra": {"launcher": {"_target_": "a.joblib.B"}}})
-    jobs = [Job(name, (name,), Path("outputs") / name, "todo") for name in ("one", "two")]
-    sweep = Sweep(None, None, config, jobs, None)
+    for name in ("one", "two", "three"):
+        left_behind(name, state="finished", scores={"fid": 1.0})
+    sweep, jobs = swept(["one", "two", "three"], ["force=true"])
+    launcher = Dying(2)
+    sweep._launch(launcher, jobs)
+    assert launcher.launched == [["one", "two", "three"]] * 2
+    rows = rows_of(jobs, sweep.outcomes)
+    assert [(row.state, row.scores) for row in rows] == [("failed", {}), ("waiting", {}), ("waiting", {})]
+
+
+def test_a_run_that_began_anew_goes_on_when_its_worker_dies():
+    sweep, jobs = swept(["one", "two"], ["force=true"])
+    asked = []
+    launcher = Dying(1)
+    launch = launcher.launch
+    launcher.launch = lambda overrides, initial_job_idx: asked.append(overrides) or launch(overrides, initial_job_idx)
+    sweep._launch(launcher, jobs)
+    assert asked == [[["one", "force=true"], ["two", "force=true"]], [["one"], ["two", "force=true"]]]
+
+
+def test_a_launchers_own_error_is_told_although_an_earlier_run_was_killed(capsys):
+    class Refusing:
+        def launch(self, overrides, initial_job_idx):
+            raise RuntimeError("sbatch: error: invalid partition\nmore")
+
+    left_behind("one", state="running")
+    sweep, jobs = swept(["one"], target="a.SlurmLauncher")
+    with pytest.raises(GanforgeError, match=r"could not launch the runs \(sbatch: error: invalid partition\)"):
+        sweep._launch(Refusing(), jobs)
+    sweep, jobs = swept(["two"])
+    with log_to(None):
+        sweep._launch(Dying(2), jobs)
+    assert "A worker process died (a worker was terminated; out of memory?)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("deaths", "states"), [(1, ["finished", "finished"]), (2, ["failed", "waiting"])])
+def test_a_worker_that_dies_takes_nothing_with_it_for_good(deaths, states, monkeypatch):
+    from ganforge.sweeps.table import rows_of
+
+    sweep, jobs = swept(["one", "two"])
     launcher = Dying(deaths)
     sweep._launch(launcher, jobs)
     assert launcher.launched == [["one", "two"], ["one", "two"]]

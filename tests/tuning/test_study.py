@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from ganforge.config import compose
-from ganforge.errors import GanforgeError
+from ganforge.console import log_to
+from ganforge.errors import GanforgeError, TakenOver
 from ganforge.runs import this_process
+from ganforge.tune import _environment
 from ganforge.tuning.plan import Plan
+from ganforge.tuning.reports import Reporter
 from ganforge.tuning.results import best_trials, importances, table, write_best
-from ganforge.tuning.study import SharedStudy
+from ganforge.tuning.study import SharedStudy, open_storage
 
 optuna = pytest.importorskip("optuna")
 
@@ -78,6 +81,31 @@ def test_a_trial_that_was_left_is_taken_over_at_once_and_one_that_keeps_killing_
     assert "died 5 times" in study.trials()[trial.number].user_attrs["error"]
 
 
+def test_a_trial_that_was_taken_over_is_told_by_its_new_worker_alone():
+    study = shared("tune/pruner=none")
+    trial = begin(study, this_process())
+    other = {**this_process(), "pid": os.getppid(), "process_start": ""}
+    shared("tune/pruner=none").study._storage.set_trial_user_attr(trial._trial_id, "owner", other)
+    with pytest.raises(TakenOver, match="Trial 0 has been taken over"):
+        study.tell(trial, "COMPLETE", [1.0])
+    study.release(trial)
+    now = study.trials()[trial.number]
+    assert (now.state.name, now.user_attrs["owner"]) == ("RUNNING", other)
+    study.study.tell(trial.number, 2.0)
+    with pytest.raises(TakenOver):
+        study.tell(trial, "FAIL", error="No space left.")
+    assert study.trials()[trial.number].values == [2.0]
+
+
+def test_a_running_trial_sees_that_it_was_taken_over():
+    study = shared()
+    trial = begin(study, this_process())
+    reporter = Reporter(study.plan.file, trial.number, 64, 128)
+    assert reporter.owner == this_process()
+    trial.set_user_attr("owner", {"host": "elsewhere"})
+    assert reporter.owner == {"host": "elsewhere"}
+
+
 def test_another_machines_trial_is_taken_over_only_when_its_folder_has_been_silent():
     study = shared("tune.silent_minutes=5")
     trial = begin(study, {"host": "elsewhere", "pid": 1, "process_start": "1"})
@@ -106,6 +134,50 @@ def test_the_first_trial_is_the_configuration_itself():
     trial = finish(shared(), 1.0)
     assert trial.number == 0
     assert trial.params == {"generator_lr": 0.0002, "beta1": 0.5, "n_critic": 1}
+
+
+def test_of_two_machines_that_take_on_a_trial_at_once_one_has_it(monkeypatch):
+    storage = "tune.storage=sqlite:///studies.db"
+    study = shared(storage)
+    trial = begin(study, this_process())
+    study.release(trial)
+    other = {"host": "elsewhere", "pid": 1, "process_start": "1"}
+
+    def meanwhile(seconds):
+        assert seconds > 0
+        open_storage("sqlite:///studies.db").set_trial_user_attr(trial._trial_id, "owner", other)
+
+    monkeypatch.setattr(time, "sleep", meanwhile)
+    assert study.next_trial().number != trial.number
+    assert study.trials()[trial.number].user_attrs["owner"] == other
+
+
+def test_workers_that_start_together_with_a_seed_propose_different_trials():
+    def proposed(*studies):
+        finish(studies[0], 1.0)  # the configuration itself
+        living = {**this_process(), "pid": os.getppid(), "process_start": ""}
+        return [begin(study, living).params for study in studies]
+
+    first, second = proposed(shared("tune.sampler.seed=3"), shared("tune.sampler.seed=3"))
+    assert first != second
+    (again,) = proposed(shared("tune.sampler.seed=3", "name=again"))
+    assert again == first
+
+
+def test_a_grid_says_what_is_taken_of_it(capsys):
+    grid = ["tune=grid", "+tune.space.n_critic.choices=[1,2]", "tune/pruner=none"]
+    with log_to(None):
+        shared(*grid, "tune.n_trials=40", "name=whole")
+        shared(*grid, "tune.n_trials=4", "name=part")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["The grid has 18 points.", "The grid has 18 points; tune.n_trials=4."]
+
+
+def test_workers_share_the_gpus_out(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
+    assert [_environment(number, 2)["CUDA_VISIBLE_DEVICES"] for number in range(2)] == ["4,5", "6,7"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    assert [_environment(number, 3)["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["4", "5", "4"]
 
 
 def test_a_grid_takes_each_point_once():
@@ -185,5 +257,10 @@ def test_several_objectives_give_the_trials_that_none_beats_and_no_pruning():
     for fid, speed in ((5.0, 10.0), (3.0, 5.0), (6.0, 9.0)):
         study.tell(begin(study, this_process()), "COMPLETE", [fid, speed])
     assert [trial.number for trial in best_trials(study)] == [1, 0]
+    high_is_good = shared("tune=multi_objective", "tune.objective=[metrics/inception_score,metrics/fid]", "name=high")
+    for _ in range(12):
+        trial = begin(high_is_good, this_process())
+        high_is_good.study.tell(trial, [10 if trial.params["beta1"] > 0.4 else trial.params["beta1"], 1.0])
+    assert sum(importances(high_is_good).values()) == pytest.approx(1)
     with pytest.raises(GanforgeError, match="add tune/pruner=none"):
         shared("tune=multi_objective", "tune/pruner=median")

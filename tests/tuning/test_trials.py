@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from ganforge import cli
 from ganforge.callbacks.samples import Curves
@@ -85,6 +86,16 @@ def test_a_trial_that_was_stopped_goes_on_from_its_checkpoint(capsys, monkeypatc
     assert tune("tune.n_trials=1") == 0
     assert "Trial 0: going on at 64 images." in capsys.readouterr().out
     assert [trial.state.name for trial in trials()] == ["COMPLETE"]
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_new_study_in_an_old_ones_folder_takes_nothing_of_it(early):
+    at_once = ["tune/pruner=none", "+tune.pruner._target_=optuna.pruners.ThresholdPruner", "+tune.pruner.upper=-1"]
+    assert tune("tune.n_trials=1", *(at_once if early else [])) == 0
+    assert tune("tune.n_trials=1", "tune.storage=sqlite:///other.db", "seed=1") == 0
+    (trial,) = optuna.load_study(study_name="study", storage="sqlite:///other.db").trials
+    assert trial.values == [run_of(0)["scores"]["fid"]]
+    assert OmegaConf.load(STUDY / "trial_0000" / "config.yaml").seed == 1
 
 
 def test_the_command_refuses_a_wrong_space_before_anything_is_written(capsys):

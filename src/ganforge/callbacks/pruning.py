@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from ganforge.callbacks.clocked import Scoring, training_module
-from ganforge.distributed import any_rank, rank
-from ganforge.errors import TakenOver
+from ganforge.distributed import agreed, rank
+from ganforge.errors import StudyError, TakenOver
+from ganforge.launch import error_of, exit_status
 
 __all__ = ["Pruning"]
 
@@ -42,13 +44,25 @@ class Pruning(pl.Callback):
         """Report what has just been measured."""
         module = training_module(pl_module)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Scoring) and callback.last.get("images_seen") == module.images_seen:
+            if isinstance(callback, Scoring) and callback.is_due(module):
                 seen, total = module.images_seen, module.total_images
                 step = total if seen >= total else int(seen // callback.every * callback.every)
-                prune = self._report(callback, step, total) if rank() == 0 else False
-                if any_rank(prune, pl_module.device) and seen < total:
+                if self._prune(callback, step, total, pl_module.device) and seen < total:
                     self.pruned = f"Pruned at {seen:,} of {total:,} images: other trials were better there."
                     trainer.should_stop = True
+
+    def _prune(self, scoring: Scoring, step: int, total: int, device: torch.device) -> bool:
+        """Return rank 0's decision on all ranks; all raise what it raises, so that none waits for one that has left."""
+        status, problem = 0, None
+        if rank() == 0:
+            try:
+                status = int(self._report(scoring, step, total))
+            except (StudyError, TakenOver) as error:
+                status, problem = exit_status(error), error
+        status = int(agreed({"status": status}, device)["status"])
+        if status > 1:
+            raise problem or error_of(status, "The trial ends here, for what process 0 says.")
+        return status == 1
 
     def _report(self, scoring: Scoring, step: int, total: int) -> bool:
         """Send one value to the storage; return whether to stop."""

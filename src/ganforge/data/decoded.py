@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ganforge.data.arrays import ImageArray
 from ganforge.errors import GanforgeError
-from ganforge.files import lock
+from ganforge.files import lock, write_text
 
 __all__ = ["decode"]
 
@@ -130,7 +130,7 @@ def _fill(files: Sequence[Path], folder: Path, decoder: _Decoder, workers: int, 
                 kept.append(index)
     array.flush()
     _report(unreadable, len(files), folder, max_unreadable)
-    (folder / "kept.json").write_text(json.dumps(kept))
+    write_text(folder / "kept.json", json.dumps(kept))
 
 
 def _report(unreadable: list[str], total: int, folder: Path, max_unreadable: float) -> None:

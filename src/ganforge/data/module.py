@@ -70,10 +70,15 @@ class ImageData(pl.LightningDataModule):
         return self._splits
 
     def _check_labels(self, train: ImageArray) -> None:
-        """Refuse labels that networks built for ``classes`` would index past their end."""
+        """Refuse labels that networks built for ``classes`` would index past either end."""
         if self.classes is None or train.labels is None:
             return
-        highest = int(train.labels.max())
+        lowest, highest = int(train.labels.min()), int(train.labels.max())
+        if lowest < 0:
+            raise GanforgeError(
+                f"data.classes={self.classes} and some images have no label (theirs is {lowest}): train on a labelled "
+                "split with data.source.train.split=train, or without labels with data.classes=null."
+            )
         if highest >= self.classes:
             raise GanforgeError(
                 f"data.classes={self.classes} and the dataset's labels go up to {highest}: set "

@@ -1,5 +1,7 @@
 """Published datasets through torchvision's readers; downloaded only on request."""
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import torch
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.decoded import decode
 from ganforge.errors import GanforgeError
+from ganforge.files import lock
 
 __all__ = ["CelebA", "TorchVision", "in_memory", "open_dataset"]
 
@@ -48,15 +51,22 @@ class TorchVision:
 
 
 def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -> Any:
-    """Open a torchvision dataset, or say in one sentence why it is not there.
+    """Open a torchvision dataset, or say in one sentence why it is not there. Of several processes one downloads.
 
     Raises:
-        GanforgeError: if files are missing and may not, or could not, be downloaded.
+        GanforgeError: if files are missing and may not, or could not, be downloaded, or there is no such dataset.
     """
     from torchvision import datasets
 
+    reader = getattr(datasets, name, None)
+    if reader is None:
+        raise GanforgeError(
+            f"torchvision.datasets has no '{name}': set data.source.name to one that it has, such as CIFAR10."
+        )
+    may_write = os.access(root, os.W_OK) or not root.exists()
     try:
-        return getattr(datasets, name)(root=str(root), download=download, **which)
+        with lock(root) if download and may_write else nullcontext():
+            return reader(root=str(root), download=download, **which)
     except (RuntimeError, FileNotFoundError, OSError) as error:
         if download:
             raise GanforgeError(

@@ -20,7 +20,7 @@ __all__ = ["ID_FILE", "WandbLogger", "choose_mode", "stable_id"]
 
 ID_FILE = "wandb_run_id"
 
-Mode = Literal["auto", "online", "offline"]
+Mode = Literal["auto", "online", "offline", "disabled"]
 
 
 def choose_mode(timeout_seconds: float = 2.0) -> tuple[Literal["online", "offline"], str]:
@@ -77,7 +77,7 @@ class WandbLogger(Logger):
             continues the same W&B run.
         project: project's name.
         name: what the run is called.
-        mode: ``auto`` (see :func:`choose_mode`), ``online`` or ``offline``.
+        mode: ``auto`` (see :func:`choose_mode`), ``online``, ``offline``, or ``disabled``: nothing is logged.
         group: what runs are grouped by, e.g. a sweep.
         job_type: e.g. the variant.
         tags: words to filter runs by.
@@ -89,14 +89,14 @@ class WandbLogger(Logger):
         *,
         project: str,
         name: str,
-        mode: Mode = "auto",
+        mode: Mode | Literal[""] = "auto",
         group: str | None = None,
         job_type: str | None = None,
         tags: list[str] | None = None,
     ) -> None:
         super().__init__()
         self._settings: dict[str, Any] = {"project": project, "name": name, "group": group, "job_type": job_type}
-        self._tags, self._folder, self._mode = tags, Path(folder), mode
+        self._tags, self._folder, self._mode = tags, Path(folder), mode or "auto"
         self._run: Any = None
         self._broken = False
         self._config: dict[str, Any] = {}
@@ -113,7 +113,7 @@ class WandbLogger(Logger):
 
     def _guard(self, action: Callable[[Any], None]) -> None:
         """Do something with the run; on any failure tell it once and never try again."""
-        if self._broken:
+        if self._broken or self._mode == "disabled":
             return
         try:
             if self._run is None:

@@ -1,11 +1,12 @@
 """What a run of a sweep knows of the sweep: three environment variables, so that its child processes know it too."""
 
 import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["inside_a_sweep", "label", "run_of_a_sweep", "stop_requested"]
+__all__ = ["ask_to_stop", "asked_to_stop", "inside_a_sweep", "label", "run_of_a_sweep", "stop_requested"]
 
 _NAME = "GANFORGE_SWEEP"
 _LABEL = "GANFORGE_SWEEP_LABEL"
@@ -42,6 +43,17 @@ def inside_a_sweep() -> bool:
 def label() -> str:
     """Return what this run's lines on the console begin with."""
     return os.environ.get(_LABEL, "")
+
+
+def ask_to_stop(stop: Path, number: int) -> None:
+    """Ask all runs to save and end because of a signal; the first one counts, not what runs make of it."""
+    with suppress(FileExistsError), stop.open("x") as file:
+        file.write(str(int(number)))
+
+
+def asked_to_stop(stop: Path) -> int | None:
+    """Return the number of the signal for which a sweep was asked to stop, if it was."""
+    return int(stop.read_text() or signal.SIGINT) if stop.exists() else None
 
 
 def stop_requested() -> bool:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from ganforge.complaints import explain
 from ganforge.errors import Stopped
-from ganforge.sweeps.environment import run_of_a_sweep
+from ganforge.sweeps.environment import ask_to_stop, run_of_a_sweep
 from ganforge.sweeps.share import claim_devices
 
 __all__ = ["Guard"]
@@ -33,6 +33,7 @@ class Guard:
         labels: of each run, by its folder.
         stop: the file that asks all runs to save and end, and those not started not to.
         devices: ``CUDA_VISIBLE_DEVICES`` of each worker on this machine; empty where the launcher sees to it.
+        queues: whether each run is a job of its own, which may queue itself again; else the sweep does it for all.
         side_by_side: whether runs share the console, and so name themselves on it.
         parent: the process that launches.
     """
@@ -42,6 +43,7 @@ class Guard:
     labels: dict[str, str]
     stop: Path
     devices: Sequence[str]
+    queues: bool
     side_by_side: bool
     parent: int
 
@@ -51,9 +53,9 @@ class Guard:
             return {"state": "waiting", "error": "", "seconds": 0.0}
         if os.getpid() != self.parent:
             claim_devices(self.stop.parent / "places", self.devices)
-            with suppress(ValueError):  # not in a main thread
-                # Ctrl-C reaches workers too: training saves and ends, anything else leaves it to the stop file.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            _leave_to_the_stop_file()
+        if not self.queues:
+            config.requeue = False
         label = self.labels[str(config.paths.run)]
         started = time.monotonic()
         with run_of_a_sweep(self.name, label if self.side_by_side else "", self.stop):
@@ -68,7 +70,7 @@ class Guard:
             self.task(config)
         except Stopped as stop:
             if stop.exit_code == 128 + signal.SIGINT or os.getpid() == self.parent:
-                self.stop.touch()
+                ask_to_stop(self.stop, stop.exit_code - 128)
             return "stopped", str(stop)
         except Exception as error:
             if config.trace:
@@ -79,6 +81,14 @@ class Guard:
             print(f"ganforge: {told}", file=sys.stderr, flush=True)  # noqa: T201
             return "failed", told
         return "finished", ""
+
+
+def _leave_to_the_stop_file() -> None:
+    """Ignore signals that reach workers too, except in training, which saves and ends; submitit handles its own."""
+    warnings = () if "SUBMITIT_EXECUTOR" in os.environ else (signal.SIGUSR1, signal.SIGUSR2)
+    with suppress(ValueError):  # not in a main thread
+        for number in (signal.SIGINT, *warnings):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _tidy() -> None:

@@ -2,8 +2,8 @@
 
 import hashlib
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Job:
         state: what its folder meant when the sweep began: ``todo``, ``skipped`` (finished before), ``failed`` (before,
             and not to be repeated), ``running`` (in another process) or ``twin`` (of an earlier job).
         note: the sentence that belongs to the state.
+        before: what its folder's ``run.json`` said when the sweep began.
     """
 
     label: str
@@ -34,6 +35,12 @@ class Job:
     folder: Path
     state: str
     note: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+    def has_begun(self) -> bool:
+        """Whether the run has started since the sweep began: an earlier life of it may have left a state, too."""
+        now = RunFolder(self.folder).status()
+        return any(now.get(key) != self.before.get(key) for key in ("started", "host", "pid", "process_start"))
 
 
 def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]:
@@ -59,7 +66,7 @@ def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]
             folder = Path(composed.paths.run)
             twin = next((job.label for job in jobs if job.folder == folder), None)
             state, note = ("twin", f"the same run as {twin}") if twin else _state(composed, RunFolder(folder))
-            jobs.append(Job(label, overrides, folder, state, note))
+            jobs.append(Job(label, overrides, folder, state, note, RunFolder(folder).status()))
     finally:
         HydraConfig.instance().cfg = outer
     return jobs

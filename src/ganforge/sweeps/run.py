@@ -4,22 +4,28 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from ganforge.complaints import find_cause
 from ganforge.console import log_to, say
 from ganforge.errors import GanforgeError
 from ganforge.runs import RunFolder
+from ganforge.slurm import queued_again
+from ganforge.sweeps.environment import ask_to_stop, asked_to_stop
 from ganforge.sweeps.guard import Guard
 from ganforge.sweeps.plan import Job, name_of
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
 from ganforge.sweeps.table import Row, conclude, render, rows_of, save
 
 __all__ = ["Sweep"]
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Sweep:
@@ -45,10 +51,10 @@ class Sweep:
 
         Raises:
             GanforgeError: if the launcher is not installed or cannot start, or a run failed.
-            Stopped: after Ctrl-C or SIGTERM.
+            Stopped: after Ctrl-C, SIGTERM or SLURM's warnings.
         """
         todo = [job for job in self.jobs if job.state == "todo"]
-        with log_to(None):
+        with log_to(None), queued_again(bool(OmegaConf.select(self.config, "requeue"))):
             launcher = self._launcher(todo) if todo else None  # what is not installed is told before anything else
             self.folder.mkdir(parents=True, exist_ok=True)
             self.stop.unlink(missing_ok=True)
@@ -59,7 +65,7 @@ class Sweep:
             rows = rows_of(self.jobs, self.outcomes)
             save(self.folder / "sweep.json", self.name, rows)
             say(f"\n{render(rows)}\n\nThe table is kept in {self.folder / 'sweep.json'}")
-        conclude(rows, stopped=self.stop.exists())
+            conclude(rows, stopped=asked_to_stop(self.stop))
         return rows
 
     def _launcher(self, todo: Sequence[Job]) -> Any:
@@ -75,6 +81,7 @@ class Sweep:
             labels={str(job.folder): job.label for job in self.jobs},
             stop=self.stop,
             devices=devices_of_workers(visible_gpus(), workers) if workers is not None and workers > 1 else [],
+            queues=str(self.config.hydra.launcher._target_).endswith("SlurmLauncher"),
             side_by_side=several,
             parent=os.getpid(),
         )
@@ -96,14 +103,13 @@ class Sweep:
             try:
                 returned = launcher.launch([list(job.overrides) for job in remaining], initial_job_idx=0)
             except Exception as error:
-                died = [job for job in remaining if RunFolder(job.folder).status().get("state") == "running"]
-                if not died:
+                if not any(_has_died(job) for job in remaining):
                     raise _sentence(error, self.config) from error
-                say(f"A worker process died ({type(error).__name__}: out of memory?).")
+                say(f"A worker process died ({_first_line(error)}; out of memory?).")
                 if attempt == 2 or "joblib" not in self.config.hydra.launcher._target_ or self.stop.exists():
                     return
                 say("Going on with the runs that it took down.")
-                remaining = [job for job in remaining if not _is_settled(job)]
+                remaining = [_to_go_on(job) for job in remaining if not _is_settled(job)]
                 continue
             for job, result in zip(remaining, returned, strict=True):
                 self.outcomes[job.folder] = result.return_value
@@ -111,7 +117,22 @@ class Sweep:
 
 
 def _is_settled(job: Job) -> bool:
-    return RunFolder(job.folder).status().get("state") in ("finished", "failed")
+    return job.has_begun() and RunFolder(job.folder).status().get("state") in ("finished", "failed")
+
+
+def _has_died(job: Job) -> bool:
+    return job.has_begun() and RunFolder(job.folder).status().get("state") == "running"
+
+
+def _to_go_on(job: Job) -> Job:
+    """Return what to launch again: a run that was to begin anew has begun, and goes on."""
+    if not job.has_begun():
+        return job
+    return replace(job, overrides=tuple(word for word in job.overrides if word != "force=true"))
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
@@ -120,13 +141,16 @@ def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
     if cause is not None:
         return cause
     kind = str(config.hydra.launcher._target_).rpartition(".")[2]
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return GanforgeError(f"{kind} could not launch the runs ({reason}): try hydra/launcher=basic, or debug=true.")
+    return GanforgeError(
+        f"{kind} could not launch the runs ({_first_line(error)}): try hydra/launcher=basic, or debug=true."
+    )
 
 
 @contextmanager
 def _asks_to_stop(stop: Path) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a stop file, which all runs look for; a second Ctrl-C ends at once.
+    """Turn the first Ctrl-C, SIGTERM or SLURM's warning into a stop file with its number, which all runs look for.
+
+    A second Ctrl-C ends at once.
 
     A run that trains in this process has handlers of its own meanwhile.
     """
@@ -134,10 +158,10 @@ def _asks_to_stop(stop: Path) -> Iterator[None]:
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.exists() and number == signal.SIGINT:
             raise KeyboardInterrupt
-        stop.touch()
+        ask_to_stop(stop, number)
         say("Stopping the sweep: runs in progress save first; Ctrl-C again ends at once.")
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
     finally:

@@ -60,7 +60,7 @@ def fit_launcher(config: DictConfig, runs: int) -> tuple[DictConfig, int | None]
         return config, None
     if target.endswith("SlurmLauncher"):
         return config, None
-    wanted = launcher.n_jobs if extra == "joblib" else -1
+    wanted = (launcher.n_jobs or -1) if extra == "joblib" else -1
     workers = min(_workers(config) if wanted < 1 else wanted, runs)
     if extra == "joblib":
         launcher.n_jobs = workers

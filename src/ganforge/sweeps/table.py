@@ -49,12 +49,13 @@ def _row(job: Job, outcome: dict[str, Any] | None) -> Row:
         state, note = outcome["state"], outcome["error"]
     elif state == "todo":
         state, note = _state_without_word(job, status)
+    scores = {} if state == "waiting" else status.get("scores") or {}  # an earlier life's are not this sweep's
     return Row(
         job.label,
         state,
         status.get("images_seen"),
-        status.get("scores") or {},
-        str(status.get("protocol") or ""),
+        scores,
+        str(status.get("protocol") or "") if scores else "",
         note,
         str(job.folder),
     )
@@ -65,6 +66,8 @@ def _state_without_word(job: Job, status: dict[str, Any]) -> tuple[str, str]:
     writer = RunFolder(job.folder).is_being_written()
     if writer is not None:
         return "running", f"{writer} trains it"
+    if not job.has_begun():
+        return "waiting", "not started"
     if status.get("state") == "running":
         return "failed", "its process was killed (out of memory?); the same line goes on from its last checkpoint"
     if status.get("state") in ("finished", "failed", "stopped"):
@@ -109,19 +112,23 @@ def save(path: Path, name: str, rows: Sequence[Row]) -> None:
     write_text(path, json.dumps({"sweep": name, "runs": [vars(row) for row in rows]}, indent=2) + "\n")
 
 
-def conclude(rows: Sequence[Row], stopped: bool) -> None:
+def conclude(rows: Sequence[Row], stopped: int | None) -> None:
     """Say how the sweep ended, by raising if it is not finished.
 
+    Args:
+        rows: the table.
+        stopped: the number of the signal that stopped it, if one did.
+
     Raises:
-        Stopped: after Ctrl-C or SIGTERM.
+        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings.
         GanforgeError: if a run failed, now or before.
     """
     counts = {state: sum(row.state == state for row in rows) for state in ("stopped", "waiting", "failed", "running")}
-    if stopped:
+    if stopped is not None:
         raise Stopped(
             f"The sweep is stopped: {counts['stopped']} saved on the way, {counts['waiting']} not started. The same "
             "line again goes on.",
-            130,
+            128 + stopped,
         )
     if counts["failed"]:
         raise GanforgeError(

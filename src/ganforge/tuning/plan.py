@@ -11,11 +11,7 @@ from ganforge.errors import GanforgeError
 from ganforge.files import write_text
 from ganforge.tuning.space import Space, quoted
 
-__all__ = ["Plan", "StudyError"]
-
-
-class StudyError(GanforgeError):
-    """What is wrong with the study as a whole: another trial would meet it too."""
+__all__ = ["Plan"]
 
 
 @dataclass(frozen=True)

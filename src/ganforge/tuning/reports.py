@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganforge.errors import GanforgeError
-from ganforge.tuning.plan import Plan, StudyError
-from ganforge.tuning.study import open_storage, optuna, trial_of
+from ganforge.errors import GanforgeError, StudyError
+from ganforge.tuning.plan import Plan
+from ganforge.tuning.study import open_storage, optuna, owner_of, trial_of
 
 __all__ = ["Reporter", "final_values"]
 
@@ -26,18 +26,17 @@ class Reporter:
 
     def __init__(self, file: Path, number: int, first: int, total: int) -> None:
         plan = Plan.read(file)
-        storage = open_storage(plan.storage)
+        self._storage = open_storage(plan.storage)
         pruner = _pruner(plan.settings["pruner"], first, total)
-        study = optuna().load_study(study_name=plan.name, storage=storage, pruner=pruner)
-        self._trial = trial_of(study, storage, number)
+        study = optuna().load_study(study_name=plan.name, storage=self._storage, pruner=pruner)
+        self._trial = trial_of(study, self._storage, number)
         self._objective = plan.objective[0]
         self._reported = set(study.get_trials(deepcopy=False)[number].intermediate_values)
 
     @property
     def owner(self) -> dict[str, Any] | None:
-        """The process that trains the trial, as the study knows it now."""
-        owner: dict[str, Any] | None = self._trial.user_attrs.get("owner")
-        return owner
+        """The process that trains the trial, as the storage knows it now."""
+        return owner_of(self._storage, self._trial)
 
     def __call__(self, measured: Mapping[str, float], step: int) -> bool:
         """Report the objective among the values just measured; return whether the trial should end.

@@ -1,6 +1,7 @@
 """What a study has found: the table, and the best configuration as an experiment file."""
 
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,14 @@ def importances(shared: SharedStudy) -> dict[str, float]:
     finished = [trial for trial in shared.trials() if trial.state.name == "COMPLETE"]
     if len(finished) < 5 or len(shared.space.dimensions) < 2:
         return {}
-    target = None if len(shared.plan.objective) == 1 else (lambda trial: trial.values[0])
-    shares: dict[str, float] = optuna().importance.get_param_importances(shared.study, target=target)
+    sign = -1 if shared.plan.directions[0] == "maximize" else 1  # the evaluator looks for low values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it does, and that it is experimental
+        shares: dict[str, float] = optuna().importance.get_param_importances(
+            shared.study,
+            evaluator=optuna().importance.PedAnovaImportanceEvaluator(),
+            target=lambda trial: sign * trial.values[0],
+        )
     return shares
 
 

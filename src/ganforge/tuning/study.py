@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.console import say
-from ganforge.errors import GanforgeError
+from ganforge.errors import GanforgeError, StudyError, TakenOver
 from ganforge.extras import install
 from ganforge.files import lock
 from ganforge.runs import is_alive, this_process
-from ganforge.tuning.plan import Plan, StudyError
+from ganforge.tuning.plan import Plan
 from ganforge.tuning.space import Space
 
-__all__ = ["SharedStudy", "open_storage", "optuna", "trial_of"]
+__all__ = ["SharedStudy", "open_storage", "optuna", "owner_of", "trial_of"]
 
 #: How often one trial may outlive the process that trains it before it is given up.
 _DEATHS = 5
+
+#: How long to wait, in seconds, for another machine that takes on the same trial: longer than a storage's answer takes.
+_CLAIM_SECONDS = (1.0, 2.0)
 
 
 def optuna() -> Any:
@@ -76,6 +79,13 @@ def trial_of(study: Any, storage: Any, number: int) -> Any:
     return optuna().trial.Trial(study, identity)
 
 
+def owner_of(storage: Any, trial: Any) -> dict[str, Any] | None:
+    """Return the process that trains a trial now, if one does; what a trial itself says is as old as its object."""
+    frozen = storage.get_trial(trial._trial_id)
+    owner: dict[str, Any] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
+    return owner
+
+
 class SharedStudy:
     """One worker's view of a study that others may be working on.
 
@@ -97,12 +107,18 @@ class SharedStudy:
             self._agree()
             self._enqueue()
             plan.write(plan.file)
-        self.study.sampler = self._sampler(len(self.trials()))
+            joined = self.study.user_attrs.get("joined", 0)
+            self.study.set_user_attr("joined", joined + 1)
+        self.study.sampler = self._sampler(joined, len(self.trials()))
 
     def trials(self) -> list[Any]:
         """Return all trials, as they are now."""
         trials: list[Any] = self.study.get_trials(deepcopy=False)
         return trials
+
+    def identity(self, number: int) -> str:
+        """Return what tells a trial from all others, also from those of an earlier study with the same name."""
+        return f"{self.plan.name} {number} {self.trials()[number].datetime_start.isoformat()}"
 
     def done(self) -> int:
         """Return how many trials have finished or were pruned, over all workers."""
@@ -111,13 +127,11 @@ class SharedStudy:
     def next_trial(self) -> Any | None:
         """Take on a trial: one whose process has died, or a new one; ``None`` if the others do what is left."""
         with lock(self.plan.folder):
-            trials = self.trials()
-            running = [trial for trial in trials if trial.state.name == "RUNNING"]
-            for lost in filter(self._is_lost, running):
+            for lost in filter(self._is_lost, self._running()):
                 adopted = self._adopt(lost)
                 if adopted is not None:
                     return adopted
-            busy = sum(not self._is_lost(trial) for trial in running)
+            trials, busy = self.trials(), sum(not self._is_lost(trial) for trial in self._running())
             waiting = any(trial.state.name == "WAITING" for trial in trials)
             exhausted = self.plan.settings["sampler"] is None and not waiting
             if exhausted or self.done() + busy >= self.plan.settings["n_trials"]:
@@ -127,12 +141,24 @@ class SharedStudy:
         return trial
 
     def release(self, trial: Any) -> None:
-        """Let any worker go on with a trial that this one leaves, saved."""
-        trial.set_user_attr("owner", {})
+        """Let any worker go on with a trial that this one leaves, saved; one that another has taken over is its own."""
+        if owner_of(self.storage, trial) == this_process():
+            trial.set_user_attr("owner", {})
 
-    def tell(self, trial: Any, state: str, values: list[float] | None = None) -> None:
-        """Record how a trial ended: ``COMPLETE``, ``PRUNED`` or ``FAIL``."""
+    def tell(self, trial: Any, state: str, values: list[float] | None = None, error: str | None = None) -> None:
+        """Record how a trial ended: ``COMPLETE``, ``PRUNED``, or ``FAIL`` with its sentence.
+
+        Raises:
+            TakenOver: if another worker has gone on with it meanwhile, or has ended it.
+        """
+        if owner_of(self.storage, trial) != this_process():
+            raise TakenOver(f"Trial {trial.number} has been taken over by another worker, and is left to it.")
+        if error is not None:
+            trial.set_user_attr("error", error)
         self.study.tell(trial, values, state=optuna().trial.TrialState[state])
+
+    def _running(self) -> list[Any]:
+        return [trial for trial in self.trials() if trial.state.name == "RUNNING"]
 
     def _own(self, trial: Any) -> None:
         trial.set_user_attr("owner", this_process())
@@ -141,13 +167,23 @@ class SharedStudy:
     def _adopt(self, lost: Any) -> Any | None:
         trial = trial_of(self.study, self.storage, lost.number)
         died = lost.user_attrs.get("deaths", 0) + bool(lost.user_attrs.get("owner"))
+        self._own(trial)
+        if not self._has_claimed(trial):
+            return None
         trial.set_user_attr("deaths", died)
         if died >= _DEATHS:
-            trial.set_user_attr("error", f"The process that trained this trial died {died} times.")
-            self.tell(trial, "FAIL")
+            self.tell(trial, "FAIL", error=f"The process that trained this trial died {died} times.")
             return None
-        self._own(trial)
         return trial
+
+    def _has_claimed(self, trial: Any) -> bool:
+        """Whether a trial stays this worker's: a lock in the folder does not hold machines that share a storage alone.
+
+        Of those that write their names at the same time the last one has it, once all have looked.
+        """
+        if self.plan.settings["storage"] is not None:
+            time.sleep(random.uniform(*_CLAIM_SECONDS))
+        return owner_of(self.storage, trial) == this_process()
 
     def _is_lost(self, trial: Any) -> bool:
         """Whether nobody trains a trial that counts as running."""
@@ -189,21 +225,23 @@ class SharedStudy:
             return
         default = self.space.default()
         points = self.space.grid() if self.plan.settings["sampler"] is None else [default] if default else []
+        wanted: int = self.plan.settings["n_trials"]
         if len(points) > 1:
-            say(f"The grid has {len(points)} points; tune.n_trials={self.plan.settings['n_trials']} are taken.")
+            say(f"The grid has {len(points)} points" + (f"; tune.n_trials={wanted}." if wanted < len(points) else "."))
         for point in points:
-            self.study.enqueue_trial(point)
+            self.study.enqueue_trial(point, skip_if_exists=True)
 
-    def _sampler(self, trials: int) -> Any:
-        """Build the sampler; a seed is shifted by the trials that there are, so as not to repeat them."""
+    def _sampler(self, *position: int) -> Any:
+        """Build the sampler; a seed is mixed with how many joined before and trials there are, to repeat none."""
         from hydra.utils import instantiate
 
         settings = self.plan.settings["sampler"]
         if settings is None:
             return optuna().samplers.RandomSampler()
         seed = settings.get("seed")
+        mixed = random.randrange(2**31) if seed is None else random.Random(str([seed, *position])).randrange(2**31)
         try:
-            return instantiate({**settings, "seed": random.randrange(2**31) if seed is None else seed + trials})
+            return instantiate({**settings, "seed": mixed})
         except Exception as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error

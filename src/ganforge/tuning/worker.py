@@ -9,11 +9,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganforge.complaints import explain
 from ganforge.config import compose
 from ganforge.console import muted, say
-from ganforge.errors import GanforgeError, Pruned, Stopped, TakenOver
+from ganforge.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
 from ganforge.files import is_disk_full, lock
 from ganforge.runs import RunFolder, load_checkpoint, this_process
 from ganforge.train import train
-from ganforge.tuning.plan import Plan, StudyError
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
 from ganforge.tuning.study import SharedStudy
@@ -41,7 +40,15 @@ def work(shared: SharedStudy) -> None:
 
 
 def _conduct(shared: SharedStudy, trial: Any) -> str | None:
-    """Train one trial and record how it ended; return what went wrong, if the trial failed."""
+    """Train one trial and record how it ended, unless it has become another's; return what went wrong, if it failed."""
+    try:
+        return _attempt(shared, trial)
+    except TakenOver as other:
+        say(str(other))
+        return None
+
+
+def _attempt(shared: SharedStudy, trial: Any) -> str | None:
     plan, started = shared.plan, time.perf_counter()
     values = {dimension.name: dimension.suggest(trial) for dimension in shared.space}
     say(f"Trial {trial.number}: " + ", ".join(f"{name} {shown(value)}" for name, value in values.items()))
@@ -50,9 +57,8 @@ def _conduct(shared: SharedStudy, trial: Any) -> str | None:
     except (Stopped, KeyboardInterrupt):
         shared.release(trial)
         raise
-    except TakenOver as other:
-        say(str(other))
-        return None
+    except TakenOver:
+        raise
     except StudyError as error:
         _fail(shared, trial, str(error))
         raise
@@ -74,11 +80,14 @@ def _conduct(shared: SharedStudy, trial: Any) -> str | None:
 def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str, list[float] | None, str]:
     """Train, or go on; return the outcome, the objectives and a sentence."""
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
-    status = folder.status()
-    if status.get("state") == "pruned":  # the worker died before it could tell
+    config = trial_config(shared, trial.number, values)
+    own, status = _is_of(config.trial, folder), folder.status()
+    if own and status.get("state") == "pruned":  # the worker died before it could tell
         return "PRUNED", None, str(status["pruned"])
-    config = trial_config(plan, shared.space, trial.number, values)
-    _settle_start(config, folder, trial.number)
+    if own:
+        _settle_start(config, folder, trial.number)
+    else:
+        config.resume, config.force = False, True
     try:
         with muted():
             scores = train(config)
@@ -89,11 +98,14 @@ def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str
     return "COMPLETE", objectives, f"{told}."
 
 
-def trial_config(plan: Plan, space: Any, number: int, values: dict[str, Any]) -> DictConfig:
+def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> DictConfig:
     """Compose what one trial trains, as the command line would, with its line to the study."""
-    config = compose(plan.trial_words(space, number, values))
+    plan = shared.plan
+    config = compose(plan.trial_words(shared.space, number, values))
     with open_dict(config):
         config.resume = True
+        config.requeue = False  # the study's command does that, for all workers at once
+        config.trial = shared.identity(number)
         if plan.prunes:
             config.callbacks.pruning = {
                 "_target_": "ganforge.callbacks.pruning.Pruning",
@@ -104,6 +116,12 @@ def trial_config(plan: Plan, space: Any, number: int, values: dict[str, Any]) ->
         if OmegaConf.select(config, "logger.wandb.name") is not None:
             config.logger.wandb.name = f"{plan.name}-trial{number}"
     return config
+
+
+def _is_of(identity: str, folder: RunFolder) -> bool:
+    """Whether a folder holds this very trial's run, not that of a study with the same name in another storage."""
+    file = folder.path / "config.yaml"
+    return file.exists() and OmegaConf.select(OmegaConf.load(file), "trial") == identity
 
 
 def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
@@ -120,8 +138,7 @@ def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
 
 
 def _fail(shared: SharedStudy, trial: Any, sentence: str) -> str:
-    trial.set_user_attr("error", sentence)
-    shared.tell(trial, "FAIL")
+    shared.tell(trial, "FAIL", error=sentence)
     say(f"Trial {trial.number} failed: {sentence}")
     return sentence
 

@@ -1,0 +1,77 @@
+"""What a process that starts others hears of them, and what it leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ganforge.errors import GanforgeError, StudyError, TakenOver
+from ganforge.launch import exit_status, launch, supervise
+from ganforge.lifecycle import recorded
+from ganforge.runs import RunFolder
+
+ENDS = """
+import sys
+sys.exit(int(open(sys.argv[1]).read()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [TakenOver, StudyError, GanforgeError])
+def test_what_a_study_has_to_know_comes_back_from_several_processes(kind, tmp_path, monkeypatch):
+    (tmp_path / "ends.py").write_text(ENDS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    config = tmp_path / "code"
+    config.write_text(str(exit_status(kind("why"))))
+    with pytest.raises(GanforgeError) as raised:
+        launch(config, 2, module="ends")
+    assert type(raised.value) is kind
+
+
+def test_a_run_that_was_taken_over_keeps_the_record_of_its_new_worker(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.update(state="running", pid=1)
+    with pytest.raises(TakenOver), recorded(folder):
+        raise TakenOver("It is another's.")
+    assert folder.status() == {"state": "running", "pid": 1}
+    with pytest.raises(GanforgeError), recorded(folder):
+        raise GanforgeError("It is broken.")
+    assert folder.status()["state"] == "failed"
+
+
+HANGS = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if len(sys.argv) > 1:
+    child = subprocess.Popen([sys.executable, __file__], start_new_session=True)
+    open(sys.argv[1], "w").write(f"{child.pid}\\n")
+time.sleep(600)
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="a process's children are found in /proc")
+def test_a_second_ctrl_c_kills_what_hangs_and_what_that_has_started(tmp_path):
+    (tmp_path / "hangs.py").write_text(HANGS)
+    told = tmp_path / "child"
+    process = subprocess.Popen([sys.executable, str(tmp_path / "hangs.py"), str(told)], start_new_session=True)
+
+    def interrupt():
+        while not (told.exists() and told.read_text().endswith("\n")):
+            time.sleep(0.02)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    codes, received = supervise([process])
+    thread.join()
+    assert (codes, received) == ([-signal.SIGKILL], signal.SIGINT)
+    stat = Path("/proc", told.read_text().strip(), "stat")
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
