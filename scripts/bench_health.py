@@ -6,6 +6,7 @@ Arguments are those of ``ganforge train``; the default is the configuration of `
 processor time, which other programs on the machine hardly change.
 """
 
+import argparse
 import statistics
 import sys
 import time
@@ -30,7 +31,9 @@ def measure(function: Any) -> float:
 
 
 def main() -> int:
-    config = compose(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    config = compose(parser.parse_args().overrides)
     torch.manual_seed(0)
     module, data = instantiate(config.model), instantiate(config.data)
     train, size = data.splits().train, config.data.batch_size

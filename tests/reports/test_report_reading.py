@@ -2,12 +2,29 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
 from ganforge.curves import read_curves
 from ganforge.errors import GanforgeError
 from ganforge.reports.reading import find_runs, read_run
+
+
+def test_a_sweeps_folder_stands_for_its_runs(make_run, tmp_path, monkeypatch):
+    folders = [make_run("a", 1), make_run("b", 2)]
+    sweep = tmp_path / "outputs" / "sweeps" / "s"
+    sweep.mkdir(parents=True)
+    listed = [{"folder": str(folder)} for folder in folders] + [{"folder": "outputs/c/not_begun"}]
+    (sweep / "sweep.json").write_text(json.dumps({"runs": listed}))
+    assert find_runs([sweep]) == folders
+    beside = sweep.parents[1] / "a" / "0123456789"  # launched from another folder
+    shutil.copytree(folders[0], beside)
+    (sweep / "sweep.json").write_text(json.dumps({"runs": [{"folder": "elsewhere/a/0123456789"}]}))
+    assert find_runs([sweep]) == [beside]
+    (sweep / "sweep.json").write_text("{half")
+    with pytest.raises(GanforgeError, match=r"sweep\.json' cannot be read"):
+        find_runs([sweep])
 
 
 def test_a_whole_run(make_run):

@@ -75,7 +75,7 @@ class Run:
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
-    """Return every run's folder at or below ``paths``, once each, in order.
+    """Return every run's folder at or below ``paths``, once each, in order; a sweep's folder stands for its runs.
 
     Raises:
         GanforgeError: if a path does not exist, or there is no run below any of them.
@@ -85,7 +85,7 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if not path.is_dir():
             raise GanforgeError(f"There is no folder '{path}': give outputs/<name>, or runs' folders.")
-        for folder in _walk(path):
+        for folder in _of_sweep(path) or _walk(path):
             found.setdefault(folder.resolve(), folder)
     if not found:
         names = " or ".join(f"'{path}'" for path in paths)
@@ -94,6 +94,21 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
             "run.json and metrics.csv."
         )
     return list(found.values())
+
+
+def _of_sweep(folder: Path) -> list[Path]:
+    """Return the folders of the runs that ``sweep.json`` lists, those that exist; none where there is no such file."""
+    try:
+        rows = json.loads((folder / "sweep.json").read_text())["runs"]
+        listed = [Path(row["folder"]) for row in rows]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GanforgeError(f"'{folder / 'sweep.json'}' cannot be read ({error}): give the runs' folders.") from error
+    # Paths are as the sweep was launched with; seen from elsewhere, runs lie beside sweeps/.
+    outputs = folder.resolve().parent.parent
+    places = [path if path.is_dir() else outputs.joinpath(*path.parts[-2:]) for path in listed]
+    return [path for path in places if path.is_dir()]
 
 
 def _walk(top: Path) -> Iterator[Path]:

@@ -65,6 +65,7 @@ class Sweep:
             rows = rows_of(self.jobs, self.outcomes)
             save(self.folder / "sweep.json", self.name, rows)
             say(f"\n{render(rows)}\n\nThe table is kept in {self.folder / 'sweep.json'}")
+            say(f"To compare them: ganforge compare {self.folder}")
             conclude(rows, stopped=asked_to_stop(self.stop))
         return rows
 
