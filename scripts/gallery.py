@@ -190,6 +190,15 @@ def number(value: float | None, digits: int = 1) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+def commits(runs: list[Run]) -> str:
+    """Return the versions of the code that the runs were trained with: the numbers of another one may differ."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        version, plus, _ = str(RunFolder(run.folder).status().get("git") or "unknown").partition("+")
+        found.setdefault(version[:8] + plus, []).append(run.name)
+    return "; ".join(f"{version}: {', '.join(names)}" for version, names in sorted(found.items()))
+
+
 def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace) -> str:
     """Return the page."""
     protocols = sorted({row["protocol"] for row in results.values() if row["protocol"]})
@@ -208,12 +217,13 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             row["told"].replace("|", "\\|"),
         ]
         rows.append(f"| {' | '.join(cells)} |")
+    command = " ".join(["python", "scripts/gallery.py", *(word for word in sys.argv[1:] if word != "--only-page")])
     skipped = "; ".join(f"`{name}` is left out: {why}" for name, why in SKIPPED.items())
     return "\n".join(
         [
             "# Gallery: every variant on the same digits",
             "",
-            f"Made by `{' '.join(['python', 'scripts/gallery.py', *sys.argv[1:]])}`; {skipped}.",
+            f"Made by `{command}`; {skipped}.",
             "",
             "![Samples of every variant](images/gallery.png)",
             "",
@@ -235,6 +245,8 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             "| network | made narrow by |",
             "|---|---|",
             *narrow,
+            "",
+            f"Commits that the runs were trained at (+: with changes besides): {commits(runs)}.",
             "",
             "## Commands",
             "",
