@@ -55,7 +55,9 @@ time.sleep(600)
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.skipif(not os.path.exists("/proc"), reason="a process's children are found in /proc")
+@pytest.mark.skipif(
+    not os.path.exists("/proc"), reason="without /proc, as on macOS, only the processes themselves are killed"
+)
 def test_a_second_ctrl_c_kills_what_hangs_and_what_that_has_started(tmp_path):
     (tmp_path / "hangs.py").write_text(HANGS)
     told = tmp_path / "child"

@@ -21,8 +21,9 @@ class WithoutFloat64(torch.Tensor):
     def cpu(self):
         return self.as_subclass(torch.Tensor)
 
-    def __torch_function__(self, *_, **__):
-        raise NotImplementedError
+
+class Reached(Exception):
+    """The place that a test is about."""
 
 
 def on_mps(rows):
@@ -40,8 +41,6 @@ def test_moments_on_mps():
 
 def test_truncation_on_mps():
     latent = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
-    expected = Normal(3).truncate(latent, 0.5)
-    moved = []
 
     class Moved:
         """What is asked of a tensor: to come to the CPU, never for float64 where it is."""
@@ -49,13 +48,11 @@ def test_truncation_on_mps():
         device = torch.device("mps")
 
         def cpu(self):
-            moved.append(True)
-            return latent
+            raise Reached
 
-    with pytest.raises((TypeError, AttributeError, RuntimeError)):  # the way back, which a stand-in has not
+    with pytest.raises(Reached):
         Normal(3).truncate(Moved(), 0.5)
-    assert moved
-    assert expected.dtype == torch.float32
+    assert Normal(3).truncate(latent, 0.5).dtype == torch.float32
 
 
 @pytest.mark.parametrize(("backend", "device"), [("nccl", "cuda:3"), ("gloo", "cpu")])
@@ -65,18 +62,13 @@ def test_what_is_gathered_lies_where_the_group_can_reach_it(backend, device, mon
     assert distributed._group_device() == torch.device(device)
 
 
-def test_rows_are_moved_to_the_group_and_back(monkeypatch):
-    """The group gathers float64 alone, as NCCL gathers what is on a GPU alone."""
-    gathered = []
-
+def test_rows_are_moved_to_the_group(monkeypatch):
     def all_gather(parts, own):
-        gathered.append(own.device)
-        for part in parts:
-            part.copy_(own)
+        assert {own.device, *(part.device for part in parts)} == {torch.device("meta")}
+        raise Reached
 
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     monkeypatch.setattr(distributed, "_group_device", lambda: torch.device("meta"))
     monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
-    with pytest.raises((RuntimeError, NotImplementedError)):  # meta tensors hold no numbers to bring back
+    with pytest.raises(Reached):
         distributed.gather_rows(torch.ones(2, 3))
-    assert gathered == [torch.device("meta")]
