@@ -20,10 +20,10 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from ganforge.complaints import find_cause
 from ganforge.conditioning import Label
-from ganforge.config import config_folder
-from ganforge.images import Batch
+from ganforge.core.complaints import find_cause
+from ganforge.core.config import config_folder
+from ganforge.data.images import Batch
 from ganforge.latents import Coded
 from ganforge.models.gan import GAN
 from ganforge.models.preflight import preflight

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from hydra.utils import instantiate
 
-from ganforge.config import compose
-from ganforge.images import Batch, normalise
+from ganforge.core.config import compose
+from ganforge.data.images import Batch, normalise
+from ganforge.health.probe import Probe
 from ganforge.models.by_hand import ByHand
-from ganforge.probe import Probe
 
 STEPS, LOOKS = 30, 3
 

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import ImageArray, Splits
-from ganforge.errors import GanforgeError
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import Inception
 from ganforge.metrics.extractors.inception import INCEPTION_FILE

@@ -20,12 +20,12 @@ import torch
 from hydra.utils import instantiate
 from torch.nn import functional as F
 
-from ganforge.config import compose
+from ganforge.commands.train import quieten
+from ganforge.core.config import compose
+from ganforge.core.rng import seed_all
 from ganforge.data.module import ImageData
 from ganforge.loggers.table import TableLogger
 from ganforge.models.gan import GAN
-from ganforge.rng import seed_all
-from ganforge.train import quieten
 
 BATCH = 64
 

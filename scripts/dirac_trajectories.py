@@ -14,11 +14,11 @@ from ganforge.losses.adversarial import Minimax, NonSaturating, RelativisticPair
 from ganforge.losses.consensus import Consensus
 from ganforge.losses.constraint import WeightClipping
 from ganforge.losses.gradient_penalty import R1, R2, GradientPenalty
+from ganforge.models.dirac import dirac_game, play
 from ganforge.models.gan import GAN
 from ganforge.models.simultaneous import SimultaneousGAN
 from ganforge.models.unrolled import UnrolledGAN
 from ganforge.optimizers import Extragradient
-from ganforge.theory import dirac_game, play
 
 GAMES: dict[str, dict[str, Any]] = {
     "minimax": {"loss": Minimax()},

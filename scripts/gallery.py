@@ -24,9 +24,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
-from ganforge.config import compose, config_folder
-from ganforge.curves import read_curves
-from ganforge.runs import RunFolder
+from ganforge.core.config import compose, config_folder
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.log import read_curves
 
 #: Variants that are not for images.
 SKIPPED = {"simultaneous": "it is for the games of theory in the plane"}

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ganforge.core.rng import seed_all
 from ganforge.data.embedded import Mnist5k
 from ganforge.metrics.extractors.digits import LeNet
-from ganforge.rng import seed_all
 
 OUTPUT = Path(__file__).parents[1] / "src" / "ganforge" / "metrics" / "lenet_mnist.safetensors"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ganforge.config import config_folder
+from ganforge.core.config import config_folder
 
 DOCS = Path(__file__).parents[1] / "docs"
 #: Whose axes the others are compared with.

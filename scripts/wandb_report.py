@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from ganforge.extras import install
+from ganforge.core.extras import install
 
 CURVES = {
     "FID": "metrics/fid",

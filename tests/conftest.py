@@ -54,9 +54,9 @@ def make_sampler(tmp_path: Path) -> Callable[..., Any]:
     import torch
     from hydra.utils import instantiate
 
-    from ganforge.config import compose
-    from ganforge.restore import Restored
-    from ganforge.runs import RunFolder
+    from ganforge.core.config import compose
+    from ganforge.runs.folder import RunFolder
+    from ganforge.runs.restore import Restored
     from ganforge.sampling import Sampler
 
     def make(overrides: list[str], **options: Any) -> Sampler:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ganforge import __version__
-from ganforge.errors import Stopped
+from ganforge.core.errors import Stopped
 
 __all__ = ["main"]
 
@@ -66,16 +66,16 @@ class Command:
 
 
 COMMANDS = {
-    "train": Command("ganforge.train:train"),
-    "evaluate": Command("ganforge.evaluate:evaluate", config="evaluate"),
-    "compare": Command("ganforge.compare:compare", config=None),
-    "sample": Command("ganforge.sample:sample", config="sample"),
-    "tune": Command("ganforge.tune:tune", config="tune"),
+    "train": Command("ganforge.commands.train:train"),
+    "evaluate": Command("ganforge.commands.evaluate:evaluate", config="evaluate"),
+    "compare": Command("ganforge.commands.compare:compare", config=None),
+    "sample": Command("ganforge.commands.sample:sample", config="sample"),
+    "tune": Command("ganforge.commands.tune:tune", config="tune"),
     "download": Command(
-        "ganforge.download:download",
+        "ganforge.commands.download:download",
         overrides=("download=true", "hydra.run.dir=.", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
     ),
-    "doctor": Command("ganforge.doctor:doctor", config=None),
+    "doctor": Command("ganforge.commands.doctor:doctor", config=None),
 }
 
 
@@ -120,7 +120,7 @@ def _run(name: str, words: list[str]) -> int:
     except Exception as error:
         if trace:
             raise
-        from ganforge.complaints import complain
+        from ganforge.core.complaints import complain
 
         return complain(error, words, command.config or "train")
     return 0
@@ -130,8 +130,8 @@ def _hydra(name: str, words: list[str]) -> None:
     """Let Hydra parse, compose and launch; its own error printing is switched off, ours is better."""
     import hydra
 
-    from ganforge.config import config_folder, register_resolvers
-    from ganforge.task import HydraTask
+    from ganforge.core.config import config_folder, register_resolvers
+    from ganforge.core.task import HydraTask
 
     register_resolvers()
     command = COMMANDS[name]

@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import Batch
 
 __all__ = ["Conditioning", "Label"]
 

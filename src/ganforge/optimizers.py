@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["ExtraAdam", "Extragradient", "OptimisticAdam", "check_pairs"]
 

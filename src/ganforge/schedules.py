@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["Constant", "Cosine", "Growth", "Linear", "Schedule", "Step"]
 

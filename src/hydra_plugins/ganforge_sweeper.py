@@ -30,7 +30,7 @@ class GanforgeSweeper(Sweeper):
             GanforgeError: if the launcher is not installed, a run failed, or ``max_batch_size`` is no size.
             Stopped: after Ctrl-C or SIGTERM.
         """
-        from ganforge.errors import GanforgeError
+        from ganforge.core.errors import GanforgeError
         from ganforge.sweeps.plan import plan
         from ganforge.sweeps.run import Sweep
 

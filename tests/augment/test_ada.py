@@ -8,7 +8,7 @@ import torch
 from ganforge.augment import ada as ada_module
 from ganforge.augment.ada import Ada, preset_strengths
 from ganforge.augment.wavelets import BANDS, equalise, warp
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 PRESETS = ["blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"]
 

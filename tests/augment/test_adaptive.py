@@ -6,7 +6,7 @@ import torch
 from ganforge.augment.ada import Ada
 from ganforge.augment.adaptive import Adaptive
 from ganforge.augment.apa import Apa
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 POSITIVE, NEGATIVE = torch.full((16,), 2.0), torch.full((16,), -2.0)
 

@@ -5,7 +5,7 @@ import torch
 
 from ganforge.augment.diff_augment import DiffAugment
 from ganforge.augment.noise import InstanceNoise
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.config import compose
+from ganforge.core.config import compose
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +59,7 @@ def test_installed_wheel_trains_in_another_folder(tmp_path):
     assert {f"ganforge/reports/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     program = (
         f"import sys; sys.path.insert(0, {str(site)!r}); import ganforge; from ganforge.cli import main\n"
-        f"assert ganforge.__file__.startswith({str(site)!r}); from ganforge.config import config_folder\n"
+        f"assert ganforge.__file__.startswith({str(site)!r}); from ganforge.core.config import config_folder\n"
         f"assert str(config_folder()).startswith({str(site)!r})\n"
         "sys.exit(main(['train', 'debug=smoke', 'logger=csv', 'network.width=4', 'trainer=cpu']))"
     )

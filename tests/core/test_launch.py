@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.errors import GanforgeError, StudyError, TakenOver
-from ganforge.launch import exit_status, launch, supervise
-from ganforge.lifecycle import recorded
-from ganforge.runs import RunFolder
+from ganforge.core.errors import GanforgeError, StudyError, TakenOver
+from ganforge.core.launch import exit_status, launch, supervise
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.lifecycle import recorded
 
 ENDS = """
 import sys

@@ -4,8 +4,8 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from ganforge.config import compose
-from ganforge.errors import GanforgeError
+from ganforge.core.config import compose
+from ganforge.core.errors import GanforgeError
 from ganforge.models.by_hand import ByHand
 from ganforge.optimizers import ExtraAdam, Extragradient, OptimisticAdam
 

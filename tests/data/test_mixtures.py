@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.mixtures import Grid, MixtureData, Ring
-from ganforge.errors import GanforgeError
 
 
 def test_ring_has_eight_distinct_modes_at_radius_one() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from ganforge.config import compose
+from ganforge.core.config import compose
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import ImageArray
 from ganforge.data.module import ImageData
 from ganforge.data.shapes import Shapes
-from ganforge.errors import GanforgeError
 
 #: Areas of unit circumradius: a star's is ``points * ratio * sin(pi / points)``.
 AREAS = {

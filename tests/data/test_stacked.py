@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.stacked import StackedDigits
-from ganforge.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import StackedDigitClassifier
 from ganforge.metrics.stacked import StackedModes, coverage

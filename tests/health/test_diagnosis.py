@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from ganforge.diagnosis import AILMENTS, Diagnosis, Thresholds
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.health.diagnosis import AILMENTS, Diagnosis, Thresholds
 
 WELL = {
     "diversity": 1.0,

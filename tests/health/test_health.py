@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from ganforge.callbacks.health import Health
-from ganforge.config import compose
+from ganforge.core.config import compose
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import ImageArray, Splits
-from ganforge.errors import GanforgeError
 from ganforge.loggers.wandb import WandbLogger
-from ganforge.runs import load_checkpoint
+from ganforge.runs.folder import load_checkpoint
 
 #: Nothing is found, but what a case asks for.
 CALM = [

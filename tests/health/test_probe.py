@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from ganforge.data.arrays import ImageArray, Splits
+from ganforge.health.probe import Probe, ranking, spread
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import Minimax, NonSaturating, Wasserstein
 from ganforge.models.gan import GAN
 from ganforge.networks.critique import Critique
-from ganforge.probe import Probe, ranking, spread
 
 
 class Painter(nn.Module):

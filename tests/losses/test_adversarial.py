@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses import adversarial, f_divergence
 from ganforge.losses.adversarial import (
     AdversarialLoss,

@@ -6,9 +6,9 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from ganforge.config import compose
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
+from ganforge.core.config import compose
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import Batch
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import NonSaturating, RelativisticPaired
 from ganforge.losses.consensus import Consensus

@@ -4,7 +4,7 @@ import pytest
 import torch
 from dummy_steps import LinearDiscriminator, LinearGenerator, make_step
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.consistency import (
     BalancedConsistency,
     Consistency,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.adversarial import Minimax
 from ganforge.losses.f_divergence import (
     JensenShannon,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from dummy_steps import LinearDiscriminator, make_step
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.gradient_penalty import R1, R2, Dragan, GradientPenalty, LipschitzPenalty, input_gradient
 
 SIZE = 2 * 6 * 6

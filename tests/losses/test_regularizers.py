@@ -7,7 +7,7 @@ import torch
 from dummy_steps import LinearGenerator, make_step
 from torch import nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.path_length import PathLength
 from ganforge.losses.regularizers import (
     Drift,

@@ -7,7 +7,7 @@ import torch
 from dummy_steps import LinearDiscriminator, make_step
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.self_supervised import InfoMax, Rotation
 from ganforge.networks.critique import Critique
 

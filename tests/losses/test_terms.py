@@ -10,7 +10,7 @@ import torch
 from dummy_steps import make_step
 
 import ganforge.losses
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.adversarial import NonSaturating
 from ganforge.losses.auxiliary import Information
 from ganforge.losses.consensus import Consensus

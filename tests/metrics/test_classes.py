@@ -6,7 +6,7 @@ import pytest
 import torch
 from comparisons import compare, normal
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.accuracy import ClassificationAccuracy
 from ganforge.metrics.classes import ClassBalance, IntraClassFrechet
 from ganforge.metrics.frechet import Reference

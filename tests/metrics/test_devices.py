@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ganforge import distributed
+from ganforge.core import distributed
 from ganforge.latents import Normal
 from ganforge.metrics.moments import Moments
 
@@ -22,7 +22,7 @@ class WithoutFloat64(torch.Tensor):
         return self.as_subclass(torch.Tensor)
 
 
-class Reached(Exception):
+class ReachedError(Exception):
     """The place that a test is about."""
 
 
@@ -48,9 +48,9 @@ def test_truncation_on_mps():
         device = torch.device("mps")
 
         def cpu(self):
-            raise Reached
+            raise ReachedError
 
-    with pytest.raises(Reached):
+    with pytest.raises(ReachedError):
         Normal(3).truncate(Moved(), 0.5)
     assert Normal(3).truncate(latent, 0.5).dtype == torch.float32
 
@@ -65,10 +65,10 @@ def test_what_is_gathered_lies_where_the_group_can_reach_it(backend, device, mon
 def test_rows_are_moved_to_the_group(monkeypatch):
     def all_gather(parts, own):
         assert {own.device, *(part.device for part in parts)} == {torch.device("meta")}
-        raise Reached
+        raise ReachedError
 
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     monkeypatch.setattr(distributed, "_group_device", lambda: torch.device("meta"))
     monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
-    with pytest.raises(Reached):
+    with pytest.raises(ReachedError):
         distributed.gather_rows(torch.ones(2, 3))

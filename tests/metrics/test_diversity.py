@@ -6,8 +6,8 @@ import torch
 from comparisons import compare, images
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from ganforge.errors import GanforgeError
-from ganforge.images import normalise
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import normalise
 from ganforge.metrics import diversity, path_length, perceptual
 from ganforge.metrics.diversity import LpipsDiversity, MultiScaleSimilarity, draw_pairs
 from ganforge.metrics.path_length import PerceptualPathLength, trimmed_mean

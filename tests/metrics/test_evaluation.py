@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.fit import fit
-from ganforge.errors import GanforgeError
 from ganforge.metrics.classes import IntraClassFrechet
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import DigitClassifier
@@ -20,7 +21,6 @@ from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.memorisation import NearestTraining
 from ganforge.metrics.protocol import Protocol, Sampling
 from ganforge.metrics.sources import Drawn, Stored
-from ganforge.rng import torch_generator
 
 CPU = torch.device("cpu")
 FID = {"fid": FrechetDistance()}
@@ -266,7 +266,7 @@ def test_the_shipped_protocol_keeps_its_tag(tmp_path):
     """Published values bear it."""
     from hydra.utils import instantiate
 
-    from ganforge.config import compose
+    from ganforge.core.config import compose
 
     digits_protocol = instantiate(compose(["protocol=digits"]).protocol.digits, _convert_="all")
     assert digits_protocol.tag(digits_protocol.extractor.load().weights) == "digits@bc6215f5"

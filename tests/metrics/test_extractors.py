@@ -11,9 +11,9 @@ from PIL import Image
 from random_inception import write
 from safetensors import safe_open
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.fit import fit
-from ganforge.errors import GanforgeError
 from ganforge.metrics.extractors import DigitClassifier, DinoV2, EfficientNetLite0, Inception, StackedDigitClassifier
 from ganforge.metrics.extractors.base import InParts
 from ganforge.metrics.extractors.dinov2 import DINOV2_FILE

@@ -7,7 +7,7 @@ from torch import nn
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.frechet import FrechetDistance, FrechetInfinity, Reference
 from ganforge.metrics.inputs import FewSamplesWarning
 from ganforge.metrics.moments import Moments

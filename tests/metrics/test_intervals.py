@@ -4,7 +4,8 @@ import pytest
 import torch
 from comparisons import compare, normal
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import sub_seed
 from ganforge.metrics.extractors import DigitClassifier
 from ganforge.metrics.frechet import FrechetDistance, Reference
 from ganforge.metrics.intervals import (
@@ -17,7 +18,6 @@ from ganforge.metrics.intervals import (
 )
 from ganforge.metrics.kernel import FullKernelDistance, KernelDistance, mmd
 from ganforge.metrics.protocol import Protocol
-from ganforge.rng import sub_seed
 
 REAL = normal(3000, 3)
 

@@ -5,7 +5,7 @@ import torch
 from comparisons import compare, normal
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics import distances
 from ganforge.metrics.distances import nearest, neighbour_radii
 from ganforge.metrics.manifold import DensityCoverage, PrecisionRecall

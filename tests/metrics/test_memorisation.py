@@ -6,7 +6,7 @@ from comparisons import compare, normal
 from torch import nn
 from torchmetrics.image.mifid import MemorizationInformedFrechetInceptionDistance
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.memorisation import (
     Authenticity,
     FrechetGap,

@@ -11,9 +11,9 @@ import torch
 from comparisons import compare, images, normal
 
 import ganforge.metrics
-from ganforge.directions import better
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import better
 
 #: Smaller than the published parameters, so that few samples do.
 SMALL = {

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.mixtures import Grid, Ring
-from ganforge.errors import GanforgeError
 from ganforge.metrics.modes import ModeProtocol, mode_scores
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from hydra.utils import instantiate
 
-from ganforge.config import compose, config_folder
-from ganforge.errors import GanforgeError
+from ganforge.core.config import compose, config_folder
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.extractors import DigitClassifier, Inception
 from ganforge.metrics.frechet import FrechetDistance
 from ganforge.metrics.inception_score import InceptionScore

@@ -94,7 +94,12 @@ def _worker(parent, deadline):
                 seconds = sum(map(int, (entry / "stat").read_text().rpartition(")")[2].split()[11:13])) / 100
             except (OSError, ValueError):
                 continue
-            if b"ganforge.evaluate" in words and b"RANK=1" in environment and seconds > 6 and _descends(entry, parent):
+            if (
+                b"ganforge.commands.evaluate" in words
+                and b"RANK=1" in environment
+                and seconds > 6
+                and _descends(entry, parent)
+            ):
                 return int(entry.name)
         time.sleep(0.5)
     raise AssertionError("no worker has started")

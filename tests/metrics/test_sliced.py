@@ -6,7 +6,7 @@ import torch
 from comparisons import compare, images, normal
 from scipy.ndimage import convolve
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.sliced import PyramidWasserstein, SlicedWasserstein, laplacian_pyramid
 
 

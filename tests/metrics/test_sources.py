@@ -5,7 +5,7 @@ import torch
 from hydra.utils import instantiate
 from narrow import narrow
 
-from ganforge.config import compose
+from ganforge.core.config import compose
 from ganforge.metrics.protocol import Sampling
 from ganforge.metrics.sources import Generated
 

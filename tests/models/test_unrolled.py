@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 import torch
 
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import Batch
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import (
     AdversarialLoss,
@@ -18,11 +18,11 @@ from ganforge.losses.adversarial import (
     Wasserstein,
 )
 from ganforge.models.by_hand import ByHand
+from ganforge.models.dirac import dirac_game, play
 from ganforge.models.gan import GAN
 from ganforge.models.simultaneous import SimultaneousGAN
 from ganforge.models.unrolled import UnrolledGAN
 from ganforge.networks import dcgan, mlp
-from ganforge.theory import dirac_game, play
 
 H = 0.1
 

@@ -7,8 +7,8 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
-from ganforge.config import compose
-from ganforge.errors import GanforgeError
+from ganforge.core.config import compose
+from ganforge.core.errors import GanforgeError
 from ganforge.models.by_hand import ByHand
 from ganforge.models.preflight import preflight
 from ganforge.networks import dcgan

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.networks import mlp
 from ganforge.networks.packing import Packed
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.networks import biggan, biggan_deep, deep_conv, resnet, sagan, sndcgan
 from ganforge.networks.heads import ClassHead, Contrastive
 from ganforge.networks.layers import ConditionalBatchNorm, Layers, SelfAttention, spectral_norm

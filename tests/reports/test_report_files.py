@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from ganforge import cli
-from ganforge.compare import write_report
-from ganforge.extras import install
+from ganforge.commands.compare import write_report
+from ganforge.core.extras import install
 from ganforge.reports.documents import as_latex, as_markdown
 from ganforge.reports.grids import as_data_uri, read_grids
 from ganforge.reports.page import page

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ganforge.compare import write_report
+from ganforge.commands.compare import write_report
 from ganforge.reports.study import read_study
 
 pytestmark = pytest.mark.slow

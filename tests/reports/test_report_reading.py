@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from ganforge.curves import read_curves
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.reports.reading import find_runs, read_run
+from ganforge.runs.log import read_curves
 
 
 def test_a_sweeps_folder_stands_for_its_runs(make_run, tmp_path, monkeypatch):

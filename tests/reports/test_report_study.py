@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from ganforge.compare import write_report
-from ganforge.errors import GanforgeError
+from ganforge.commands.compare import write_report
+from ganforge.core.errors import GanforgeError
 from ganforge.reports.bands import band, thin
 from ganforge.reports.reading import Series
 from ganforge.reports.study import read_study

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from sampling_runs import CONDITIONAL, DCGAN
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.sampling import export, grid, images
 
 COLOUR = ["data=shapes", "network.width=4", "latent.dim=8", "data.image_size=16"]

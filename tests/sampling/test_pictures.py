@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from sampling_runs import CONDITIONAL, DCGAN, INFOGAN, STYLES
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.sampling import classes, grid, interpolate, style_mixing, traverse, truncation
 from ganforge.sampling.interpolation import linear, spherical
 from ganforge.sampling.results import Film

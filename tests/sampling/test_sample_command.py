@@ -7,7 +7,7 @@ import pytest
 
 import ganforge.sampling
 from ganforge import cli
-from ganforge.config import compose, config_folder
+from ganforge.core.config import compose, config_folder
 from quick import QUICK
 
 MODES = sorted(path.stem for path in (config_folder() / "mode").glob("*.yaml"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sampling_runs import CONDITIONAL, DCGAN, INFOGAN, STYLES
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.latents import Coded, Normal, Uniform
 from ganforge.sampling import (
     Sampler,

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from omegaconf import OmegaConf
 
-from ganforge import cli, train
+from ganforge import cli
+from ganforge.commands import train
 
 
 class Runs:

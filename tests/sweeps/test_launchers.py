@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ganforge import cli
-from ganforge.runs import load_checkpoint
+from ganforge.runs.folder import load_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from ganforge.config import config_folder
-from ganforge.errors import GanforgeError
+from ganforge.core.config import config_folder
+from ganforge.core.errors import GanforgeError
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
 
 CLAIM = """

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ganforge import cli
-from ganforge.errors import Stopped
-from ganforge.runs import RunFolder
-from ganforge.slurm import is_running, queued_again
-from ganforge.sweeps.environment import ask_to_stop, asked_to_stop
+from ganforge.core.errors import Stopped
+from ganforge.core.slurm import is_running, queued_again
+from ganforge.core.sweep import ask_to_stop, asked_to_stop
+from ganforge.runs.folder import RunFolder
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_sweep_queues_its_job_once_and_leaves_no_run_to_do_it(scontrol, runs, 
         seen.append(wanted)
         yield
 
-    monkeypatch.setattr("ganforge.train.queued_again", watched)
+    monkeypatch.setattr("ganforge.commands.train.queued_again", watched)
     runs.plans[2] = Stopped("saved", 128 + signal.SIGUSR1)
     assert sweep("seed=1,2,3", "requeue=true") == 128 + signal.SIGUSR1
     assert (runs.seeds, seen) == ([1, 2], [False, False])

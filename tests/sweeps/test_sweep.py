@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.console import log_to
-from ganforge.errors import GanforgeError, Stopped
-from ganforge.extras import install
-from ganforge.sweeps.environment import inside_a_sweep
+from ganforge.core.console import log_to
+from ganforge.core.errors import GanforgeError, Stopped
+from ganforge.core.extras import install
+from ganforge.core.sweep import inside_a_sweep
 
 
 def states():
@@ -187,7 +187,7 @@ def swept(names, overrides=(), target="a.joblib.B"):
     """Return a sweep of runs whose folders are as they are now, and its jobs."""
     from omegaconf import OmegaConf
 
-    from ganforge.runs import RunFolder
+    from ganforge.runs.folder import RunFolder
     from ganforge.sweeps.plan import Job
     from ganforge.sweeps.run import Sweep
 

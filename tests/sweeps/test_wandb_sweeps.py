@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from ganforge import cli
-from ganforge.config import compose
+from ganforge.core.config import compose
+from ganforge.core.sweep import run_of_a_sweep
 from ganforge.loggers.wandb import ID_FILE, stable_id
-from ganforge.sweeps.environment import run_of_a_sweep
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

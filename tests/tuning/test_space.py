@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.tuning.space import Dimension, Space
 
 RATE = {"path": "optimizer.generator.lr", "low": 1e-5, "high": 1e-2, "log": True}

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.config import compose
-from ganforge.console import log_to
-from ganforge.errors import GanforgeError, TakenOver
-from ganforge.runs import this_process
-from ganforge.tune import _environment
+from ganforge.commands.tune import _environment
+from ganforge.core.config import compose
+from ganforge.core.console import log_to
+from ganforge.core.errors import GanforgeError, TakenOver
+from ganforge.runs.folder import this_process
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.reports import Reporter
 from ganforge.tuning.results import best_trials, importances, table, write_best

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from ganforge import cli
 from ganforge.callbacks.samples import Curves
-from ganforge.errors import Stopped
+from ganforge.core.errors import Stopped
 from quick import QUICK
 
 optuna = pytest.importorskip("optuna")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ganforge.config import compose, config_folder
+from ganforge.core.config import compose, config_folder
 
 
 def options(group: str) -> list[str]:

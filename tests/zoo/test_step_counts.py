@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hydra.utils import instantiate
 
-from ganforge.config import compose
+from ganforge.core.config import compose
 from ganforge.models.by_hand import ByHand
 
 BATCHES = 32

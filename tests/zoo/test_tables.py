@@ -4,7 +4,7 @@ import pytest
 from hydra.utils import instantiate
 
 import mode_coverage
-from ganforge.config import compose
+from ganforge.core.config import compose
 
 RUNS = {f"{run.mixture}_{run.variant}": run for run in mode_coverage.plan(mode_coverage.parse([])) if run.seed == 0}
 

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from narrow import narrow, options
 
 from ganforge import cli
-from ganforge.config import compose, config_folder
+from ganforge.core.config import compose, config_folder
 from ganforge.models.by_hand import ByHand
 from ganforge.models.preflight import preflight
 

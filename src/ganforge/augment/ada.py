@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganforge.augment.adaptive import Adaptive
 from ganforge.augment.wavelets import BANDS, equalise, warp
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["Ada", "preset_strengths"]
 

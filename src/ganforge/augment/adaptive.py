@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, distributed
 
 from ganforge.augment.base import Augment
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["Adaptive"]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.augment.base import Augment
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["DiffAugment"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from ganforge.callbacks.clocked import Clocked, Scoring, Watching, training_module
-from ganforge.distributed import any_rank, rank
+from ganforge.core.distributed import any_rank, rank
 from ganforge.models.base import AdversarialModule
 
 __all__ = ["Checkpoint"]

@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 
-from ganforge.directions import higher_is_better
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.metrics.directions import higher_is_better
 from ganforge.models.base import AdversarialModule
 
 __all__ = ["Clocked", "Scoring", "Watching", "log_values", "training_module"]

@@ -8,15 +8,15 @@ import pytorch_lightning as pl
 from torch import nn
 
 from ganforge.callbacks.clocked import Scoring
-from ganforge.console import say, warnings_told
+from ganforge.core.console import say, warnings_told
+from ganforge.core.errors import GanforgeError
 from ganforge.data.module import ImageData
-from ganforge.errors import GanforgeError
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.inputs import FewSamplesWarning
 from ganforge.metrics.protocol import Protocol
 from ganforge.metrics.sources import Generated
 from ganforge.models.base import AdversarialModule
-from ganforge.reporting import format_scores
+from ganforge.runs.summary import format_scores
 
 __all__ = ["Evaluate"]
 

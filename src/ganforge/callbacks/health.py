@@ -11,13 +11,13 @@ from ganforge.callbacks.checkpoint import Checkpoint
 from ganforge.callbacks.clocked import Scoring, Watching, log_values, training_module
 from ganforge.callbacks.evaluate import Evaluate
 from ganforge.callbacks.rollback import return_to
-from ganforge.console import say
-from ganforge.diagnosis import AILMENTS, Alarm, Diagnosis, Thresholds
-from ganforge.distributed import agreed, world_size
-from ganforge.errors import GanforgeError
+from ganforge.core.console import say
+from ganforge.core.distributed import agreed, world_size
+from ganforge.core.errors import GanforgeError
+from ganforge.health.diagnosis import AILMENTS, Alarm, Diagnosis, Thresholds
+from ganforge.health.probe import Probe
 from ganforge.models.base import AdversarialModule
 from ganforge.models.gan import GAN
-from ganforge.probe import Probe
 
 __all__ = ["Health"]
 

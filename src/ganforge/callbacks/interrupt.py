@@ -10,9 +10,9 @@ import torch
 
 from ganforge.callbacks.checkpoint import Checkpoint
 from ganforge.callbacks.clocked import training_module
-from ganforge.console import say
-from ganforge.distributed import world_size
-from ganforge.sweeps.environment import stop_requested
+from ganforge.core.console import say
+from ganforge.core.distributed import world_size
+from ganforge.core.sweep import stop_requested
 
 __all__ = ["Interrupt"]
 

@@ -8,13 +8,13 @@ import torch
 
 from ganforge.callbacks.clocked import Scoring
 from ganforge.callbacks.samples import SampleGrid
-from ganforge.console import say
+from ganforge.core.console import say
+from ganforge.core.distributed import rank
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.data.mixtures import Mixture, MixtureData
-from ganforge.distributed import rank
-from ganforge.errors import GanforgeError
 from ganforge.metrics.modes import ModeProtocol, mode_scores
 from ganforge.models.base import AdversarialModule
-from ganforge.rng import torch_generator
 
 __all__ = ["ModeCoverage", "PointCloud"]
 

@@ -8,10 +8,10 @@ import pytorch_lightning as pl
 from tqdm import tqdm
 
 from ganforge.callbacks.clocked import Scoring, log_values, training_module
-from ganforge.console import say
-from ganforge.distributed import rank
+from ganforge.core.console import say
+from ganforge.core.distributed import rank
+from ganforge.core.sweep import label
 from ganforge.models.base import AdversarialModule
-from ganforge.sweeps.environment import label
 
 __all__ = ["Progress"]
 

@@ -8,9 +8,9 @@ import pytorch_lightning as pl
 import torch
 
 from ganforge.callbacks.clocked import Scoring, training_module
-from ganforge.distributed import agreed, rank
-from ganforge.errors import StudyError, TakenOver
-from ganforge.launch import error_of, exit_status
+from ganforge.core.distributed import agreed, rank
+from ganforge.core.errors import StudyError, TakenOver
+from ganforge.core.launch import error_of, exit_status
 
 __all__ = ["Pruning"]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.models.base import AdversarialModule
-from ganforge.runs import load_checkpoint
+from ganforge.runs.folder import load_checkpoint
 
 __all__ = ["return_to"]
 

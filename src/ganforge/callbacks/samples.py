@@ -6,10 +6,10 @@ import pytorch_lightning as pl
 import torch
 
 from ganforge.callbacks.clocked import Clocked
-from ganforge.distributed import rank
-from ganforge.images import grid, quantise, save_png
+from ganforge.core.distributed import rank
+from ganforge.core.rng import torch_generator
+from ganforge.data.images import grid, quantise, save_png
 from ganforge.models.base import AdversarialModule
-from ganforge.rng import torch_generator
 
 __all__ = ["Curves", "SampleGrid"]
 
@@ -63,7 +63,7 @@ class Curves(Clocked):
     def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Draw, on rank 0."""
         if rank() == 0:
-            from ganforge.curves import draw_curves
+            from ganforge.reports.curves import draw_curves
 
             for logger in trainer.loggers:
                 logger.save()

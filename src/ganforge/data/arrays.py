@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
-from ganforge.rng import torch_generator
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
+from ganforge.data.images import Batch
 
 __all__ = ["BatchOrder", "ImageArray", "Splits", "TrainingBatches"]
 

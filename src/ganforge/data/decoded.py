@@ -12,9 +12,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import lock, write_text
 from ganforge.data.arrays import ImageArray
-from ganforge.errors import GanforgeError
-from ganforge.files import lock, write_text
 
 __all__ = ["decode"]
 
@@ -145,6 +145,6 @@ def _report(unreadable: list[str], total: int, folder: Path, max_unreadable: flo
             f"{told}, more than data.source.max_unreadable={max_unreadable:g} allows: repair or remove them, or "
             f"raise it."
         )
-    from ganforge.console import say
+    from ganforge.core.console import say
 
     say(f"{told}; training goes on without them.")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import ImageArray, Splits
-from ganforge.errors import GanforgeError
-from ganforge.rng import torch_generator
 
 __all__ = ["Digits", "Mnist5k", "split"]
 

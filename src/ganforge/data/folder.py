@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.decoded import decode
 from ganforge.data.embedded import split
-from ganforge.errors import GanforgeError
-from ganforge.rng import torch_generator
 
 __all__ = ["ImageFolder", "image_files"]
 

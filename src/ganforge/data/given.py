@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import ImageArray
 from ganforge.data.decoded import decode
 from ganforge.data.folder import image_files
-from ganforge.errors import GanforgeError
 
 __all__ = ["read_images"]
 

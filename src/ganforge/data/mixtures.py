@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ganforge.core.distributed import rank, world_size
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import BatchOrder, ImageArray, Splits, TrainingBatches
-from ganforge.distributed import rank, world_size
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
-from ganforge.rng import torch_generator
+from ganforge.data.images import Batch
 
 __all__ = ["Grid", "Mixture", "MixtureData", "Ring"]
 

@@ -6,11 +6,11 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from ganforge.core.distributed import rank, world_size
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import BatchOrder, ImageArray, Splits, TrainingBatches
 from ganforge.data.fit import fit
-from ganforge.distributed import rank, world_size
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch, normalise
+from ganforge.data.images import Batch, normalise
 
 __all__ = ["ImageData", "Source"]
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import ImageArray, Splits
-from ganforge.errors import GanforgeError
-from ganforge.rng import torch_generator
 
 __all__ = ["Shapes"]
 

@@ -2,10 +2,10 @@
 
 import torch
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.module import Source
-from ganforge.errors import GanforgeError
-from ganforge.rng import torch_generator
 
 __all__ = ["StackedDigits"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import lock
 from ganforge.data.arrays import ImageArray, Splits
 from ganforge.data.decoded import decode
-from ganforge.errors import GanforgeError
-from ganforge.files import lock
 
 __all__ = ["CelebA", "TorchVision", "in_memory", "open_dataset"]
 

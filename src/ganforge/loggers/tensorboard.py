@@ -6,8 +6,8 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import TensorBoardLogger as LightningTensorBoard
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
-from ganforge.extras import install
+from ganforge.core.errors import GanforgeError
+from ganforge.core.extras import install
 
 __all__ = ["TensorBoardLogger"]
 

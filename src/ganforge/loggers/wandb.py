@@ -13,8 +13,8 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers.logger import Logger
 from torch import Tensor
 
-from ganforge.console import say
-from ganforge.files import write_text
+from ganforge.core.console import say
+from ganforge.core.files import write_text
 
 __all__ = ["ID_FILE", "WandbLogger", "choose_mode", "stable_id"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.precision import mean_over_ranks, widen
 

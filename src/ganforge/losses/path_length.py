@@ -6,7 +6,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, mean_over_ranks, widen
 from ganforge.losses.step import Player, Step
 from ganforge.losses.terms import GeneratorTerm

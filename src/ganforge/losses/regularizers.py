@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, mean_over_ranks, widen
 from ganforge.losses.step import Player, Step, Term
 from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm, present

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.step import Player, Term
 
 __all__ = ["DiscriminatorTerm", "GeneratorTerm", "present"]

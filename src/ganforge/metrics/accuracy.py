@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.inputs import features, field
-from ganforge.rng import torch_generator
 
 __all__ = ["ClassificationAccuracy"]
 

@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
-from ganforge.images import normalise
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
+from ganforge.data.images import normalise
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.inputs import field
 from ganforge.metrics.perceptual import Backbone, load_lpips
-from ganforge.rng import torch_generator
 
 __all__ = ["LpipsDiversity", "MultiScaleSimilarity", "draw_pairs"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.distributed import gather_rows, rank, world_size
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import Splits
-from ganforge.distributed import gather_rows, rank, world_size
-from ganforge.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.protocol import Protocol, Sampling

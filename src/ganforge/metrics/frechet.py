@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.inputs import exact, features, warn_of_few
 from ganforge.metrics.moments import Moments, gram
-from ganforge.rng import torch_generator
 
 __all__ = ["FrechetDistance", "FrechetInfinity", "Reference", "moments_of"]
 

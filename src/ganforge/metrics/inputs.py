@@ -4,7 +4,7 @@ import warnings
 
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 
 __all__ = ["FewSamplesWarning", "exact", "features", "field", "warn_of_few"]

@@ -8,13 +8,13 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import sub_seed, torch_generator
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.frechet import FrechetDistance, Reference, moments_of
 from ganforge.metrics.inputs import exact, features, warn_of_few
 from ganforge.metrics.kernel import KernelDistance, mmd
 from ganforge.metrics.protocol import Protocol
-from ganforge.rng import sub_seed, torch_generator
 
 __all__ = [
     "FrechetInterval",

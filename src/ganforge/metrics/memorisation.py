@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.distances import nearest, neighbour_radii
 from ganforge.metrics.frechet import Reference
 from ganforge.metrics.inputs import exact, features, warn_of_few
-from ganforge.rng import torch_generator
 
 __all__ = ["Authenticity", "FrechetGap", "MemorizationInformedFrechet", "NearestTraining"]
 

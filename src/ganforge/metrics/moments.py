@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["Moments", "gram"]
 

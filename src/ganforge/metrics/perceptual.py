@@ -8,7 +8,7 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.extractors.base import hub_folder, sha256
 
 __all__ = ["Backbone", "Distance", "load_lpips"]

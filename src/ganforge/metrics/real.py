@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import lock
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import ImageArray, Splits
-from ganforge.errors import GanforgeError
-from ganforge.files import lock
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.moments import Moments
 from ganforge.metrics.protocol import Protocol
-from ganforge.rng import torch_generator
 
 __all__ = ["RealSide", "both"]
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.inputs import exact, features, field
-from ganforge.rng import torch_generator
 
 __all__ = ["PyramidWasserstein", "SlicedWasserstein", "laplacian_pyramid", "sliced_wasserstein"]
 

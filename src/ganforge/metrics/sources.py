@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.rng import sub_seed, torch_generator
 from ganforge.data.arrays import ImageArray
-from ganforge.images import quantise
+from ganforge.data.images import quantise
 from ganforge.latents import Normal
 from ganforge.metrics.protocol import Sampling
-from ganforge.rng import sub_seed, torch_generator
 
 __all__ = ["Drawn", "Generated", "Source", "Stored"]
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganforge import rng
-from ganforge.distributed import average_buffers, average_gradients, rank, world_size
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
+from ganforge.core import rng
+from ganforge.core.distributed import average_buffers, average_gradients, rank, world_size
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import Batch
 from ganforge.loggers.wandb import WandbLogger
 from ganforge.models.ledger import Ledger
 from ganforge.models.targets import flatten, setter

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ganforge.augment.base import Augment
 from ganforge.conditioning import Conditioning
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import Batch
 from ganforge.ema import EMA
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
 from ganforge.latents import Latent
 from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.constraint import Constraint

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from ganforge.distributed import any_rank
-from ganforge.errors import GanforgeError
+from ganforge.core.distributed import any_rank
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["Ledger"]
 

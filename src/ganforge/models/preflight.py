@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
-from ganforge.images import Batch
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import Batch
 from ganforge.losses.step import Term
 from ganforge.models.base import AdversarialModule
 from ganforge.models.by_hand import ByHand

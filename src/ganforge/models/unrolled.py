@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.losses.step import Step
 from ganforge.models.stand_in import StandInGAN
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.networks.critique import Critique
 from ganforge.networks.layers import require_positive
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.networks.biggan import generator_multipliers
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head

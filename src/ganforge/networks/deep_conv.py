@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.networks import sndcgan
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head

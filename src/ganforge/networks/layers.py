@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = [
     "BatchNorm",

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.networks.critique import Critique
 
 __all__ = ["Discriminator", "Generator", "LinearMaxout", "PointDiscriminator", "PointGenerator"]

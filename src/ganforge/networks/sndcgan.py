@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head
 from ganforge.networks.layers import (

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from ganforge import __version__
-from ganforge.errors import GanforgeError
-from ganforge.files import write_text
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import write_text
 from ganforge.reports.panels import Panel, precision_recall
 
 __all__ = ["check_place", "write"]
@@ -48,8 +48,8 @@ def write(
 
     Args:
         title: what was judged.
-        results: a :class:`ganforge.evaluate.Result` a protocol.
-        real: what it was compared with; see :class:`ganforge.subjects.Subject`.
+        results: a :class:`ganforge.commands.evaluate.Result` a protocol.
+        real: what it was compared with; see :class:`ganforge.commands.subjects.Subject`.
         draw: gives pictures to show; called once the values are on the disk.
         output: folder; what an earlier evaluation left there is replaced.
     """

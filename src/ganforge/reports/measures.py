@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from ganforge.directions import better, is_ranked
+from ganforge.metrics.directions import better, is_ranked
 from ganforge.reports.reading import Run, Series
 from ganforge.reports.variants import Variant, plain, told
 

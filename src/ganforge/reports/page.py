@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ganforge import __version__
-from ganforge.errors import GanforgeError
-from ganforge.extras import install
+from ganforge.core.errors import GanforgeError
+from ganforge.core.extras import install
 from ganforge.reports.documents import how_to_read
 from ganforge.reports.grids import Grid, as_data_uri
 from ganforge.reports.measures import Measure, by_name

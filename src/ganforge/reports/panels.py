@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganforge.core.rng import torch_generator
 from ganforge.data.arrays import ImageArray
-from ganforge.images import grid
+from ganforge.data.images import grid
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.sources import Drawn
-from ganforge.rng import torch_generator
 from ganforge.sampling.neighbours import nearest
 
 __all__ = ["Panel", "nearest_panel", "neighbourhood_sweep", "precision_recall", "sample_panels"]

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ganforge.config import MACHINE_KEYS
-from ganforge.curves import Row, read_rows
-from ganforge.errors import GanforgeError
-from ganforge.runs import RunFolder
+from ganforge.core.config import MACHINE_KEYS
+from ganforge.core.errors import GanforgeError
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.log import Row, read_rows
 
 __all__ = ["Run", "Series", "find_runs", "read_run"]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.reports.measures import Measure, by_name, find_measures
 from ganforge.reports.reading import Run, find_runs, read_run
 from ganforge.reports.variants import Variant, group

@@ -1,10 +1,10 @@
 """Looking at what a trained generator draws: pictures, films, streams of images, the generator itself as a file.
 
-A :class:`~ganforge.sampling.sampler.Sampler` wraps a run that :func:`ganforge.restore.restore` brought back. Each mode
-of ``ganforge sample`` is a function of a sampler that returns a :class:`~ganforge.sampling.results.Result`; in a
-notebook a picture shows itself::
+A :class:`~ganforge.sampling.sampler.Sampler` wraps a run that :func:`ganforge.runs.restore.restore` brought back.
+Each mode of ``ganforge sample`` is a function of a sampler that returns a
+:class:`~ganforge.sampling.results.Result`; in a notebook a picture shows itself::
 
-    from ganforge.restore import restore
+    from ganforge.runs.restore import restore
     from ganforge.sampling import Sampler, grid
 
     grid(Sampler(restore("outputs/dcgan_mnist5k/0123456789")), n=64)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ganforge.errors import GanforgeError
-from ganforge.extras import install
+from ganforge.core.errors import GanforgeError
+from ganforge.core.extras import install
 
 __all__ = ["above_zero", "one_of", "require_module", "whole"]
 

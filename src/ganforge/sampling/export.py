@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ganforge.errors import GanforgeError
-from ganforge.files import is_disk_full, write_text
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import is_disk_full, write_text
 from ganforge.sampling.checks import one_of, require_module
 from ganforge.sampling.results import Result
 from ganforge.sampling.sampler import Sampler

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ganforge.images import grid as lay_out
+from ganforge.data.images import grid as lay_out
 from ganforge.latents import Coded, Normal
 from ganforge.sampling.checks import above_zero, one_of, require_module, whole
 from ganforge.sampling.results import Film, Picture

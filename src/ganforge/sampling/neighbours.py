@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.arrays import ImageArray
-from ganforge.errors import GanforgeError
-from ganforge.images import grid as lay_out
+from ganforge.data.images import grid as lay_out
 from ganforge.sampling.checks import one_of, whole
 from ganforge.sampling.results import Picture
 from ganforge.sampling.sampler import Sampler

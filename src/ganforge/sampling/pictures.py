@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
-from ganforge.images import grid as lay_out
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import grid as lay_out
 from ganforge.latents import Normal
 from ganforge.sampling.checks import above_zero, whole
 from ganforge.sampling.results import Picture

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
-from ganforge.files import replacing
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import replacing
 
 __all__ = ["Film", "Picture", "Result"]
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.conditioning import Conditioning, Label
-from ganforge.errors import GanforgeError
-from ganforge.images import quantise
+from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import torch_generator
+from ganforge.data.images import quantise
 from ganforge.latents import Latent
-from ganforge.restore import Restored
-from ganforge.rng import torch_generator
+from ganforge.runs.restore import Restored
 from ganforge.sampling.checks import above_zero, whole
 
 __all__ = ["Sampler"]
@@ -25,7 +25,7 @@ class Sampler:
     depends on the device and on how many images are drawn together.
 
     Args:
-        run: from :func:`ganforge.restore.restore`; its module must have ``generator`` and ``latent``.
+        run: from :func:`ganforge.runs.restore.restore`; its module must have ``generator`` and ``latent``.
         ema: use the averaged weights, where the run has any.
         seed: of latents and labels.
         truncation: fewer kinds of images, each more typical. For a generator with styles the factor psi by which styles

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ganforge.errors import GanforgeError
-from ganforge.images import grid as lay_out
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import grid as lay_out
 from ganforge.latents import Coded
 from ganforge.sampling.checks import above_zero, one_of, whole
 from ganforge.sampling.directions import ganspace, sefa

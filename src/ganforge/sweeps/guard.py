@@ -13,9 +13,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganforge.complaints import explain
-from ganforge.errors import Stopped
-from ganforge.sweeps.environment import ask_to_stop, run_of_a_sweep
+from ganforge.core.complaints import explain
+from ganforge.core.errors import Stopped
+from ganforge.core.sweep import ask_to_stop, run_of_a_sweep
 from ganforge.sweeps.share import claim_devices
 
 __all__ = ["Guard"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganforge.complaints import check_values
-from ganforge.errors import GanforgeError
-from ganforge.runs import RunFolder
+from ganforge.core.complaints import check_values
+from ganforge.core.errors import GanforgeError
+from ganforge.runs.folder import RunFolder
 
 __all__ = ["Job", "name_of", "plan"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from ganforge.complaints import find_cause
-from ganforge.console import log_to, say
-from ganforge.errors import GanforgeError
-from ganforge.runs import RunFolder
-from ganforge.slurm import queued_again
-from ganforge.sweeps.environment import ask_to_stop, asked_to_stop
+from ganforge.core.complaints import find_cause
+from ganforge.core.console import log_to, say
+from ganforge.core.errors import GanforgeError
+from ganforge.core.slurm import queued_again
+from ganforge.core.sweep import ask_to_stop, asked_to_stop
+from ganforge.runs.folder import RunFolder
 from ganforge.sweeps.guard import Guard
 from ganforge.sweeps.plan import Job, name_of
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus

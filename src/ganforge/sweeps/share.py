@@ -8,8 +8,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ganforge.errors import GanforgeError
-from ganforge.extras import install
+from ganforge.core.errors import GanforgeError
+from ganforge.core.extras import install
 
 __all__ = ["claim_devices", "devices_of_workers", "fit_launcher", "visible_gpus"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganforge.errors import GanforgeError, Stopped
-from ganforge.files import write_text
-from ganforge.runs import RunFolder
+from ganforge.core.errors import GanforgeError, Stopped
+from ganforge.core.files import write_text
+from ganforge.runs.folder import RunFolder
 from ganforge.sweeps.plan import Job
 
 __all__ = ["Row", "conclude", "render", "rows_of", "save"]

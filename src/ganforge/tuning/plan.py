@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganforge.errors import GanforgeError
-from ganforge.files import write_text
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import write_text
 from ganforge.tuning.space import Space, quoted
 
 __all__ = ["Plan"]
@@ -72,7 +72,7 @@ class Plan:
     @property
     def directions(self) -> list[str]:
         """For each objective, what is better."""
-        from ganforge.directions import higher_is_better
+        from ganforge.metrics.directions import higher_is_better
 
         return ["maximize" if higher_is_better(name) else "minimize" for name in self.objective]
 

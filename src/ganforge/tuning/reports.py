@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganforge.errors import GanforgeError, StudyError
+from ganforge.core.errors import GanforgeError, StudyError
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.study import open_storage, optuna, owner_of, trial_of
 

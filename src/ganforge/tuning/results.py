@@ -8,8 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.config import compose, groups, is_of_the_machine
-from ganforge.files import write_text
+from ganforge.core.config import compose, groups, is_of_the_machine
+from ganforge.core.files import write_text
 from ganforge.tuning.study import SharedStudy, optuna
 
 __all__ = ["best_trials", "importances", "keep_best", "table", "write_best"]

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.complaints import check_values, explain
-from ganforge.config import compose, groups
-from ganforge.errors import GanforgeError
+from ganforge.core.complaints import check_values, explain
+from ganforge.core.config import compose, groups
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["Dimension", "Space", "quoted"]
 

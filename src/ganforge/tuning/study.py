@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ganforge.console import say
-from ganforge.errors import GanforgeError, StudyError, TakenOver
-from ganforge.extras import install
-from ganforge.files import lock
-from ganforge.runs import is_alive, this_process
+from ganforge.core.console import say
+from ganforge.core.errors import GanforgeError, StudyError, TakenOver
+from ganforge.core.extras import install
+from ganforge.core.files import lock
+from ganforge.runs.folder import is_alive, this_process
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.space import Space
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ganforge.complaints import explain
-from ganforge.config import compose
-from ganforge.console import muted, say
-from ganforge.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
-from ganforge.files import is_disk_full, lock
-from ganforge.runs import RunFolder, load_checkpoint, this_process
-from ganforge.train import train
+from ganforge.commands.train import train
+from ganforge.core.complaints import explain
+from ganforge.core.config import compose
+from ganforge.core.console import muted, say
+from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
+from ganforge.core.files import is_disk_full, lock
+from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
 from ganforge.tuning.study import SharedStudy

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 
 __all__ = ["Extractor", "Features", "InParts", "Loaded", "as_colour", "hub_folder", "sha256", "weight_file"]
 

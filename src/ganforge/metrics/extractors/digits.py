@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.extractors.base import Extractor, Features, Loaded, sha256
 
 __all__ = ["DigitClassifier", "LeNet", "StackedDigitClassifier"]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganforge.errors import GanforgeError
-from ganforge.extras import install
+from ganforge.core.errors import GanforgeError
+from ganforge.core.extras import install
 from ganforge.metrics.extractors.base import Extractor, InParts, Loaded, as_colour, sha256
 
 __all__ = ["EfficientNetLite0"]

@@ -1,0 +1,1 @@
+"""The program's commands: one module each, imported once its configuration is valid."""

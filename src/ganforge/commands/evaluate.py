@@ -1,0 +1,198 @@
+"""Score a run, a checkpoint, a folder of images or an npz file."""
+
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ganforge.core.console import log_to, say, warnings_told
+from ganforge.core.errors import GanforgeError
+from ganforge.core.launch import environment_rank, inside_a_launched_process, launch
+from ganforge.runs.lifecycle import processes_wanted
+
+__all__ = ["Result", "evaluate", "table"]
+
+Intervals = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One protocol's values.
+
+    Attributes:
+        tag: the protocol's name and hash.
+        description: the protocol as plain values.
+        values: means over the sets of samples, by name.
+        intervals: 95 % intervals: over the sets of samples, or where there is one, bootstrapped for FID and KID.
+    """
+
+    tag: str
+    description: dict[str, Any]
+    values: dict[str, float]
+    intervals: Intervals
+
+
+def evaluate(config: DictConfig) -> None:
+    """Measure, print the values side by side and write the report.
+
+    Raises:
+        GanforgeError: for everything that the user can put right.
+    """
+    _check(config)
+    with log_to(None):
+        processes = 1 if inside_a_launched_process() else processes_wanted(config)
+        if processes == 1:
+            _evaluate_here(config)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "evaluate.yaml"
+            path.write_text(OmegaConf.to_yaml(config, resolve=True))
+            launch(
+                path, processes, "ganforge.commands.evaluate", "Real images' statistics are kept: repeat the command."
+            )
+
+
+def _check(config: DictConfig) -> None:
+    """Refuse what cannot be done before anything is read."""
+    if config.repeats < 1:
+        raise GanforgeError(f"repeats must be a whole number >= 1, got {config.repeats}.")
+    if config.bootstrap < 0 or config.bootstrap == 1:
+        raise GanforgeError(f"bootstrap must be 0 for no intervals, or at least 2 resamples, got {config.bootstrap}.")
+    if (config.run is None) == (config.images is None):
+        raise GanforgeError(
+            "Say what to evaluate: run=outputs/<name>/<signature>, run=<a checkpoint's file>, or images=<a folder or "
+            ".npz file>; one of them."
+        )
+    if config.images is not None and config.repeats > 1:
+        raise GanforgeError(
+            f"repeats={config.repeats} draws another set of a run's images each time, and images=... are the same "
+            "ones: leave repeats out; bootstrap gives intervals."
+        )
+    if config.output is not None and (output := Path(config.output).expanduser()).exists() and not output.is_dir():
+        raise GanforgeError(f"output='{output}' is a file, and an evaluation writes a folder: choose another name.")
+
+
+def _evaluate_here(config: DictConfig) -> None:
+    """Measure in this process, alone or as one of several."""
+    from hydra.utils import instantiate
+
+    from ganforge.commands.subjects import pictures, subject
+    from ganforge.metrics.comparison import Comparison
+    from ganforge.metrics.evaluation import Evaluation
+    from ganforge.metrics.inputs import FewSamplesWarning
+    from ganforge.metrics.intervals import bootstrap
+    from ganforge.reports.evaluation import write
+    from ganforge.reports.panels import Panel, neighbourhood_sweep
+
+    device = _device(config)
+    judged = subject(config, device)
+    chosen = config.protocol or judged.protocols
+    if not chosen:
+        raise GanforgeError(
+            "No protocol is chosen, and the run has none of its own: add protocol=digits or another one."
+        )
+    # Validated and loaded before anything is generated.
+    protocols = [instantiate(protocol, _convert_="all") for protocol in chosen.values()]
+    evaluation = Evaluation(protocols, judged.data, Path(config.paths.cache).expanduser(), device)
+    say(f"{judged.title} against {len(judged.data.train):,} training and {len(judged.data.heldout):,} held-out images")
+    panels: dict[str, Panel] = {}
+    intervals: dict[str, Intervals] = {protocol.name: {} for protocol in protocols}
+
+    def look(name: str, comparison: Comparison) -> None:
+        if not panels and environment_rank() == 0 and (panel := neighbourhood_sweep(comparison)):
+            panels[panel.title] = panel
+        if config.bootstrap and config.repeats == 1:
+            intervals[name] = bootstrap(evaluation.protocols[name], comparison, config.bootstrap)
+
+    with warnings_told(FewSamplesWarning, set()):
+        sets = [evaluation(judged.source, repeat, look) for repeat in range(config.repeats)]
+    results = {
+        name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
+        for name in evaluation.protocols
+    }
+    for line in table(results):
+        say(line)
+    if environment_rank() == 0:
+        for path in write(
+            judged.title,
+            results,
+            judged.real,
+            lambda: [*pictures(judged, protocols[0].sampling), *panels.values()],
+            judged.output,
+        ):
+            say(f"  {path}")
+
+
+def _device(config: DictConfig) -> Any:
+    """Return this process's device, and join the process group where there is one."""
+    import os
+
+    import torch
+
+    accelerator = config.trainer.accelerator
+    cuda = torch.cuda.is_available() and accelerator in ("auto", "cuda", "gpu")
+    if inside_a_launched_process():
+        torch.distributed.init_process_group("nccl" if cuda else "gloo")
+    if cuda:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))))
+        torch.cuda.set_device(device)
+        return device
+    on_mps = torch.backends.mps.is_available() and accelerator in ("auto", "mps")
+    return torch.device("mps" if on_mps else "cpu")
+
+
+def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals: Intervals) -> Result:
+    """Average one protocol's values over the sets of samples; several give the intervals themselves."""
+    from ganforge.metrics.intervals import repeats_interval
+
+    description = evaluation.describe(name)
+    values = {value: statistics.fmean(one[value] for one in sets) for value in sets[0]}
+    if len(sets) > 1:
+        for value in values:
+            interval = repeats_interval([one[value] for one in sets])
+            intervals[value] = (interval.low, interval.high)
+    return Result(evaluation.tags[name], {**description, "repeats": len(sets)}, values, intervals)
+
+
+def table(results: dict[str, Result]) -> list[str]:
+    """Return the values side by side: a row a value, a column a protocol."""
+    names = list(dict.fromkeys(value for result in results.values() for value in result.values))
+    columns = [["", *names]]
+    for result in results.values():
+        cells = [_cell(result, name) for name in names]
+        columns.append([result.tag, *cells])
+    widths = [max(len(cell) for cell in column) for column in columns]
+    rows = zip(*columns, strict=True)
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _cell(result: Result, name: str) -> str:
+    if name not in result.values:
+        return "-"
+    low_high = result.intervals.get(name)
+    interval = "" if low_high is None else f" [{low_high[0]:.4g}, {low_high[1]:.4g}]"
+    return f"{result.values[name]:.5g}{interval}"
+
+
+def _main() -> int:
+    """Evaluate the configuration file named on the command line: one of several processes."""
+    from ganforge.core.complaints import complain
+
+    config = OmegaConf.load(sys.argv[1])
+    assert isinstance(config, DictConfig)
+    try:
+        with log_to(None):
+            _evaluate_here(config)
+    except Exception as error:
+        if config.trace:
+            raise
+        return complain(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,129 @@
+"""What an evaluation is about: a run brought back, or images read, beside the real ones."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig
+
+from ganforge.core.errors import GanforgeError
+
+__all__ = ["Subject", "pictures", "subject"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is judged, and against what.
+
+    Attributes:
+        title: how reports call it.
+        source: gives the images.
+        data: both splits of the real images.
+        protocols: the run's own, for when none is chosen.
+        real: what it is compared with, in plain values: ``name``, and of ``train`` and ``heldout`` the number of
+            ``images`` and their ``fingerprint``.
+        output: where the report goes.
+        run: the restored run; ``None`` for images.
+    """
+
+    title: str
+    source: Any
+    data: Any
+    protocols: DictConfig | None
+    real: dict[str, Any]
+    output: Path
+    run: Any = None
+
+
+def subject(config: DictConfig, device: Any) -> Subject:
+    """Bring back the run, or read the images, and what they are compared with."""
+    from ganforge.data.arrays import Splits
+    from ganforge.data.given import read_images
+    from ganforge.metrics.sources import Generated, Stored
+    from ganforge.runs.restore import restore, settle
+
+    cache = Path(config.paths.cache).expanduser()
+    if config.images is not None:
+        path = Path(config.images).expanduser()
+        array = read_images(path, cache, config.image_size)
+        if config.real is None:
+            raise GanforgeError(
+                "Say what to compare the images with: real=<a folder, an .npz file, or a dataset's name>."
+            )
+        data = _real(config, cache, array.images.shape[-1])
+        told = _told(config.real, data)
+        output = _output(config, path.parent, f"{path.stem}_evaluation", told)
+        return Subject(f"{len(array):,} images of {path}", Stored(array), data, None, told, output)
+    run = restore(config.run, config.checkpoint)
+    settle(run.config, config)
+    if not hasattr(run.module, "latent") or run.config.data.get("image_size") is None:
+        raise GanforgeError(f"'{run.folder.path}' does not generate images from noise: its metrics are in metrics.csv.")
+    real: Splits = run.data().splits() if config.real is None else _real(config, cache, run.config.data.image_size)
+    title = f"{run.config.name}, {run.checkpoint.name} at {run.images_seen:,} images"
+    run.module.to(device)
+    told = _told(config.real or "the run's own data", real)
+    output = _output(config, run.folder.path / "evaluations", f"{run.checkpoint.stem}_{run.images_seen}", told)
+    return Subject(title, Generated(run.module, device), real, run.config.get("protocol"), told, output, run)
+
+
+def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -> Path:
+    """Return the folder asked for, or one that is named by what is judged and what it is compared with.
+
+    Raises:
+        GanforgeError: if that one holds an evaluation against other real images.
+    """
+    from ganforge.reports.evaluation import check_place
+
+    if config.output is not None:
+        return Path(config.output).expanduser()
+    against = "" if config.real is None else "_" + re.sub(r"[^\w-]+", "_", Path(config.real).expanduser().stem)
+    check_place(parent / f"{name}{against}", real)
+    return parent / f"{name}{against}"
+
+
+def _told(name: str, data: Any) -> dict[str, Any]:
+    """Return what identifies the real images."""
+    parts = {"train": data.train, "heldout": data.heldout}
+    told = {part: {"images": len(array), "fingerprint": array.fingerprint} for part, array in parts.items()}
+    return {"name": str(name), **told}
+
+
+def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
+    """Read what ``real=`` names; a folder or file is both splits at once."""
+    from hydra.utils import instantiate
+
+    from ganforge.core.config import compose, config_folder, quoted
+    from ganforge.data.arrays import Splits
+    from ganforge.data.given import read_images
+
+    path = Path(config.real).expanduser()
+    if path.exists():
+        array = read_images(path, cache, config.image_size)
+        return Splits(array, array)
+    names = sorted(file.stem for file in (config_folder() / "data").glob("*.yaml"))
+    if config.real not in names:
+        raise GanforgeError(f"real='{config.real}' is neither a file nor a dataset; datasets are {', '.join(names)}.")
+    overrides = [f"data={config.real}", f"data.image_size={image_size}", f"download={str(config.download).lower()}"]
+    overrides += [] if config.paths.data is None else [f"paths.data={quoted(config.paths.data)}"]
+    overrides += [f"paths.cache={quoted(config.paths.cache)}"]
+    return instantiate(compose(overrides).data).splits()
+
+
+def pictures(judged: Subject, sampling: Any) -> list[Any]:
+    """Show samples and their nearest training images; for a run also walks between latents."""
+    from ganforge.reports.panels import Panel, nearest_panel, sample_panels
+
+    with judged.source.session(sampling):
+        drawn = judged.source.batch(0, sampling)
+    panels = sample_panels(drawn)
+    if (near := nearest_panel(drawn.images, judged.data.train)) is not None:
+        panels.append(near)
+    if judged.run is not None:
+        from ganforge.sampling import Picture, Sampler, interpolate
+
+        walks = interpolate(
+            Sampler(judged.run, ema=sampling.weights == "ema", device=str(judged.source.device)), n=8, steps=8
+        )
+        panels.append(Panel("Walks", walks.note, cast("Picture", walks).pixels))
+    return panels

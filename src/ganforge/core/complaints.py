@@ -1,0 +1,205 @@
+"""Turns what Hydra and OmegaConf raise into one sentence with the nearest valid names. Imports no torch."""
+
+import difflib
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ganforge.core.config import compose, groups
+from ganforge.core.errors import GanforgeError
+from ganforge.core.launch import environment_rank
+
+__all__ = ["check_values", "complain", "explain", "find_cause"]
+
+
+def complain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> int:
+    """Tell on the console, in one sentence, what was wrong; return the exit status. Arguments as of :func:`explain`."""
+    number = environment_rank()
+    speaker = f"ganforge (process {number})" if number else "ganforge"
+    print(f"{speaker}: {explain(error, overrides, config)}", file=sys.stderr, flush=True)  # noqa: T201
+    return 1
+
+
+def find_cause(error: BaseException) -> GanforgeError | None:
+    """Return the sentence meant for the user in an exception's chain of causes, if there is one."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, GanforgeError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+class _Asked(NamedTuple):
+    """What the user typed, and the primary configuration of the command, which is named like the command."""
+
+    overrides: Sequence[str]
+    config: str
+
+
+def explain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> str:
+    """Return one sentence for an exception: the one meant for the user, or what composition or instantiation raised.
+
+    Args:
+        error: what was raised.
+        overrides: what the user typed after the command.
+        config: the primary configuration that was composed, named like its command.
+    """
+    cause = find_cause(error)
+    if cause is not None:
+        return str(cause)
+    text = str(error)
+    for pattern, tell in _PATTERNS:
+        match = re.search(pattern, text, re.DOTALL)
+        if match:
+            return tell(match, _Asked(overrides, config))
+    if type(error).__name__ == "InstantiationException":
+        return _instantiation(error, text)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return f"{first.rstrip('.')}. See 'ganforge {config} --help', or add debug=true for the trace."
+
+
+def _unknown_key(match: re.Match[str], asked: _Asked) -> str:
+    key = match["key"]
+    if "." not in key:
+        return _unknown_group(match, asked)
+    return f"There is no configuration key '{key}'{_nearest(key, list(_keys(asked)), asked)}"
+
+
+def _unknown_option(match: re.Match[str], asked: _Asked) -> str:
+    group, _, option = match["path"].rpartition("/")
+    options = re.findall(r"^\s+(\S+)$", match["options"], re.MULTILINE)
+    near = difflib.get_close_matches(option, options, 3, 0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    return f"There is no '{option}' in the group '{group}'{hint} It has: {', '.join(options)}."
+
+
+def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
+    names = sorted({*groups(asked.config), *(key for key in _keys(_Asked([], asked.config)) if "." not in key)})
+    if match["key"] in names:
+        reason = next((line.strip() for line in match.string.splitlines()[1:] if line.strip()), "see --cfg job")
+        key = match["key"]
+        return f"'{key}' cannot be set like that ({reason}); a new key below it needs a plus: +{key}.KEY=VALUE."
+    names += [key for key in _keys(asked) if key.endswith(f".{match['key']}")]
+    return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, asked)}"
+
+
+def _syntax(match: re.Match[str], asked: _Asked) -> str:
+    return f"'{match['override']}' is not of the form key=value: see 'ganforge {asked.config} --help'."
+
+
+def _sweep_without_flag(match: re.Match[str], asked: _Asked) -> str:
+    return f"'{match['override']}' names several values: add -m to take them one after another."
+
+
+def _interpolation(match: re.Match[str], asked: _Asked) -> str:
+    return f"The configuration refers to '{match['key']}', which does not exist: check the last override."
+
+
+_PATTERNS = (
+    (r"Could not find '(?P<path>[^']+)'\s*Available options in '[^']*':(?P<options>.*)", _unknown_option),
+    (
+        r"Could not override '(?P<key>[^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)",
+        _unknown_group,
+    ),
+    (r"Could not override '(?P<key>[^']+)'", _unknown_key),
+    (r"Key '(?P<key>[^']+)' is not in struct", _unknown_key),
+    (r"Ambiguous value for argument '(?P<override>[^']+)'", _sweep_without_flag),
+    (r"Error parsing override '(?P<override>[^']*)'", _syntax),
+    (r"Interpolation key '(?P<key>[^']+)' not found", _interpolation),
+)
+
+
+def _nearest(key: str, names: list[str], asked: _Asked) -> str:
+    """Return the valid names nearest to ``key``, whole paths or last parts."""
+    near = difflib.get_close_matches(key, names, 3, 0.6)
+    last = key.rpartition(".")[2]
+    by_last = {name.rpartition(".")[2]: name for name in names}
+    near += [by_last[name] for name in difflib.get_close_matches(last, list(by_last), 2, 0.7)]
+    near = list(dict.fromkeys(near))[:3]
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f": see 'ganforge {asked.config} --cfg job' for all keys."
+
+
+def _default_config(asked: _Asked) -> Any:
+    """Compose with only the group choices among what was typed; without any where that fails too."""
+    known = groups(asked.config)
+    chosen = [override for override in asked.overrides if override.partition("=")[0] in known and "," not in override]
+    for attempt in (chosen, []):
+        try:
+            return compose(attempt, asked.config)
+        except Exception:
+            continue
+    return {}
+
+
+def _keys(asked: _Asked) -> Iterator[str]:
+    """Yield every dotted key."""
+    from omegaconf import DictConfig
+
+    def walk(node: Any, prefix: str) -> Iterator[str]:
+        for key in node:
+            yield f"{prefix}{key}"
+            child = node[key]
+            if isinstance(child, DictConfig):
+                yield from walk(child, f"{prefix}{key}.")
+
+    yield from walk(_default_config(asked), "")
+
+
+def _instantiation(error: BaseException, text: str) -> str:
+    """Name the configuration node and the reason, without Hydra's frame."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    key = re.search(r"full_key: (\S+)", text)
+    target = re.search(r"Error (?:in call to target|locating target|instantiating) '([^']+)'", text)
+    place = f"{key[1]}: " if key else ""
+    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    return f"{place}{target[1] if target else 'the object'} cannot be built: {reason}"
+
+
+_POSITIVE = (
+    "n",
+    "total_kimg",
+    "data.batch_size",
+    "data.image_size",
+    "latent.dim",
+    "model.n_critic",
+    "model.accumulate",
+    "model.log_every",
+    "network.width",
+)
+
+
+#: Numbers or switches that may also be words.
+_WORDS_TOO = ("resume", "trainer.devices")
+
+
+def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> None:
+    """Refuse, before anything heavy is imported, text where the default is a number and sizes that are not positive.
+
+    Args:
+        config: the composed configuration.
+        overrides: what the user typed after the command.
+        name: the primary configuration's, as for :func:`explain`.
+
+    Raises:
+        GanforgeError: naming the key and the value.
+    """
+    from omegaconf import OmegaConf
+
+    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+    suspects = [key for key in keys if key not in _WORDS_TOO and isinstance(OmegaConf.select(config, key), str)]
+    defaults: Any = _default_config(_Asked(overrides, name)) if suspects else None
+    for key in suspects:
+        default = OmegaConf.select(defaults, key)
+        if isinstance(default, int | float):
+            kind = "true or false" if isinstance(default, bool) else "a number"
+            raise GanforgeError(f"{key} must be {kind} (default {default}), got '{OmegaConf.select(config, key)}'.")
+    for key in _POSITIVE:
+        value = OmegaConf.select(config, key)
+        if isinstance(value, int | float) and value <= 0:
+            raise GanforgeError(f"{key} must be greater than 0, got {value}.")

@@ -1,0 +1,88 @@
+"""What the program tells a person: rank 0's console, and the run's log file."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganforge.core.launch import environment_rank
+from ganforge.core.sweep import label
+
+__all__ = ["log_to", "muted", "say", "warnings_told"]
+
+_log = logging.getLogger("ganforge")
+
+
+class _Console(logging.Handler):
+    """Writes lines to standard output, above a progress bar if there is one; runs side by side name themselves."""
+
+    silent = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if _Console.silent:
+            return
+        from tqdm import tqdm
+
+        prefix = f"[{label()}] " if label() else ""
+        tqdm.write(prefix + record.getMessage(), file=sys.stdout)
+        sys.stdout.flush()
+
+
+def say(message: str) -> None:
+    """Tell the user something, from the first process only."""
+    if environment_rank() == 0:
+        _log.info(message)
+
+
+@contextmanager
+def log_to(path: Path | None) -> Iterator[None]:
+    """Send what :func:`say` says to the console and, where there is a ``path``, to that file, which is appended to.
+
+    May be nested, as a sweep and its runs do: the console is told once.
+    """
+    told = any(isinstance(handler, _Console) for handler in _log.handlers)
+    handlers: list[logging.Handler] = [] if told else [_Console()]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, delay=True))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    level, propagate = _log.level, _log.propagate
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+    for handler in handlers:
+        _log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            _log.removeHandler(handler)
+            handler.close()
+        _log.setLevel(level)
+        _log.propagate = propagate
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keep what is said off the console meanwhile; log files still take it."""
+    previous, _Console.silent = _Console.silent, True
+    try:
+        yield
+    finally:
+        _Console.silent = previous
+
+
+@contextmanager
+def warnings_told(category: type[Warning], told: set[str]) -> Iterator[None]:
+    """Say warnings of a category in lines of their own, each once; ``told`` remembers them. Others pass as they are."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", category)
+        yield
+    for warning in caught:
+        text = str(warning.message)
+        if not issubclass(warning.category, category):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif text not in told:
+            told.add(text)
+            say(f"Note: {text}")

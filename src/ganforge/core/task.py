@@ -1,0 +1,66 @@
+"""What Hydra calls with a composed configuration. Imports nothing heavy, and travels to a launcher's workers."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+from ganforge.core.complaints import check_values
+from ganforge.core.config import register_resolvers
+
+__all__ = ["HydraTask"]
+
+
+class HydraTask:
+    """A command's function, called by Hydra in this process or, by a launcher, in another one.
+
+    Args:
+        target: ``module:function``, imported once the configuration is valid.
+        command: the program and the command's name, such as ``["ganforge", "train"]``.
+        words: what the user typed after them.
+
+    Attributes:
+        failure: what a single run raised. Hydra would print a line of its own first, so it is raised after Hydra.
+    """
+
+    def __init__(self, target: str, command: list[str], words: list[str]) -> None:
+        self.target, self.command, self.words = target, command, words
+        self.failure: Exception | None = None
+        self._folder = os.getcwd()
+
+    def __call__(self, config: Any) -> Any:
+        """Check the configuration, import the function and call it."""
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        hydra = HydraConfig.get()
+        several = hydra.mode == RunMode.MULTIRUN
+        words = [*_config_folder(self.words), *hydra.overrides.task] if several else self.words
+        before, sys.argv = sys.argv, [*self.command, *words]
+        try:
+            check_values(config, hydra.overrides.task, hydra.job.config_name or "train")
+            module, _, function = self.target.partition(":")
+            return getattr(import_module(module), function)(config)
+        except Exception as error:
+            if several:
+                raise
+            self.failure = error
+            return {}
+        finally:
+            sys.argv = before
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a worker: before Hydra composes there, it needs the launching process's folder and resolvers."""
+        self.__dict__.update(state)
+        os.chdir(self._folder)
+        register_resolvers()
+
+
+def _config_folder(words: list[str]) -> list[str]:
+    """Return the words that add a folder of configurations: a run of a sweep is not composed without them."""
+    for position, word in enumerate(words):
+        if word in ("--config-dir", "-cd"):
+            return words[position : position + 2]
+        if word.startswith("--config-dir="):
+            return [word]
+    return []

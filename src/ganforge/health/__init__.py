@@ -1,0 +1,1 @@
+"""Diagnosis of a training in progress: cheap measures, and rules that name what is wrong."""

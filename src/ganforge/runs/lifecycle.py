@@ -1,0 +1,129 @@
+"""How a run begins and ends: what its folder's state means, whether its devices and disk are there, what went wrong."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ganforge.core.console import say
+from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
+from ganforge.core.files import is_disk_full
+from ganforge.core.launch import environment_rank
+from ganforge.runs.folder import RunFolder
+from ganforge.runs.summary import format_scores
+
+__all__ = ["check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
+
+#: What ended a run, and the state that its folder keeps.
+_ENDS = {Pruned: "pruned", Stopped: "stopped", KeyboardInterrupt: "stopped"}
+
+
+def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
+    """Decide what an existing run folder means; return the scores of a run that is finished."""
+    leads = environment_rank() == 0
+    writer = folder.is_being_written() if leads else None
+    if writer is not None:
+        raise GanforgeError(f"{writer} is training this very run in '{folder.path}': wait for it, or stop it.")
+    if config.force:
+        if leads:
+            folder.set_aside()
+    elif folder.status().get("state") == "finished" and isinstance(config.resume, bool):
+        return _already_finished(folder)
+    elif folder.has_checkpoint() and config.resume is False:
+        raise GanforgeError(
+            f"An unfinished run of this configuration is in '{folder.path}': add resume=true to go on, or "
+            "force=true to delete it and start over."
+        )
+    return None
+
+
+def _already_finished(folder: RunFolder) -> dict[str, float]:
+    status = folder.status()
+    say(f"This run is finished: {folder.path} ({status.get('images_seen', 0):,} images).")
+    scores: dict[str, float] = status.get("scores", {})
+    if scores:
+        say(f"Scores ({status.get('protocol')}): {format_scores(scores)}")
+    say("To train it again: force=true. For another one: seed=1, or any other change.")
+    return scores
+
+
+@contextmanager
+def recorded(folder: RunFolder) -> Iterator[None]:
+    """Write how the run ended, whatever happened, and turn system errors into sentences.
+
+    A trial that another worker has taken over is that worker's: its folder is left as it is.
+    """
+    try:
+        yield
+    except TakenOver:
+        raise
+    except BaseException as error:
+        told = in_one_sentence(error, folder)
+        state = next((state for kind, state in _ENDS.items() if isinstance(error, kind)), "failed")
+        with suppress(OSError):  # a full disk, most likely: the message on the console is what counts
+            folder.update(state=state, error=str(told), ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+            folder.settle()
+        if told is error:
+            raise
+        raise told from error
+    folder.update(state="finished", ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+    folder.settle()
+
+
+def in_one_sentence(error: BaseException, folder: RunFolder) -> BaseException:
+    """Return a sentence for errors of the system, and the error itself for all others."""
+    import torch
+
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return GanforgeError(
+            "The GPU's memory is full: set model.accumulate=2 (the same step in half the memory), lower "
+            "data.batch_size, or use trainer.precision=bf16-mixed."
+        )
+    cause: BaseException | None = error
+    while cause is not None:
+        if is_disk_full(cause):
+            return GanforgeError(
+                f"No space left for '{folder.path}': free some, then repeat the command with resume=true; the "
+                "checkpoints written before are whole."
+            )
+        cause = cause.__cause__
+    return error
+
+
+def processes_wanted(config: DictConfig) -> int:
+    """Return how many processes to start on this machine, after checking that its devices are there."""
+    import torch
+
+    accelerator, devices = config.trainer.accelerator, config.trainer.devices
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if accelerator not in ("auto", "cpu", "cuda", "gpu", "mps"):
+        raise GanforgeError(f"trainer.accelerator must be one of auto, cpu, cuda, mps; got '{accelerator}'.")
+    if accelerator in ("cuda", "gpu") and not cuda:
+        raise GanforgeError(
+            f"trainer.accelerator={accelerator} was asked for and torch {torch.__version__} sees no CUDA device "
+            "here: use trainer=cpu or trainer=auto, or check the driver with nvidia-smi."
+        )
+    on_cuda = cuda > 0 and accelerator in ("auto", "cuda", "gpu")
+    if devices == "auto":
+        return cuda if on_cuda else 1
+    if not isinstance(devices, int) or devices < 1:
+        raise GanforgeError(f"trainer.devices must be a whole number >= 1 or auto, got '{devices}'.")
+    if on_cuda and devices > cuda:
+        raise GanforgeError(
+            f"trainer.devices={devices} were asked for and there are {cuda}: lower it, or use trainer.devices=auto."
+        )
+    return devices
+
+
+def check_space(folder: RunFolder, model: Any) -> None:
+    """Refuse to start where the checkpoints will not fit: weights, averages, Adam's two moments, kept four times."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    needed, free = 4 * 3 * size + 50_000_000, shutil.disk_usage(folder.path).free
+    if free < needed:
+        raise GanforgeError(
+            f"'{folder.path}' has {free / 1e6:,.0f} MB free and the run's checkpoints need about {needed / 1e6:,.0f} "
+            "MB: make room, or choose another folder with paths.outputs=FOLDER."
+        )

@@ -1,0 +1,82 @@
+"""What a run says of itself on the console."""
+
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ganforge.core.console import say
+from ganforge.core.sweep import inside_a_sweep
+from ganforge.runs.folder import RunFolder, command_line
+
+__all__ = ["announce", "farewell", "final_scores", "format_scores"]
+
+
+def format_scores(scores: dict[str, float]) -> str:
+    """Return names and values on one line."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name != "images_seen")
+
+
+def announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, trainer: Any) -> None:
+    """Say what is about to be trained, on what and where."""
+    players = ", ".join(
+        f"{name} {sum(p.numel() for module in modules for p in module.parameters()):,}"
+        for name, modules in model.players().items()
+    )
+    say(f"{config.name}: {players} parameters; {len(data.splits().train):,} training images.")
+    device = str(trainer.strategy.root_device)
+    say(
+        f"{config.total_kimg:g} kimg on {device} ({config.trainer.precision}), seed {config.seed}; everything goes "
+        f"to {folder.path}"
+    )
+
+
+def final_scores(callbacks: list[Any], folder: RunFolder) -> dict[str, float]:
+    """Return the last measurement's values, and write them with their protocol."""
+    from ganforge.callbacks.clocked import Scoring
+    from ganforge.core.distributed import rank
+
+    for callback in callbacks:
+        if isinstance(callback, Scoring):
+            if rank() == 0:
+                folder.update(
+                    scores=callback.last,
+                    best=callback.best,
+                    criterion=callback.criterion,
+                    protocol=callback.criterion_tag,
+                    protocols=callback.tags,
+                )
+            return callback.last
+    return {}
+
+
+def farewell(config: DictConfig, folder: RunFolder, scores: dict[str, float]) -> None:
+    """Say where everything is, what came out, and what to try next; of a run of a sweep, only what came out."""
+    if inside_a_sweep():
+        told = f" {format_scores(scores)} ({folder.status()['protocol']})" if scores else ""
+        say(f"Done: {folder.path}{told}")
+        return
+    status = folder.status()
+    say(f"\nDone: {folder.path}")
+    for name, what in (
+        ("samples/latest.png", "generated images, from the averaged generator"),
+        ("curves.png", "losses and metrics against images seen"),
+        ("metrics.csv", "every value logged"),
+        ("checkpoints/last.ckpt", "everything needed to go on; best.ckpt scored best"),
+        ("config.yaml", "the composed configuration; run.json has versions and the command"),
+    ):
+        if (folder.path / name).exists():
+            say(f"  {name:<24}{what}")
+    if scores:
+        best, criterion = status["best"], status["criterion"]
+        say(f"Scores ({status['protocol']}): {format_scores(scores)}")
+        say(f"Best {criterion}: {best[criterion]:.4g} at {best['images_seen']:,} images")
+    base = " ".join(["ganforge train", *(word for word in command_line()[2:] if not _is_passing(word))])
+    say("Next, for example:")
+    say(f"  {base} seed={config.seed + 1}")
+    say(f"  {base} loss=hinge")
+    say(f"  {base} total_kimg={config.total_kimg * 2:g}")
+
+
+def _is_passing(word: str) -> bool:
+    """Whether an argument belongs to this run alone, not to the next one."""
+    return word.startswith(("-", "resume", "force", "seed=", "total_kimg=", "loss="))
