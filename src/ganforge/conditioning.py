@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 
 __all__ = ["Conditioning", "Label"]
 
@@ -40,9 +40,9 @@ class Label(Conditioning):
 
     def __call__(self, batch: Batch) -> Tensor:
         """See :class:`Conditioning`."""
-        if batch.labels is None:
+        if batch.label is None:
             raise GanforgeError("conditioning=label needs labels, and this batch has none: choose conditioning=none.")
-        return batch.labels
+        return batch.label
 
     def sample(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """See :class:`Conditioning`."""

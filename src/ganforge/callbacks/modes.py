@@ -12,7 +12,7 @@ from ganforge.core.console import say
 from ganforge.core.distributed import rank
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.mixtures import Mixture, MixtureData
+from ganforge.data.mixtures import Mixture, Points
 from ganforge.metrics.modes import ModeProtocol, mode_scores
 from ganforge.models.base import AdversarialModule
 
@@ -22,12 +22,13 @@ __all__ = ["ModeCoverage", "PointCloud"]
 def _mixture(trainer: pl.Trainer, callback: pl.Callback) -> Mixture:
     """Return the mixture that is trained on."""
     data = getattr(trainer, "datamodule", None)
-    if not isinstance(data, MixtureData):
+    modality = getattr(data, "modality", None)
+    if not isinstance(modality, Points) or modality.mixture is None:
         raise GanforgeError(
             f"{type(callback).__name__} needs a mixture of points, and data is none: use "
             "callbacks=default, or data=ring or data=grid."
         )
-    return data.mixture
+    return modality.mixture
 
 
 class ModeCoverage(Scoring):

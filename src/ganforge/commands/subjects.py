@@ -38,7 +38,7 @@ class Subject:
 
 def subject(config: DictConfig, device: Any) -> Subject:
     """Bring back the run, or read the images, and what they are compared with."""
-    from ganforge.data.arrays import Splits
+    from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
     from ganforge.metrics.sources import Generated, Stored
     from ganforge.runs.restore import restore, settle
@@ -51,7 +51,7 @@ def subject(config: DictConfig, device: Any) -> Subject:
             raise GanforgeError(
                 "Say what to compare the images with: real=<a folder, an .npz file, or a dataset's name>."
             )
-        data = _real(config, cache, array.images.shape[-1])
+        data = _real(config, cache, array.data.values.shape[-1])
         told = _told(config.real, data)
         output = _output(config, path.parent, f"{path.stem}_evaluation", told)
         return Subject(f"{len(array):,} images of {path}", Stored(array), data, None, told, output)
@@ -85,7 +85,7 @@ def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -
 def _told(name: str, data: Any) -> dict[str, Any]:
     """Return what identifies the real images."""
     parts = {"train": data.train, "heldout": data.heldout}
-    told = {part: {"images": len(array), "fingerprint": array.fingerprint} for part, array in parts.items()}
+    told = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}
     return {"name": str(name), **told}
 
 
@@ -94,7 +94,7 @@ def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
     from hydra.utils import instantiate
 
     from ganforge.core.config import compose, config_folder, quoted
-    from ganforge.data.arrays import Splits
+    from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
 
     path = Path(config.real).expanduser()
@@ -117,7 +117,7 @@ def pictures(judged: Subject, sampling: Any) -> list[Any]:
     with judged.source.session(sampling):
         drawn = judged.source.batch(0, sampling)
     panels = sample_panels(drawn)
-    if (near := nearest_panel(drawn.images, judged.data.train)) is not None:
+    if (near := nearest_panel(drawn.images, judged.data.train.data)) is not None:
         panels.append(near)
     if judged.run is not None:
         from ganforge.sampling import Picture, Sampler, interpolate

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganforge.core.distributed import gather_rows, rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import Splits
+from ganforge.data.columns import Splits
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.protocol import Protocol, Sampling

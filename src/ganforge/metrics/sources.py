@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.data.arrays import ImageArray
+from ganforge.data.columns import Split
 from ganforge.data.images import quantise
 from ganforge.latents import Normal
 from ganforge.metrics.protocol import Sampling
@@ -49,19 +49,19 @@ class Stored:
     """Images of a dataset, folder or file, in an order drawn once: what is sorted by class has no typical beginning.
 
     Args:
-        array: the images.
+        split: the images, with their labels where there are any.
 
     Attributes:
         order: ``(n,)``, which image comes when.
     """
 
-    def __init__(self, array: ImageArray) -> None:
-        self.array = array
-        self.order = torch.randperm(len(array), generator=torch_generator(0, "stored"))
+    def __init__(self, split: Split) -> None:
+        self.split = split
+        self.order = torch.randperm(len(split), generator=torch_generator(0, "stored"))
 
     def limit(self) -> int | None:
         """See :class:`Source`."""
-        return len(self.array)
+        return len(self.split)
 
     def session(self, sampling: Sampling) -> AbstractContextManager[None]:
         """See :class:`Source`."""
@@ -71,8 +71,8 @@ class Stored:
         """See :class:`Source`."""
         start = number * sampling.batch_size
         indices = self.order[start : start + sampling.batch_size]
-        labels = self.array.labels
-        return Drawn(self.array[indices], None if labels is None else labels[indices])
+        batch = self.split.batch(indices)
+        return Drawn(batch.data, batch.label)
 
 
 class Generated:

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from ganforge.core import rng
 from ganforge.core.distributed import average_buffers, average_gradients, rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.loggers.wandb import WandbLogger
 from ganforge.models.ledger import Ledger
 from ganforge.models.targets import flatten, setter
@@ -141,9 +141,9 @@ class AdversarialModule(pl.LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run every phase that is due, then advance the clock. Final."""
-        self.images_per_batch = images = len(batch.images) * world_size()
-        if batch.images.ndim == 4:
-            batch = batch._replace(images=batch.images.contiguous(memory_format=self.memory_format))
+        self.images_per_batch = images = len(batch.data) * world_size()
+        if batch.data.ndim == 4:
+            batch = batch._replace(data=batch.data.contiguous(memory_format=self.memory_format))
         for place, (set_value, schedule) in self._setters.items():
             value = schedule(self.images_seen) * (self.rate_scale if place.endswith(".lr") else 1.0)
             set_value(value)
@@ -166,7 +166,7 @@ class AdversarialModule(pl.LightningModule, ABC):
             optimizer.zero_grad(set_to_none=True)
             for part in batch.split(self.accumulate):
                 losses = phase.losses(part)
-                share = len(part.images) / len(batch.images)
+                share = len(part.data) / len(batch.data)
                 total = torch.stack([loss.float() for loss in losses.values()]).sum()
                 self.manual_backward(total if share == 1 else total * share)
                 self.ledger.record(phase.player, losses, share)

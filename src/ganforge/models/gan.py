@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganforge.augment.base import Augment
 from ganforge.conditioning import Conditioning
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.ema import EMA
 from ganforge.latents import Latent
 from ganforge.losses.adversarial import AdversarialLoss
@@ -106,7 +106,7 @@ class GAN(AdversarialModule):
 
     def _step(self, player: Player, batch: Batch, *, judge_real: bool, judge_fake: bool = True) -> Step:
         """Draw latents, generate, and judge what the phase needs judged."""
-        real = batch.images
+        real = batch.data
         condition = None if self.conditioning is None else self.conditioning(batch)
         latent = self.latent(len(real), generator=None, device=real.device)
         with torch.set_grad_enabled(player == "generator"):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray
+from ganforge.data.columns import Column
 from ganforge.data.images import grid
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.manifold import PrecisionRecall
@@ -51,10 +51,10 @@ def sample_panels(drawn: Drawn) -> list[Panel]:
     return panels
 
 
-def nearest_panel(images: Tensor, train: ImageArray) -> Panel | None:
+def nearest_panel(images: Tensor, train: Column) -> Panel | None:
     """Show samples with the training images nearest to them, pixel by pixel; ``None`` if their shapes differ."""
     queries = images[:8].cpu()
-    if train.images.shape[1:] != queries.shape[1:]:
+    if train.values.shape[1:] != queries.shape[1:]:
         return None
     count = min(6, len(train))
     found = nearest(queries, train, lambda part: part.flatten(1).float(), count)

@@ -7,7 +7,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import ImageArray
+from ganforge.data.columns import Column
 from ganforge.data.images import grid as lay_out
 from ganforge.sampling.checks import one_of, whole
 from ganforge.sampling.results import Picture
@@ -19,7 +19,7 @@ __all__ = ["nearest", "neighbours"]
 Embed = Callable[[Tensor], Tensor]
 
 
-def nearest(queries: Tensor, array: ImageArray, embed: Embed, count: int, batch_size: int = 500) -> Tensor:
+def nearest(queries: Tensor, array: Column, embed: Embed, count: int, batch_size: int = 500) -> Tensor:
     """Return which images of ``array`` are nearest to each query, the nearest first, ``(n, count)`` int64.
 
     Euclidean distance; a part of ``array`` at a time is in memory. Of images equally near, the first counts.
@@ -69,7 +69,7 @@ def neighbours(sampler: Sampler, n: int = 8, count: int = 4, space: str | None =
         )
     chosen = [space] if space in spaces else [name for name, embed in spaces.items() if embed is not None]
     generated = sampler.draw(sampler.latents(whole("n", n)), sampler.labels(n))
-    train: ImageArray = sampler.run.data().splits().train
+    train: Column = sampler.run.data().splits().train.data
     whole("mode.count", count, 1, len(train))
     columns = [generated[:, None]]
     for name in chosen:
