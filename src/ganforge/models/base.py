@@ -89,6 +89,12 @@ class AdversarialModule(pl.LightningModule, ABC):
         self._schedules = flatten(schedules or {})
         self.accumulate = accumulate
         self._restored_rng: dict[str, Any] | None = None
+        self._first_phases: dict[str, Phase] = {}
+
+    @property
+    def batches_per_round(self) -> int:
+        """Batches in which each player's first phase runs at least once; 1 before the phases are known."""
+        return max((phase.every for phase in self._first_phases.values()), default=1)
 
     @abstractmethod
     def players(self) -> dict[str, Sequence[nn.Module]]:

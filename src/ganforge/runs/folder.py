@@ -113,7 +113,7 @@ class RunFolder:
             python=platform.python_version(),
             packages={name: _version(name) for name in _PACKAGES},
             error=None,
-            pruned=None,
+            ending=None,
         )
 
 

@@ -82,8 +82,8 @@ def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
     config = trial_config(shared, trial.number, values)
     own, status = _is_of(config.trial, folder), folder.status()
-    if own and status.get("state") == "pruned":  # the worker died before it could tell
-        return "PRUNED", None, str(status["pruned"])
+    if own and status.get("state") == "pruned":  # the worker died before it could report
+        return "PRUNED", None, str(status["ending"]["message"])
     if own:
         _settle_start(config, folder, trial.number)
     else:
