@@ -28,8 +28,8 @@ SMALL = {
     "LpipsDiversity": {"pairs": 3},
     "PerceptualPathLength": {"samples": 5},
 }
-#: A protocol is no metric, and stacked digits need a logit a mode: tests/data/test_stacked.py.
-ELSEWHERE = {"Protocol", "StackedModes"}
+#: A protocol is no metric; modes need a logit each (tests/data/test_stacked.py) or a known mixture (test_modes.py).
+ELSEWHERE = {"Protocol", "StackedModes", "ModeCoverage"}
 LABELS = torch.arange(2).repeat(120)
 
 
