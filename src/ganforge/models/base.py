@@ -106,6 +106,10 @@ class AdversarialModule(pl.LightningModule, ABC):
     def samplers(self) -> dict[str, Sampler]:
         """Return what the procedure draws samples with, by name, the main one first; cheap, and called often."""
 
+    def games(self) -> "Mapping[str, Any]":
+        """Return the adversarial game that judges each sampler, by the sampler's name, where there is one."""
+        return {}
+
     def sample(
         self,
         n: int,
