@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ganforge.core.rng import seed_all
 from ganforge.data.embedded import Mnist5k
+from ganforge.data.modality import Images
 from ganforge.metrics.extractors.digits import LeNet
 
 OUTPUT = Path(__file__).parents[1] / "src" / "ganforge" / "metrics" / "lenet_mnist.safetensors"
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     seed_all(options.seed)
-    splits = Mnist5k().load(28, 1)
+    splits = Mnist5k().load(Images(28, 1))
     images = F.pad(torch.as_tensor(splits.train.data.values), (2, 2, 2, 2))
     labels = splits.train.label
     assert labels is not None

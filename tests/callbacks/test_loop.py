@@ -60,7 +60,7 @@ class Stub:
         self._note("evaluate")
 
     def draw(self, *arguments):
-        self._note("samples" if len(arguments) == 3 else "curves")
+        self._note("samples" if len(arguments) == 2 else "curves")
 
     def update(self, *arguments):
         self._note("progress")
@@ -97,8 +97,6 @@ class Module(pl.LightningModule):
 
 
 class Data(pl.LightningDataModule):
-    modality = None
-
     def splits(self):
         return None
 

@@ -11,7 +11,6 @@ import torch
 from ganforge.callbacks.health import Health
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column, Split, Splits
-from ganforge.data.mixtures import Points
 from ganforge.data.modality import Images
 from ganforge.loggers.base import Loggers
 from ganforge.models.ledger import Ledger
@@ -161,14 +160,12 @@ def test_a_resumed_run_is_the_uninterrupted_one(train, run_folder):
     }
 
 
-def test_points_and_single_images_are_not_measured():
-    points = Split(Column(torch.rand(9, 2), Points()))
+def test_a_single_image_is_not_measured():
     single = Split(Column(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), Images(8, 1)))
-    for split in (points, single):
-        health = Health("checkpoints", 1)
-        health.prepare(SimpleNamespace(modality=split.data.modality, splits=lambda split=split: Splits(split, split)))
-        module = SimpleNamespace(ledger=Ledger(1))
-        assert health.check(module, Loggers([]), [], measure=True, extractor=None) is None
+    health = Health("checkpoints", 1)
+    health.prepare(SimpleNamespace(splits=lambda: Splits(single, single)))
+    module = SimpleNamespace(ledger=Ledger(1))
+    assert health.check(module, Loggers([]), [], measure=True, extractor=None) is None
 
 
 def test_a_loss_that_is_not_finite_is_an_alarm_without_any_measure():

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from ganforge.callbacks.clocked import Clocked
@@ -53,10 +52,11 @@ class Evaluate(Clocked):
         self._evaluation: Evaluation | None = None
         self._warned: set[str] = set()
 
-    def prepare(self, splits: Splits, device: torch.device) -> None:
-        """Load the extractors and measure the real samples."""
+    def prepare(self, module: AdversarialModule, splits: Splits) -> None:
+        """Load the extractors and measure the real samples that the module's samplers are compared with."""
         if self._evaluation is None:
-            self._evaluation = Evaluation(self.protocols, splits, self.cache, device)
+            targets = [sampler.target for sampler in module.samplers().values()]
+            self._evaluation = Evaluation(self.protocols, splits, self.cache, module.device, targets)
 
     def extractor(self) -> nn.Module:
         """Return the first protocol's feature extractor."""
@@ -68,8 +68,9 @@ class Evaluate(Clocked):
         assert self._evaluation is not None
         module.ledger.read(module.images_seen)
         started = time.perf_counter()
+        sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
         with warnings_told(FewSamplesWarning, self._warned):
-            measured = self._evaluation(Generated(module, module.device))
+            measured = self._evaluation.over(sources)
         named = _named(measured)
         self.scores.criterion = _criterion([name for values in named.values() for name in values])
         seconds = time.perf_counter() - started

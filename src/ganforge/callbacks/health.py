@@ -26,7 +26,7 @@ class Health(Clocked):
 
     Measures are logged as ``health/<measure>``, the number of active alarms as ``health/alarms``, and 1 or 0 as
     ``health/<failure mode>`` when an alarm is raised or clears. It measures on every rank, decides by rank 0's values,
-    and uses random numbers of its own. Of data that are no images only the losses are checked.
+    and uses random numbers of its own.
 
     Args:
         checkpoints: the run's checkpoints; ``healthy.ckpt`` among them is what a rollback returns to.
@@ -34,13 +34,13 @@ class Health(Clocked):
         action: ``warn`` reports; ``stop`` also saves and ends the run; ``rollback`` returns to the last healthy
             checkpoint (:func:`~ganforge.callbacks.rollback.return_to`), and stops where there is none.
         acts_on: the failure modes that lead to a stop or a rollback; others are reported.
-        images: samples, and real images of each split, that a check takes at least.
+        images: samples, and real ones of each split, that a check takes at least.
         grace_steps: generator steps before which only divergence is checked.
         patience: checks in a row that must find a failure mode before it is reported.
         rollbacks: how many at most in a run; then it stops.
         slow_down: what a rollback multiplies all learning rates by.
         thresholds: where measures become symptoms.
-        seed: of latents and of the choice of images.
+        seed: of latents and of the choice of real samples.
 
     Raises:
         GanforgeError: if a value is impossible.
@@ -77,8 +77,8 @@ class Health(Clocked):
         self._probe: Probe | None = None
 
     def prepare(self, data: DataModule | None) -> None:
-        """Choose the real images to compare with; where there are none, only the losses are checked."""
-        if data is None or data.modality.name != "images":
+        """Choose the real samples to compare with; where there are none, only the losses are checked."""
+        if data is None:
             return
         splits = data.splits()
         if min(len(splits.train), len(splits.heldout)) > 1:
@@ -103,7 +103,7 @@ class Health(Clocked):
             loggers: of the run.
             optimizers: of the players, which a rollback takes back too.
             measure: whether the networks are to be measured now.
-            extractor: maps uint8 images to features for coverage; not used where it is larger than the players, as it
+            extractor: maps stored samples to features for coverage; not used where it is larger than the players, as it
                 would cost more than they do.
         """
         cleared: list[str] = []

@@ -69,7 +69,7 @@ class RunLoop(pl.Callback):
             self.health.prepare(data)
         if self.evaluate is not None:
             assert data is not None
-            self.evaluate.prepare(data.splits(), pl_module.device)
+            self.evaluate.prepare(_training_module(pl_module), data.splits())
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the progress bar and listen to signals."""
@@ -93,7 +93,7 @@ class RunLoop(pl.Callback):
         if self.evaluate is not None and "evaluate" in due:
             self.evaluate.measure(module, self._loggers)
         if self.samples is not None and "samples" in due:
-            self.samples.draw(module, trainer.datamodule.modality, self._loggers)  # type: ignore[attr-defined]
+            self.samples.draw(module, self._loggers)
         if self.progress is not None:
             self.progress.update(module, self.scores, self._loggers)
         if self.curves is not None and "curves" in due:

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.core.distributed import rank
 from ganforge.core.rng import torch_generator
 from ganforge.data.images import save_png
-from ganforge.data.modality import Modality
 from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
+from ganforge.sampling.sampler import Sampler
 
 __all__ = ["Curves", "SampleGrid"]
 
@@ -19,7 +19,8 @@ class SampleGrid(Clocked):
     """Writes and logs a picture of samples; the latents are the same each time, so that pictures can be compared.
 
     Args:
-        folder: where ``NNNNNNNNN.png`` files go, named by images seen, and ``latest.png``.
+        folder: where ``NNNNNNNNN.png`` files go, named by images seen, and ``latest.png``; where a procedure has
+            several samplers, those of all but the main one end in ``_<sampler>.png``.
         every_kimg: thousands of images between pictures.
         images: number of samples in a picture.
         seed: of the latents.
@@ -29,20 +30,23 @@ class SampleGrid(Clocked):
         super().__init__(every_kimg)
         self.folder, self.images, self.seed = Path(folder), images, seed
 
-    def picture(self, module: AdversarialModule, modality: Modality) -> torch.Tensor:
-        """Return the picture as the data's modality draws samples, ``(3, H, W)`` uint8."""
-        generator = torch_generator(self.seed, "grid", device=module.device)
-        return modality.picture(modality.encode(module.sample(self.images, generator=generator)))
+    def picture(self, sampler: Sampler) -> Tensor:
+        """Return samples from averaged weights as their modality shows them, ``(3, H, W)`` uint8."""
+        generator = torch_generator(self.seed, "grid", device=sampler.device)
+        samples = sampler.with_weights("ema").sample(self.images, generator)
+        return sampler.modality.picture(sampler.modality.encode(samples))
 
-    def draw(self, module: AdversarialModule, modality: Modality, loggers: Loggers) -> None:
+    def draw(self, module: AdversarialModule, loggers: Loggers) -> None:
         """Draw, write and log; only rank 0 has something to do."""
         if rank() != 0:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        picture = self.picture(module, modality)
-        save_png(picture, self.folder / f"{module.images_seen:09d}.png")
-        save_png(picture, self.folder / "latest.png")
-        loggers.log_picture("samples", picture, module.images_seen)
+        for number, (name, sampler) in enumerate(module.samplers().items()):
+            suffix = "" if number == 0 else f"_{name}"
+            picture = self.picture(sampler)
+            save_png(picture, self.folder / f"{module.images_seen:09d}{suffix}.png")
+            save_png(picture, self.folder / f"latest{suffix}.png")
+            loggers.log_picture(f"samples{suffix}", picture, module.images_seen)
 
 
 class Curves(Clocked):

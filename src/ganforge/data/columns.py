@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Labels, Modality
 
 __all__ = ["LABEL", "Batch", "Column", "Split", "Splits", "labelled"]
@@ -119,9 +120,20 @@ class Split:
         """``(n,)`` int64 classes of all rows, or ``None``."""
         return self.given[LABEL].read() if LABEL in self.given else None
 
-    def column(self, name: str | None) -> Column:
-        """Return ``data`` for ``None``, else the given column of that name."""
-        return self.data if name is None else self.given[name]
+    def towards(self, target: str | None) -> "Split":
+        """Return the split whose ``data`` is the given column ``target``; itself for ``None``.
+
+        Other columns stay where they are paired, and are left out where they are not.
+
+        Raises:
+            GanforgeError: if there is no such column.
+        """
+        if target is None:
+            return self
+        if target not in self.given:
+            raise GanforgeError(f"The dataset has no column '{target}', which samples are to be compared with.")
+        given = {name: column for name, column in self.given.items() if name != target} if self.paired else {}
+        return Split(self.given[target], given, self.paired)
 
     def batch(self, rows: Tensor) -> Batch:
         """Return the samples at ``rows`` as they are stored; of unpaired columns those at ``rows`` modulo length."""

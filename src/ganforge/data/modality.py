@@ -12,7 +12,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.data.fit import Margin, fit
 from ganforge.data.images import grid, normalise, quantise
 
-__all__ = ["Images", "Labels", "Modality", "Vectors"]
+__all__ = ["Images", "Labels", "Modality", "Raw", "Vectors"]
 
 
 class Modality(ABC):
@@ -35,6 +35,10 @@ class Modality(ABC):
     @abstractmethod
     def encode(self, samples: Tensor) -> Tensor:
         """Map what a generator draws, ``(n, *shape)``, to stored samples."""
+
+    def clamp(self, samples: Tensor) -> Tensor:
+        """Confine samples as networks see them to their range; as they are where there is none."""
+        return samples
 
     @abstractmethod
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
@@ -108,6 +112,10 @@ class Images(Modality):
         """Round to uint8; see :func:`~ganforge.data.images.quantise`."""
         return quantise(samples)
 
+    def clamp(self, samples: Tensor) -> Tensor:
+        """Confine to [-1, 1]."""
+        return samples.clamp(-1, 1)
+
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
         """Lay images out as a grid; of other than 1 or 3 channels the first three are the colours."""
         return grid(stored, columns)
@@ -165,6 +173,29 @@ class Vectors(Modality):
     def example(self, n: int, generator: torch.Generator) -> Tensor:
         """Return standard normal vectors."""
         return torch.randn(n, *self.shape, generator=generator)
+
+
+class Raw(Modality):
+    """Samples of which nothing is known but that they are tensors: of a module without a data module of ganforge's."""
+
+    name = "samples"
+    shape = ()
+
+    def decode(self, stored: Tensor) -> Tensor:
+        """Return them as they are."""
+        return stored
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Return them as they are."""
+        return samples
+
+    def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
+        """Refuse: nothing says how to show them."""
+        raise GanforgeError("Nothing says how to show these samples: call module.bind(data_module) first.")
+
+    def example(self, n: int, generator: torch.Generator) -> Tensor:
+        """Refuse: nothing says what shape they have."""
+        raise GanforgeError("Nothing says what shape these samples have: call module.bind(data_module) first.")
 
 
 class Labels(Modality):

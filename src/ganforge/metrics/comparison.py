@@ -1,16 +1,21 @@
-"""What a metric sees: generated images beside real ones, through one extractor."""
+"""What a metric sees: generated samples beside real ones, through one extractor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from fnmatch import fnmatchcase
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from ganforge.data.modality import Modality
 from ganforge.metrics.extractors import Features
 from ganforge.metrics.moments import Moments
 
-__all__ = ["Comparison", "Metric"]
+__all__ = ["Comparison", "Direction", "Metric", "directions"]
+
+#: Which way a value is better.
+Direction = Literal["greater", "less"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Comparison:
         fake_features: ``(n, d)`` float32.
         fake_logits: ``(n, classes)`` float32 of the extractor.
         seed: the protocol's; randomness comes from ``rng.torch_generator(seed, purpose)``.
-        extract: maps ``(n, c, h, w)`` uint8 images to :class:`Features`.
+        extract: maps stored samples (``(n, c, h, w)`` uint8 images) to :class:`Features`.
+        modality: what the samples are.
         fake_images: ``(m, c, h, w)`` uint8, the first ``m`` of the generated ones, on the CPU.
         fake_labels: ``(n,)`` int64 classes that the images were generated for.
         real_moments: of the protocol's real images.
@@ -43,6 +49,7 @@ class Comparison:
     fake_logits: Tensor
     seed: int
     extract: Callable[[Tensor], Features]
+    modality: Modality
     fake_images: Tensor | None = None
     fake_labels: Tensor | None = None
     real_moments: Moments | None = None
@@ -66,5 +73,29 @@ class Metric(Protocol):
     def needs(self) -> frozenset[str]:
         """The fields of :class:`Comparison` that must not be ``None``."""
 
+    @property
+    def better(self) -> Mapping[str, Direction | None]:
+        """Which way each of its values is better, by name or pattern (``swd_*``); ``None``: neither way by itself.
+
+        Values that it does not name come beside another one: its spread, an end of its interval, whose it is.
+        """
+
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """Return values by name, such as ``{"fid": 12.3}``; plain floats."""
+
+
+def directions(metrics: Iterable[Metric], names: Iterable[str]) -> dict[str, Direction | None]:
+    """Return which way values are better, by name, without those that come beside another one.
+
+    Args:
+        metrics: that gave the values.
+        names: of the values, perhaps behind a sampler's or a protocol's name: ``a_to_b/fid``.
+    """
+    patterns = {pattern: better for metric in metrics for pattern, better in metric.better.items()}
+    found: dict[str, Direction | None] = {}
+    for name in names:
+        short = name.rpartition("/")[2]
+        for pattern, better in patterns.items():
+            if fnmatchcase(short, pattern):
+                found.setdefault(name, better)
+    return found

@@ -58,7 +58,7 @@ class RealSide:
     Attributes:
         protocol: whose.
         loaded: its extractor, on ``device``.
-        data: both splits.
+        data: both splits, ``data`` being what samples are to look like.
         cache: folder.
         device: where features are extracted, and given.
     """

@@ -14,10 +14,13 @@ from ganforge.core import rng
 from ganforge.core.distributed import average_buffers, average_gradients, rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch
+from ganforge.data.modality import Modality, Raw
+from ganforge.data.module import DataModule
 from ganforge.loggers.wandb import WandbLogger
 from ganforge.models.ledger import Ledger
 from ganforge.models.targets import flatten, setter
 from ganforge.optimizers import check_pairs
+from ganforge.sampling.sampler import Sampler
 
 __all__ = ["AdversarialModule", "Phase"]
 
@@ -90,6 +93,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         self.accumulate = accumulate
         self._restored_rng: dict[str, Any] | None = None
         self._first_phases: dict[str, Phase] = {}
+        self._modalities: dict[str | None, Modality] = {}
 
     @property
     def batches_per_round(self) -> int:
@@ -105,6 +109,13 @@ class AdversarialModule(pl.LightningModule, ABC):
         """Return the phases of one batch in the order in which they run; called once, before training."""
 
     @abstractmethod
+    def samplers(self) -> dict[str, Sampler]:
+        """Return what the procedure draws samples with, by name, the main one first; cheap, and called often."""
+
+    def games(self) -> "Mapping[str, Any]":
+        """Return the adversarial game that judges each sampler, by the sampler's name, where there is one."""
+        return {}
+
     def sample(
         self,
         n: int,
@@ -112,8 +123,35 @@ class AdversarialModule(pl.LightningModule, ABC):
         condition: Tensor | None = None,
         ema: bool = True,
         generator: torch.Generator | None = None,
+        sampler: str | None = None,
     ) -> Tensor:
-        """Return ``(n, c, h, w)`` generated images in [-1, 1], from averaged weights where there are any."""
+        """Draw ``n`` samples as networks see them (images in [-1, 1]); batch norm uses its running statistics.
+
+        Args:
+            n: how many.
+            condition: ``(n, ...)``; ``None`` draws conditions where the procedure has any.
+            ema: use averaged weights, where there are any.
+            generator: of latents and conditions; ``None``: the device's global one.
+            sampler: its name; ``None`` for the main one.
+        """
+        samplers = self.samplers()
+        chosen = samplers[sampler or next(iter(samplers))].with_weights("ema" if ema else "raw")
+        return chosen.sample(n, generator, condition)
+
+    def bind(self, data: DataModule) -> None:
+        """Take from the data module what samples are; called before training, and when a run is restored."""
+        self._modalities = {None: data.modality}
+        self._modalities.update(data.given)
+
+    def modality_of(self, target: str | None = None) -> Modality:
+        """Return what the dataset's column ``target`` is, ``None`` for ``data``; :class:`Raw` before :meth:`bind`."""
+        return self._modalities.get(target, Raw())
+
+    def setup(self, stage: str) -> None:
+        """Bind the trainer's data module, where it is ganforge's."""
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, DataModule):
+            self.bind(data)
 
     def check(self, batch: Batch) -> None:
         """Refuse combinations that make no sense; called once, on a copy, with a small made-up batch."""
