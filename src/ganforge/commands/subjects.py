@@ -51,7 +51,7 @@ def subject(config: DictConfig, device: Any) -> Subject:
             raise GanforgeError(
                 "Say what to compare the images with: real=<a folder, an .npz file, or a dataset's name>."
             )
-        data = _real(config, cache, array.data.values.shape[-1])
+        data = _real(config, cache, list(array.data.values.shape[2:]))
         told = _told(config.real, data)
         output = _output(config, path.parent, f"{path.stem}_evaluation", told)
         return Subject(f"{len(array):,} images of {path}", {"images": Stored(array)}, data, None, told, output)
@@ -87,7 +87,7 @@ def _told(name: str, data: Any) -> dict[str, Any]:
     return {"name": str(name), **told}
 
 
-def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
+def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     """Read what ``real=`` names; a folder or file is both splits at once."""
     from hydra.utils import instantiate
 
