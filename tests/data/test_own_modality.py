@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganforge.data.columns import Column, Split, Splits
 from ganforge.data.modality import Modality
 from ganforge.data.module import DataModule
+from ganforge.health.probe import Probe
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import NonSaturating
 from ganforge.losses.gradient_penalty import R1
@@ -160,3 +161,10 @@ def test_evaluation_by_the_samples_own_values(data: DataModule, model: GAN, tmp_
     protocol = Protocol("melodies", Identity(), {"fid": FrechetDistance()}, 40, sampling=Sampling(batch_size=16))
     values = Evaluation([protocol], data.splits(), tmp_path, torch.device("cpu"))(Generated(sampler))["melodies"]
     assert values["fid"] > 0
+
+
+def test_health_measures_it(data: DataModule, model: GAN) -> None:
+    model.bind(data)
+    values = Probe(data.splits(), images=16)(model, 8)
+    assert values["diversity"] > 0
+    assert values["generator_gradient"] > 0
