@@ -108,9 +108,11 @@ def test_protocols_that_sample_alike_share_the_samples(tmp_path):
     together = Evaluation(protocols, splits(), tmp_path, CPU)(source)
     assert source.drawn == [(number, seed) for seed in (0, 7) for number in range(5)]
     for one in protocols:
-        assert Evaluation([one], splits(), tmp_path, CPU)(Noise())[one.name] == together[one.name]
+        # The last of b's batches is smaller alone: float32 features of the same images differ in their last bits.
+        alone = Evaluation([one], splits(), tmp_path, CPU)(Noise())[one.name]
+        assert alone == pytest.approx(together[one.name], rel=1e-6)
     repeated = Evaluation(protocols[:1], splits(), tmp_path, CPU)(Noise(), repeat=7)["a"]
-    assert repeated == together["c"]
+    assert repeated == pytest.approx(together["c"], rel=1e-6)
 
 
 @pytest.mark.parametrize("world", [2, 3, 7])
