@@ -200,7 +200,7 @@ class _Game:
     def gradients(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
         """Return the sizes of the adversarial losses' gradients on one batch."""
         module, condition = self.module, self.condition(batch)
-        latent = module.latent(len(batch.data), generator=generator, device=self.device)
+        latent = module.draw_latent(len(batch.data), generator, self.device)
         fake = self._call(module.generator, latent, condition)
         assert isinstance(fake, Tensor)
         real = self.judge_real(batch)
