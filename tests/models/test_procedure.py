@@ -1,89 +1,27 @@
 """Players, phases and the clock, through the real Trainer."""
 
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from tiny_gan import Endless, TinyDiscriminator, TinyGenerator, fit, gan, optimizers
 from torch import nn
 
+from ganforge.augment.base import Augment
 from ganforge.conditioning import Label
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Batch
 from ganforge.ema import EMA
-from ganforge.latents import Normal
-from ganforge.losses.adversarial import NonSaturating, Wasserstein
+from ganforge.losses.adversarial import Wasserstein
 from ganforge.losses.constraint import WeightClipping
 from ganforge.losses.gradient_penalty import R1, GradientPenalty
+from ganforge.losses.regularizers import ModeSeeking
 from ganforge.models.gan import GAN
-from ganforge.networks.critique import Critique
+from ganforge.models.preflight import preflight
 from ganforge.schedules import Linear
-
-
-class TinyGenerator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.latent_dim = 4
-        self.layer = nn.Linear(4, 16)
-
-    def forward(self, latent, condition=None):
-        return torch.tanh(self.layer(latent)).view(-1, 1, 4, 4)
-
-
-class TinyDiscriminator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(16, 1)
-
-    def forward(self, images, condition=None):
-        return Critique(self.layer(images.flatten(1)).squeeze(1))
-
-
-class Endless(torch.utils.data.IterableDataset):
-    def __init__(self, size=8):
-        self.size = size
-
-    def __iter__(self):
-        generator = torch.Generator().manual_seed(0)
-        while True:
-            yield Batch(
-                torch.rand(self.size, 1, 4, 4, generator=generator) * 2 - 1, {"label": torch.arange(self.size) % 3}
-            )
-
-
-def optimizers(lr=0.01):
-    return {player: partial(torch.optim.SGD, lr=lr) for player in ("generator", "discriminator")}
-
-
-def gan(**options):
-    torch.manual_seed(0)
-    defaults = {
-        "generator": TinyGenerator(),
-        "discriminator": TinyDiscriminator(),
-        "loss": NonSaturating(),
-        "latent": Normal(4),
-        "optimizers": optimizers(),
-        "total_kimg": 0.096,
-        "log_every": 4,
-    }
-    return GAN(**{**defaults, **options})
-
-
-def fit(module, callbacks=(), size=8):
-    trainer = pl.Trainer(
-        max_epochs=-1,
-        accelerator="cpu",
-        logger=False,
-        callbacks=list(callbacks),
-        enable_progress_bar=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
-    loader = torch.utils.data.DataLoader(Endless(size), batch_size=None)
-    trainer.fit(module, loader)
-    return trainer
 
 
 class Steps(pl.Callback):
@@ -262,6 +200,106 @@ def test_not_finite_loss_names_term_and_player():
 
     with pytest.raises(GanforgeError, match=r"discriminator's loss 'penalty' became nan"):
         fit(gan(terms={"penalty": Broken(weight=1)}))
+
+
+def test_the_context_is_entered_around_each_phase_that_is_due():
+    module = gan(n_critic=3, terms={"r1": R1(weight=1, every=4)})
+    entered = []
+
+    @contextmanager
+    def context(phase):
+        batch, generator = module.batches_seen, [weight.detach().clone() for weight in module.generator.parameters()]
+        yield
+        moved = any(not torch.equal(*pair) for pair in zip(generator, module.generator.parameters(), strict=True))
+        entered.append((batch, phase.player, phase.every, moved))
+
+    module.phase_context = context
+    fit(module)
+    due = [("discriminator", 1, False), ("discriminator", 4, False), ("generator", 3, True)]
+    assert entered == [(batch, *phase) for batch in range(12) for phase in due if (batch + 1) % phase[1] == 0]
+    assert module.batches_per_round == 3
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_what_surrounds_a_phase_is_called_once_however_many_parts(where):
+    calls = []
+
+    class Surrounded(GAN):
+        def phases(self):
+            first, *others = super().phases()
+            extra = {
+                "before": lambda: calls.append(self.discriminator.layer.weight.detach().clone()),
+                "after": lambda parts, images: calls.append((len(parts), images)) or {"extra/mean": torch.ones(3) * 2},
+            }
+            return [replace(first, **{where: extra[where]}), *others]
+
+    module = gan(kind=Surrounded, accumulate=4)
+    start = module.discriminator.layer.weight.detach().clone()
+    fit(module)
+    assert len(calls) == 12
+    if where == "before":
+        assert torch.equal(calls[0], start)
+        assert not torch.equal(calls[1], start)
+    else:
+        assert set(calls) == {(4, 8)}
+        assert module.ledger.latest["extra/mean"] == 2
+
+
+def test_logs_are_means_at_the_end_of_an_interval():
+    module = gan(log_every=4, augment=Noted())
+    fit(module)
+    assert module.ledger.latest["augment/strength"] == 12  # of the last batch, after it has been observed
+    names = [name for name in module.ledger.latest if not name.startswith("generator/")]
+    assert names == [
+        "discriminator/adversarial",
+        "discriminator/real_logits",
+        "discriminator/fake_logits",
+        "augment/strength",
+        "discriminator/gradient_norm",
+    ]
+
+
+class Noted(Augment):
+    """Adds one for each step that it observes."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("strength", torch.tensor(0.0))
+
+    def observe(self, real_logits, images):
+        self.strength += 1
+
+    def scalars(self):
+        return {"strength": self.strength}
+
+
+def test_a_generator_may_do_without_a_latent():
+    class OfCondition(TinyGenerator):
+        def forward(self, latent, condition=None):
+            assert latent is None
+            return super().forward(torch.nn.functional.one_hot(condition, 4).float())
+
+    module = gan(generator=OfCondition(), latent=None, conditioning=Label(3))
+    preflight(module, next(iter(Endless())))
+    fit(module)
+    assert module.sample(5, condition=torch.tensor([0, 1, 2, 0, 1])).shape == (5, 1, 4, 4)
+    with pytest.raises(GanforgeError, match=r"latent=none and conditioning=none .* choose a latent or a conditioning"):
+        gan(latent=None)
+    module.terms["seek"] = ModeSeeking(weight=1)
+    with pytest.raises(GanforgeError, match=r"term\.seek reads the generator's latent and latent=none gives none"):
+        preflight(module, next(iter(Endless())))
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_a_condition_that_nobody_reads_is_refused(vectors):
+    class Vectors(Label):
+        def __call__(self, batch):
+            return torch.nn.functional.one_hot(super().__call__(batch), 3).float()
+
+    module = gan(conditioning=(Vectors if vectors else Label)(3))
+    told = "conditioning is set and neither network reads the condition" if vectors else "conditioning=label is set"
+    with pytest.raises(GanforgeError, match=f"^{told}"):
+        preflight(module, next(iter(Endless())))
 
 
 def test_conditions_reach_both_networks_and_sampling():

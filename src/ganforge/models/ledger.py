@@ -45,8 +45,8 @@ class Ledger:
         return self.batches % self._log_every + every >= self._log_every
 
     def note(self, name: str, value: float | Tensor) -> None:
-        """Log ``value``, of a tensor its mean, as it is at the interval's end; the last one given counts."""
-        self._notes[name] = value.detach() if isinstance(value, Tensor) else value
+        """Log a number, or a detached tensor's mean, as it is at the interval's end; the last one given counts."""
+        self._notes[name] = value
 
     def record(self, player: str, losses: Mapping[str, Tensor], share: float) -> None:
         """Add one backward's losses; ``share`` is its part of the batch."""
@@ -100,7 +100,9 @@ class Ledger:
             sums[name] = sums.get(name, 0.0) + value * weight
             counts[name] = counts.get(name, 0.0) + weight
         self.latest = {name: sums[name] / counts[name] for name in sums}
-        self.latest |= {name: float(torch.as_tensor(value).mean()) for name, value in self._notes.items()}
+        self.latest |= {
+            name: float(value.mean()) if isinstance(value, Tensor) else value for name, value in self._notes.items()
+        }
         self.fresh = images_seen
         self._pending.clear()
         self._notes.clear()

@@ -104,6 +104,6 @@ def check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
         version = checkpoint.get("ganforge", {}).get("version")
         writer = f"ganforge {version}" if version else "an older ganforge or another program"
         raise GanforgeError(
-            f"The checkpoint was written by {writer} and lacks what ganforge {__version__} keeps in one: go on with the "
-            "version that wrote it, or start over with force=true."
+            f"The checkpoint was written by {writer} and lacks what ganforge {__version__} keeps in one: go on with "
+            "the version that wrote it, or start over with force=true."
         )
