@@ -99,7 +99,7 @@ def verdict(loss: str, term: str, conditioning: str, augment: str) -> str | None
             discriminator=Discriminator(),
             loss=instantiate(_config("loss", loss)),
             latent=Coded(8, 10, 2),
-            terms=dict(instantiate(_config("term", term, loss))),
+            terms=instantiate(_config("term", term, loss), _convert_="all"),
             conditioning=Label(4) if conditioning == "label" else None,
             augment=None if augment == "none" else instantiate(_config("augment", augment)),
             optimizers={player: partial(torch.optim.SGD, lr=0.01) for player in ("generator", "discriminator")},

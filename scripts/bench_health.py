@@ -18,7 +18,7 @@ from hydra.utils import instantiate
 from ganforge.core.config import compose
 from ganforge.data.order import decoded
 from ganforge.health.probe import Probe
-from ganforge.models.by_hand import ByHand
+from ganforge.models.manual_loop import ManualLoop
 
 STEPS, CHECKS = 30, 3
 
@@ -38,11 +38,11 @@ def main() -> int:
     module, data = instantiate(config.model), instantiate(config.data)
     train, size = data.splits().train, config.data.batch_size
     batches = [decoded(train.batch(rows), train) for rows in torch.randperm(len(train))[: size * 10].split(size)]
-    by_hand = ByHand(module)
+    loop = ManualLoop(module)
     probe = Probe(data.splits(), config.callbacks.health.images)
-    by_hand.step(batches[0])
+    loop.step(batches[0])
     probe(module, size)
-    steps = [measure(lambda number=number: by_hand.step(batches[number % 10])) for number in range(STEPS)]
+    steps = [measure(lambda number=number: loop.step(batches[number % 10])) for number in range(STEPS)]
     checks = [measure(lambda: probe(module, size)) for _ in range(CHECKS)]
     step, check = statistics.median(steps), statistics.median(checks)
     between = config.callbacks.health.every_kimg * 1000 / size * step

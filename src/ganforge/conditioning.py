@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import LABEL, Batch, Column
+from ganforge.data.columns import DATA, LABEL, Batch, Column
 
 __all__ = ["Conditioning", "Given", "Label"]
 
@@ -65,7 +65,8 @@ class Given(Conditioning):
     """A column of the dataset, as networks see it; drawn from the held-out split for sampling.
 
     Args:
-        key: the column's name: ``source``, ``text``, ``vector``, ...
+        key: the column's name: ``source``, ``text``, ``vector``, ...; ``data`` for the data themselves, as where two
+            domains are translated into each other.
     """
 
     def __init__(self, key: str) -> None:
@@ -74,6 +75,8 @@ class Given(Conditioning):
 
     def __call__(self, batch: Batch) -> Tensor:
         """See :class:`Conditioning`."""
+        if self.key == DATA:
+            return batch.given.get(DATA, batch.data)
         if self.key not in batch.given:
             there = ", ".join(sorted(batch.given)) or "none"
             raise GanforgeError(

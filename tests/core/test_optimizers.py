@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
-from ganforge.models.by_hand import ByHand
+from ganforge.models.manual_loop import ManualLoop
 from ganforge.optimizers import ExtraAdam, Extragradient, OptimisticAdam
 
 
@@ -134,7 +134,7 @@ def test_extra_adam_trains_by_configuration():
     """Every other batch takes both players back to where the last pair ended, and on."""
     config = compose(["model=simultaneous", "network.width=4", "data.image_size=8", "optimizer=extra_adam"])
     module, batch = instantiate(config.model), instantiate(config.data).example()
-    hand = ByHand(module)
+    hand = ManualLoop(module)
     for batches in range(1, 5):
         hand.step(batch)
         kept = {"kept" in state for optimizer in hand.optimizers for state in optimizer.state.values()}
@@ -145,7 +145,7 @@ def test_it_trains_by_configuration_and_schedules_find_it():
     schedule = "+schedules.optimizer.generator.lr={_target_:ganforge.schedules.Linear,start:0.1,end:0,end_kimg:1}"
     config = compose(["model=dcgan", "network.width=8", "optimizer=optimistic_adam", schedule])
     module, batch = instantiate(config.model), instantiate(config.data).example()
-    hand = ByHand(module)
+    hand = ManualLoop(module)
     hand.step(batch)
     optimizers = dict(zip(module.players(), hand.optimizers, strict=True))
     assert optimizers["generator"].param_groups[0]["lr"] == 0.1

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from ganforge.core.errors import GanforgeError
-from ganforge.health.diagnosis import FAILURE_MODES, Diagnosis, Thresholds
+from ganforge.health.diagnosis import Diagnosis
+from ganforge.health.rules import FAILURE_MODES, Thresholds
 
 WELL = {
     "diversity": 1.0,
@@ -139,3 +140,12 @@ def test_impossible_values_are_refused():
     with pytest.raises(GanforgeError, match="patience"):
         Diagnosis(patience=0)
     assert set(ILL) == set(FAILURE_MODES)
+
+
+def test_each_of_several_samplers_is_judged_by_itself():
+    diagnosis = Diagnosis(patience=1)
+    well = {f"{name}/{key}": value for name in ("a_to_b", "b_to_a") for key, value in WELL.items()}
+    assert diagnosis.check(well, 1000) == ([], [])
+    (alarm,), _ = diagnosis.check({**well, "b_to_a/diversity": 0.1}, 2000)
+    assert alarm.name == "collapse"
+    assert alarm.evidence.startswith("b_to_a: samples lie 0.10 times as far apart")

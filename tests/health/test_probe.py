@@ -137,12 +137,12 @@ def test_diversity_grows_with_the_samples_distance():
 
 def test_a_look_leaves_no_trace_and_repeats():
     module = game(NonSaturating())
-    before = {name: value.clone() for name, value in module.state_dict().items()}
+    before = {name: value.clone() for name, value in [*module.named_parameters(), *module.named_buffers()]}
     state = torch.get_rng_state()
     probe = Probe(splits(), images=32)
     first = probe(module, 8)
     assert torch.equal(torch.get_rng_state(), state)
-    for name, value in module.state_dict().items():
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
         assert torch.equal(value, before[name]), name
     assert all(parameter.grad is None for parameter in module.parameters())
     assert module.training

@@ -1,7 +1,5 @@
 """Dummy networks and steps for tests of losses and terms."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +21,8 @@ class LinearDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
         flat = images.flatten(1).to(self.weight.dtype)
-        labels = torch.zeros(len(flat), dtype=torch.long) if condition is None else condition
+        unlabelled = condition is None or condition.is_floating_point()
+        labels = torch.zeros(len(flat), dtype=torch.long) if unlabelled else condition
         return Critique(
             logits=flat @ self.weight.flatten() + self.quadratic * flat.square().sum(1) / 2,
             features=flat,
@@ -61,9 +60,14 @@ def make_step(
     n: int = 4,
     shape: tuple[int, int, int] = (2, 6, 6),
     dtype: torch.dtype = torch.float32,
+    real_critique: Critique | None = None,
+    fake_critique: Critique | None = None,
     **replaced: object,
 ) -> Step:
-    """A step of ``n`` random images in ``dtype``, with both critiques; ``replaced`` overrides its fields."""
+    """A step of ``n`` random images in ``dtype``; ``replaced`` overrides its fields.
+
+    ``real_critique`` and ``fake_critique`` are what the discriminator says of these images, in place of its own output.
+    """
     size = shape[0] * shape[1] * shape[2]
     discriminator = discriminator or LinearDiscriminator(torch.randn(size) / size)
     generator = generator or LinearGenerator(torch.randn(size, 7) / 7, shape)
@@ -72,17 +76,21 @@ def make_step(
     fake = generator(latent.to(dtype)).to(dtype)
     if player == "discriminator":
         fake = fake.detach()
-    condition, fake_condition = torch.arange(n) % 3, (torch.arange(n) + 1) % 3
-    discriminate: Callable[[Tensor, Tensor | None], Critique] = discriminator
+
+    def discriminate(images: Tensor, condition: Tensor | None) -> Critique:
+        for known, critique in ((step.real, real_critique), (step.fake, fake_critique)):
+            if images is known:
+                return critique or narrow(discriminator(images, condition), dtype)
+        verdict: Critique = discriminator(images, condition)
+        return verdict
+
     fields: dict[str, object] = {
         "player": player,
         "real": real,
         "fake": fake,
-        "real_critique": narrow(discriminate(real, condition), dtype),
-        "fake_critique": narrow(discriminate(fake, fake_condition), dtype),
         "latent": latent.to(dtype),
-        "condition": condition,
-        "fake_condition": fake_condition,
+        "condition": torch.arange(n) % 3,
+        "fake_condition": (torch.arange(n) + 1) % 3,
         "discriminate": discriminate,
         "generate": generator,
         "augment": lambda images: images,
@@ -90,7 +98,13 @@ def make_step(
         "networks": {"generator": generator, "discriminator": discriminator},
         "images_seen": 0,
     }
-    return Step(**{**fields, **replaced})  # type: ignore[arg-type]
+    step = Step(**{**fields, **replaced})  # type: ignore[arg-type]
+    return step
+
+
+def unread(step: Step) -> list[str]:
+    """Return which of the two critiques nobody has read."""
+    return [name for name in ("real_critique", "fake_critique") if name not in vars(step)]
 
 
 def narrow(critique: Critique, dtype: torch.dtype) -> Critique:

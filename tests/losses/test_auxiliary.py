@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from dummy_steps import make_step
+from dummy_steps import make_step, unread
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
@@ -29,13 +29,18 @@ def test_classification_is_cross_entropy():
     assert Classification(weight=1)(step).item() == pytest.approx(real + fake)
     assert Classification(weight=1, fake_weight=0.5)(step).item() == pytest.approx(real + fake / 2)
     alone = Classification(weight=1, fake_weight=0)
-    assert alone(make_step(fake_critique=None, real_critique=step.real_critique)).item() == pytest.approx(real)
+    assert alone(make_step(real_critique=step.real_critique)).item() == pytest.approx(real)
     assert Classification(weight=1, player="generator")(step).item() == pytest.approx(fake)
     uniform = make_step(real_critique=critique(class_logits=torch.zeros(4, 3)))
     assert alone(uniform).item() == pytest.approx(math.log(3))
-    assert "fake_critique" not in alone.needs
-    assert "fake_critique" in Classification(weight=1).needs
-    assert "real_critique" not in Classification(weight=1, player="generator").needs
+    for term, left in (
+        (alone, ["fake_critique"]),
+        (Classification(weight=1), []),
+        (Classification(weight=1, player="generator"), ["real_critique"]),
+    ):
+        step = make_step()
+        term(step)
+        assert unread(step) == left
     with pytest.raises(GanforgeError, match="fake_weight"):
         Classification(weight=1, fake_weight=-1)
 
@@ -82,8 +87,8 @@ LABELS = torch.tensor([0, 0, 1])
 def contrastive_step(player):
     head = critique(embedding=EMBEDDING, proxy=PROXY)
     if player == "discriminator":
-        return make_step(player, real_critique=head, condition=LABELS, fake_critique=None)
-    return make_step(player, fake_critique=head, fake_condition=LABELS, real_critique=None)
+        return make_step(player, real_critique=head, condition=LABELS)
+    return make_step(player, fake_critique=head, fake_condition=LABELS)
 
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
@@ -98,7 +103,9 @@ def test_conditional_contrastive(player):
         -math.log(e(0) / (e(0) + e(-1) + e(0))),
     ]
     term = ConditionalContrastive(weight=1, player=player, temperature=0.5)
-    assert term(contrastive_step(player)).item() == pytest.approx(sum(expected) / 3, rel=1e-6)
+    step = contrastive_step(player)
+    assert term(step).item() == pytest.approx(sum(expected) / 3, rel=1e-6)
+    assert unread(step) == ["fake_critique" if player == "discriminator" else "real_critique"]
 
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
@@ -115,7 +122,9 @@ def test_data_to_data_cross_entropy(player):
         -math.log(positive(0) / (positive(0) + negative(-1) + negative(0))),
     ]
     term = DataToDataCrossEntropy(weight=0.5, player=player, margin=0.9)
-    assert term(contrastive_step(player)).item() == pytest.approx(sum(expected) / 3, rel=1e-6)
+    step = contrastive_step(player)
+    assert term(step).item() == pytest.approx(sum(expected) / 3, rel=1e-6)
+    assert unread(step) == ["fake_critique" if player == "discriminator" else "real_critique"]
 
 
 def test_easy_pairs_exert_no_force():

@@ -8,13 +8,13 @@ from hydra.utils import instantiate
 
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import NonSaturating, RelativisticPaired
 from ganforge.losses.consensus import Consensus
 from ganforge.losses.energy import BoundaryEquilibrium
-from ganforge.models.by_hand import ByHand
 from ganforge.models.gan import GAN
+from ganforge.models.manual_loop import ManualLoop
 from ganforge.models.preflight import preflight
 from ganforge.models.simultaneous import SimultaneousGAN
 from ganforge.networks import mlp
@@ -62,7 +62,7 @@ def test_a_simultaneous_step_follows_the_regularised_field(loss, monkeypatch):
     monkeypatch.setattr(Normal, "__call__", lambda self, n, *, generator, device: latent)
     weights = [*game.generator.parameters(), *game.discriminator.parameters()]
     expected = [w.detach() - H * g for w, g in zip(weights, field(game, real, latent, loss), strict=True)]
-    ByHand(game).step(Batch(real))
+    ManualLoop(game).step(Batch(real))
     torch.testing.assert_close([w.detach() for w in weights], expected)
 
 
@@ -71,15 +71,14 @@ def test_it_leaves_no_gradient_on_the_opponent_and_no_trace_in_buffers(player):
     config = compose(["model=sngan", "data=mnist5k", "network.width=4", "term=[consensus]"])
     module, batch = instantiate(config.model), instantiate(config.data).example()
     preflight(module, batch)
-    step = module._step(player, batch, judge_real=True)
+    step = module.play(player, batch)
     before = copy.deepcopy(module.state_dict())
     module.terms[f"consensus_{player}"](step).backward()
     other = {"discriminator": module.generator, "generator": module.discriminator}[player]
     own = {"discriminator": module.discriminator, "generator": module.generator}[player]
     assert all(parameter.grad is None for parameter in other.parameters())
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in own.parameters())
-    for name, value in module.state_dict().items():
-        assert torch.equal(value, before[name]), name
+    torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("double")
@@ -90,7 +89,7 @@ def test_alternating_players_answer_the_present_opponent():
     for kind in (GAN, SimultaneousGAN):
         game = points(kind, NonSaturating())
         torch.manual_seed(2)
-        ByHand(game).step(Batch(real))
+        ManualLoop(game).step(Batch(real))
         ends.append([parameter.detach() for parameter in game.generator.parameters()])
     assert not torch.allclose(ends[0][0], ends[1][0], rtol=1e-6)
 

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.energy import BoundaryEquilibrium
-from ganforge.models.by_hand import ByHand
+from ganforge.models.manual_loop import ManualLoop
 
 REAL, FAKE = torch.tensor([-0.1, -0.3]), torch.tensor([-0.5, -0.9])  # energies of mean 0.2 and 0.7
 
@@ -53,7 +53,7 @@ def test_the_balance_is_in_checkpoints_and_keeps_its_digits():
 def test_training_moves_the_balance_and_logs_the_measure():
     config = compose(["model=began", "network.width=4", "data.image_size=16", "loss.rate=0.1", "model.log_every=3"])
     module, batch = instantiate(config.model), instantiate(config.data).example()
-    hand = ByHand(module)
+    hand = ManualLoop(module)
     for _ in range(3):
         hand.step(batch)
     assert module.state_dict()["loss.k"] > 0

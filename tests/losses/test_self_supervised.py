@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from dummy_steps import LinearDiscriminator, make_step
+from dummy_steps import LinearDiscriminator, make_step, unread
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
@@ -24,10 +24,9 @@ def test_infomax_of_images_that_look_alike_counts_the_others_places(player):
     """Equal products: one place against itself and the places of the three other images."""
     critique = embedded(torch.ones(4, 5), torch.ones(4, 5, 6))
     term = InfoMax(weight=0.2, player=player)
-    value = term(make_step(player, **{OWN[player]: critique, OTHER[player]: None}))
-    assert value.item() == pytest.approx(math.log(1 + 3 * 6))
-    assert OWN[player] in term.needs
-    assert OTHER[player] not in term.needs
+    step = make_step(player, **{OWN[player]: critique})
+    assert term(step).item() == pytest.approx(math.log(1 + 3 * 6))
+    assert unread(step) == [OTHER[player]]
 
 
 def test_infomax_is_cross_entropy_place_by_place():

@@ -7,7 +7,7 @@ import pkgutil
 
 import pytest
 import torch
-from dummy_steps import make_step
+from dummy_steps import LinearGenerator, make_step, unread
 
 import ganforge.losses
 from ganforge.core.errors import GanforgeError
@@ -16,10 +16,34 @@ from ganforge.losses.auxiliary import Information
 from ganforge.losses.consensus import Consensus
 from ganforge.losses.step import Term
 from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm
-from ganforge.networks.critique import Critique
+from ganforge.networks.critique import Critique, NotGiven
 
-HEADS = {"features", "class_logits", "codes", "embedding", "local_embeddings"}
-DOCUMENTED = {"real_critique", "fake_critique", "condition", *HEADS}
+HEADS = ("features", "class_logits", "codes", "embedding", "proxy", "local_embeddings")
+#: The heads that terms read besides logits, and the critiques that they read by player; of all others neither.
+READ_HEADS = {
+    "Classification": {"class_logits"},
+    "ConditionalContrastive": {"embedding", "proxy"},
+    "DataToDataCrossEntropy": {"embedding", "proxy"},
+    "FeatureMatching": {"features"},
+    "InfoMax": {"embedding", "local_embeddings"},
+    "Information": {"codes"},
+    "Rotation": {"class_logits"},
+}
+READ_CRITIQUES = {
+    "BalancedConsistency": {"discriminator": "real fake"},
+    "Classification": {"discriminator": "real fake", "generator": "fake"},
+    "ConditionalContrastive": {"discriminator": "real", "generator": "fake"},
+    "Consistency": {"discriminator": "real"},
+    "DataToDataCrossEntropy": {"discriminator": "real", "generator": "fake"},
+    "Drift": {"discriminator": "real"},
+    "FeatureMatching": {"generator": "real fake"},
+    "InfoMax": {"discriminator": "real", "generator": "fake"},
+    "Information": {"discriminator": "fake", "generator": "fake"},
+    "LatentConsistency": {"discriminator": "fake"},
+    "LeCam": {"discriminator": "real fake"},
+}
+READ_LABELS = {"Classification", "ConditionalContrastive", "DataToDataCrossEntropy"}
+READ_LATENTS = {"Information", "LatentConsistency", "LatentDiversity", "ModeSeeking", "PathLength"}
 PLAYERS = ("generator", "discriminator")
 
 
@@ -51,49 +75,104 @@ def test_discovery_finds_the_terms():
     assert {"R1", "GradientPenalty", "LeCam", "PathLength", "Information", "BalancedConsistency"} <= names
 
 
+@pytest.mark.parametrize("term_type", concrete_terms())
+def test_a_term_is_its_options(term_type):
+    fields = {field.name: field for field in dataclasses.fields(term_type)}
+    assert all(field.kw_only for field in fields.values() if field.init)
+    assert {"weight", "every", "player"} <= fields.keys()
+    term = next(term for term in (build(term_type, player) for player in PLAYERS) if term is not None)
+    assert repr(term).startswith(f"{term_type.__name__}(weight=1.0, every=1, player=")
+    assert not {name for name, field in fields.items() if not field.init} & set(repr(term).replace("(", " ").split())
+    for wrong in ({"weight": -1.0}, {"weight": float("inf")}, {"every": 0}, {"player": "critic"}):
+        with pytest.raises(GanforgeError, match=f"{term_type.__name__}: {next(iter(wrong))}"):
+            dataclasses.replace(term, **wrong)
+
+
 @pytest.mark.parametrize(("term_type", "player"), CASES)
-def test_needs_are_documented_and_complete(term_type, player):
+def test_a_term_reads_no_more_than_it_uses(term_type, player):
+    step = make_step(player)
+    assert build(term_type, player)(step).isfinite()
+    read = {"real_critique", "fake_critique"} - set(unread(step))
+    expected = READ_CRITIQUES.get(term_type.__name__, {}).get(player, "")
+    assert read == {f"{name}_critique" for name in expected.split()}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(("term_type", "player"), CASES)
+def test_a_missing_head_is_one_sentence(term_type, player, head):
+    full = make_step(player)
+    bare = dataclasses.replace(full, discriminate=lambda *inputs: full.discriminate(*inputs)._replace(**{head: None}))
     term = build(term_type, player)
-    assert term_type.needs <= term.needs <= DOCUMENTED
-    assert term.player == player
-    # A step with nothing but what the term says it needs is enough.
-    full = make_step(player)
-
-    def bare(critique, name):
-        if name not in term.needs:
-            return None
-        absent = dict.fromkeys(HEADS - term.needs)
-        if "embedding" not in term.needs:
-            absent["proxy"] = None
-        return critique._replace(**absent)
-
-    conditioned = "condition" in term.needs
-    step = dataclasses.replace(
-        full,
-        real_critique=bare(full.real_critique, "real_critique"),
-        fake_critique=bare(full.fake_critique, "fake_critique"),
-        condition=full.condition if conditioned else None,
-        fake_condition=full.fake_condition if conditioned else None,
+    if head not in READ_HEADS.get(term_type.__name__, set()):
+        assert term(bare).isfinite()
+        return
+    with pytest.raises(NotGiven) as raised:
+        term(bare)
+    words = head.replace("_", " ")
+    assert str(raised.value) == (
+        f"A loss reads the discriminator's {words} and network.discriminator gives none: choose a network with that "
+        "head."
     )
-    assert term(step).isfinite()
+    assert str(raised.value.read_by("x")) == (
+        f"term.x reads the discriminator's {words} and network.discriminator gives none: choose a network with that "
+        "head, or leave x out of term=[...]."
+    )
 
 
-@pytest.mark.parametrize(
-    ("term_type", "player", "name"),
-    [(c, p, name) for c, p in CASES for name in sorted(build(c, p).needs)],
-)
-def test_nothing_is_needed_in_vain(term_type, player, name):
+@pytest.mark.parametrize("absence", ["none", "vectors"])
+@pytest.mark.parametrize(("term_type", "player"), CASES)
+def test_missing_labels_are_one_sentence(term_type, player, absence):
+    full, term = make_step(player), build(term_type, player)
+    condition = None if absence == "none" else torch.rand(4, 3)
+    step = dataclasses.replace(full, condition=condition, fake_condition=condition)
+    if term_type.__name__ not in READ_LABELS:
+        assert term(step).isfinite()
+        return
+    with pytest.raises(NotGiven) as raised:
+        term(step)
+    source, way_out = {
+        "none": ("conditioning=none", "add conditioning=label"),
+        "vectors": ("this conditioning", "choose conditioning=label"),
+    }[absence]
+    assert str(raised.value.read_by("x")) == (
+        f"term.x reads labels and {source} gives none: {way_out}, or leave x out of term=[...]."
+    )
+
+
+@pytest.mark.parametrize(("term_type", "player"), CASES)
+def test_a_missing_latent_is_one_sentence(term_type, player):
+    full, term = make_step(player), build(term_type, player)
+
+    class OfNothing(LinearGenerator):
+        def forward(self, latent, condition=None):
+            return super().forward(torch.ones(4, 7) if latent is None else latent)
+
+    generator = OfNothing(torch.randn(72, 7), (2, 6, 6))
+    networks = {**full.networks, "generator": generator}
+    step = dataclasses.replace(full, latent=None, networks=networks, generate=generator)
+    if term_type.__name__ not in READ_LATENTS:
+        assert term(step).isfinite()
+        return
+    with pytest.raises(NotGiven, match=r"reads the generator's latent and latent=none gives none: choose a latent\."):
+        term(step)
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_critiques_are_computed_once_and_only_if_read(player):
+    calls = []
     full = make_step(player)
-    absent = {name: None}
-    if name in HEADS:
-        absent = {
-            "real_critique": full.real_critique._replace(**{name: None}),
-            "fake_critique": full.fake_critique._replace(**{name: None}),
-        }
-    elif name == "condition":
-        absent["fake_condition"] = None
-    with pytest.raises(GanforgeError, match=name.removesuffix("s") if name == "condition" else name):
-        build(term_type, player)(dataclasses.replace(full, **absent))
+    step = dataclasses.replace(
+        full, discriminate=lambda images, condition: (calls.append(images), full.discriminate(images, condition))[1]
+    )
+    assert calls == []
+    first = step.fake_critique
+    assert len(calls) == 1
+    assert calls[0] is step.fake
+    assert step.fake_critique is first
+    assert step.real_critique is step.real_critique
+    assert [image is kind for image, kind in zip(calls, (step.fake, step.real), strict=True)] == [True, True]
+    fresh = dataclasses.replace(step, real=step.fake)  # another step has critiques of its own
+    assert unread(fresh) == ["real_critique", "fake_critique"]
 
 
 @pytest.mark.parametrize(("term_type", "player"), CASES)

@@ -1,86 +1,27 @@
 """Players, phases and the clock, through the real Trainer."""
 
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from tiny_gan import Endless, TinyDiscriminator, TinyGenerator, fit, gan, optimizers
 from torch import nn
 
+from ganforge.augment.base import Augment
 from ganforge.conditioning import Label
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
 from ganforge.ema import EMA
-from ganforge.latents import Normal
-from ganforge.losses.adversarial import NonSaturating, Wasserstein
+from ganforge.losses.adversarial import Wasserstein
 from ganforge.losses.constraint import WeightClipping
 from ganforge.losses.gradient_penalty import R1, GradientPenalty
+from ganforge.losses.regularizers import ModeSeeking
 from ganforge.models.gan import GAN
-from ganforge.networks.critique import Critique
+from ganforge.models.preflight import preflight
 from ganforge.schedules import Linear
-
-
-class TinyGenerator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.latent_dim = 4
-        self.layer = nn.Linear(4, 16)
-
-    def forward(self, latent, condition=None):
-        return torch.tanh(self.layer(latent)).view(-1, 1, 4, 4)
-
-
-class TinyDiscriminator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(16, 1)
-
-    def forward(self, images, condition=None):
-        return Critique(self.layer(images.flatten(1)).squeeze(1))
-
-
-class Endless(torch.utils.data.IterableDataset):
-    def __init__(self, size=8):
-        self.size = size
-
-    def __iter__(self):
-        generator = torch.Generator().manual_seed(0)
-        while True:
-            yield Batch(torch.rand(self.size, 1, 4, 4, generator=generator) * 2 - 1, torch.arange(self.size) % 3)
-
-
-def optimizers(lr=0.01):
-    return {player: partial(torch.optim.SGD, lr=lr) for player in ("generator", "discriminator")}
-
-
-def gan(**options):
-    torch.manual_seed(0)
-    defaults = {
-        "generator": TinyGenerator(),
-        "discriminator": TinyDiscriminator(),
-        "loss": NonSaturating(),
-        "latent": Normal(4),
-        "optimizers": optimizers(),
-        "total_kimg": 0.096,
-        "log_every": 4,
-    }
-    return GAN(**{**defaults, **options})
-
-
-def fit(module, callbacks=(), size=8):
-    trainer = pl.Trainer(
-        max_epochs=-1,
-        accelerator="cpu",
-        logger=False,
-        callbacks=list(callbacks),
-        enable_progress_bar=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
-    loader = torch.utils.data.DataLoader(Endless(size), batch_size=None)
-    trainer.fit(module, loader)
-    return trainer
 
 
 class Steps(pl.Callback):
@@ -89,17 +30,17 @@ class Steps(pl.Callback):
     def __init__(self, module):
         self.counts = {"generator": 0, "discriminator": 0}
         self.moved = {"generator": set(), "discriminator": set()}
-        run = module._run
 
-        def watched(phase, batch, optimizer):
+        @contextmanager
+        def watched(phase):
             before = {name: value.detach().clone() for name, value in module.named_parameters()}
-            run(phase, batch, optimizer)
+            yield
             self.counts[phase.player] += 1
             self.moved[phase.player] |= {
                 name.split(".")[0] for name, value in module.named_parameters() if not torch.equal(value, before[name])
             }
 
-        module._run = watched
+        module.phase_context = watched
 
 
 @pytest.mark.parametrize(
@@ -137,9 +78,9 @@ def test_lazy_term_equals_its_weight_on_average():
     module = gan(terms={"r1": R1(weight=2, every=4)})
     module.configure_optimizers()
     batch = next(iter(Endless()))
-    (lazy,) = [phase for phase in module._phases if phase.every == 4]
+    (lazy,) = [phase for phase in module.phases() if phase.every == 4]
     weight = module.discriminator.layer.weight
-    assert lazy.losses(batch)["r1"].item() == pytest.approx(2 * 4 * weight.square().sum().item() / 2, rel=1e-5)
+    assert lazy.losses(batch).values["r1"].item() == pytest.approx(2 * 4 * weight.square().sum().item() / 2, rel=1e-5)
 
 
 def test_constraint_holds_after_each_step():
@@ -155,14 +96,14 @@ def test_constraint_holds_after_lazy_steps_too():
         optimizers=optimizers(1.0),
         terms={"r1": R1(weight=100, every=2)},
     )
-    run, largest = module._run, []
+    largest = []
 
-    def watched(phase, batch, optimizer):
+    def watched(phase):
         if phase.player == "generator":
             largest.append(max(parameter.abs().max().item() for parameter in module.discriminator.parameters()))
-        run(phase, batch, optimizer)
+        return nullcontext()
 
-    module._run = watched
+    module.phase_context = watched
     fit(module)
     assert len(largest) == 12
     assert max(largest) == pytest.approx(0.05)
@@ -261,6 +202,106 @@ def test_not_finite_loss_names_term_and_player():
         fit(gan(terms={"penalty": Broken(weight=1)}))
 
 
+def test_the_context_is_entered_around_each_phase_that_is_due():
+    module = gan(n_critic=3, terms={"r1": R1(weight=1, every=4)})
+    entered = []
+
+    @contextmanager
+    def context(phase):
+        batch, generator = module.batches_seen, [weight.detach().clone() for weight in module.generator.parameters()]
+        yield
+        moved = any(not torch.equal(*pair) for pair in zip(generator, module.generator.parameters(), strict=True))
+        entered.append((batch, phase.player, phase.every, moved))
+
+    module.phase_context = context
+    fit(module)
+    due = [("discriminator", 1, False), ("discriminator", 4, False), ("generator", 3, True)]
+    assert entered == [(batch, *phase) for batch in range(12) for phase in due if (batch + 1) % phase[1] == 0]
+    assert module.batches_per_round == 3
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_what_surrounds_a_phase_is_called_once_however_many_parts(where):
+    calls = []
+
+    class Surrounded(GAN):
+        def phases(self):
+            first, *others = super().phases()
+            extra = {
+                "before": lambda: calls.append(self.discriminator.layer.weight.detach().clone()),
+                "after": lambda parts, images: calls.append((len(parts), images)) or {"extra/mean": torch.ones(3) * 2},
+            }
+            return [replace(first, **{where: extra[where]}), *others]
+
+    module = gan(kind=Surrounded, accumulate=4)
+    start = module.discriminator.layer.weight.detach().clone()
+    fit(module)
+    assert len(calls) == 12
+    if where == "before":
+        assert torch.equal(calls[0], start)
+        assert not torch.equal(calls[1], start)
+    else:
+        assert set(calls) == {(4, 8)}
+        assert module.ledger.latest["extra/mean"] == 2
+
+
+def test_logs_are_means_at_the_end_of_an_interval():
+    module = gan(log_every=4, augment=Noted())
+    fit(module)
+    assert module.ledger.latest["augment/strength"] == 12  # of the last batch, after it has been observed
+    names = [name for name in module.ledger.latest if not name.startswith("generator/")]
+    assert names == [
+        "discriminator/adversarial",
+        "discriminator/real_logits",
+        "discriminator/fake_logits",
+        "augment/strength",
+        "discriminator/gradient_norm",
+    ]
+
+
+class Noted(Augment):
+    """Adds one for each step that it observes."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("strength", torch.tensor(0.0))
+
+    def observe(self, real_logits, images):
+        self.strength += 1
+
+    def scalars(self):
+        return {"strength": self.strength}
+
+
+def test_a_generator_may_do_without_a_latent():
+    class OfCondition(TinyGenerator):
+        def forward(self, latent, condition=None):
+            assert latent is None
+            return super().forward(torch.nn.functional.one_hot(condition, 4).float())
+
+    module = gan(generator=OfCondition(), latent=None, conditioning=Label(3))
+    preflight(module, next(iter(Endless())))
+    fit(module)
+    assert module.sample(5, condition=torch.tensor([0, 1, 2, 0, 1])).shape == (5, 1, 4, 4)
+    with pytest.raises(GanforgeError, match=r"latent=none and conditioning=none .* choose a latent or a conditioning"):
+        gan(latent=None)
+    module.terms["seek"] = ModeSeeking(weight=1)
+    with pytest.raises(GanforgeError, match=r"term\.seek reads the generator's latent and latent=none gives none"):
+        preflight(module, next(iter(Endless())))
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+def test_a_condition_that_nobody_reads_is_refused(vectors):
+    class Vectors(Label):
+        def __call__(self, batch):
+            return torch.nn.functional.one_hot(super().__call__(batch), 3).float()
+
+    module = gan(conditioning=(Vectors if vectors else Label)(3))
+    told = "conditioning is set and neither network reads the condition" if vectors else "conditioning=label is set"
+    with pytest.raises(GanforgeError, match=f"^{told}"):
+        preflight(module, next(iter(Endless())))
+
+
 def test_conditions_reach_both_networks_and_sampling():
     seen = []
 
@@ -295,15 +336,15 @@ class StepSizes(pl.Callback):
 
     def __init__(self, module, lr):
         self.norms = {}
-        run = module._run
 
-        def watched(phase, batch, optimizer):
+        @contextmanager
+        def watched(phase):
             before = [value.detach().clone() for value in module.parameters()]
-            run(phase, batch, optimizer)
+            yield
             moved = [(value - old).flatten() for value, old in zip(module.parameters(), before, strict=True)]
             self.norms.setdefault(phase, []).append(torch.cat(moved).norm().item() / lr)
 
-        module._run = watched
+        module.phase_context = watched
 
 
 @pytest.mark.parametrize("options", [{}, {"accumulate": 2}, {"terms": {"r1": R1(weight=9, every=4)}}])
@@ -335,4 +376,4 @@ def test_gradient_norm_is_without_the_loss_scalers_factor(monkeypatch):
     scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
     plugin = SimpleNamespace(precision_plugin=SimpleNamespace(scaler=scaler))
     monkeypatch.setattr(type(module), "trainer", plugin)
-    assert module._gradient_norm("discriminator").item() == pytest.approx(17**0.5)
+    assert module.gradient_norm("discriminator").item() == pytest.approx(17**0.5)

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
 import torch
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import (
     AdversarialLoss,
@@ -17,9 +18,10 @@ from ganforge.losses.adversarial import (
     RelativisticPaired,
     Wasserstein,
 )
-from ganforge.models.by_hand import ByHand
 from ganforge.models.dirac import dirac_game, play
 from ganforge.models.gan import GAN
+from ganforge.models.manual_loop import ManualLoop
+from ganforge.models.phase import Phase
 from ganforge.models.simultaneous import SimultaneousGAN
 from ganforge.models.unrolled import UnrolledGAN
 from ganforge.networks import dcgan, mlp
@@ -86,15 +88,15 @@ def test_minimax_dirac_follows_autograd_through_two_steps() -> None:
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
 def test_steps_ahead_are_those_of_the_optimizer(optimizer: type[torch.optim.Optimizer]) -> None:
     game = points_game(UnrolledGAN, optimizer, NonSaturating(), unroll_steps=3)
-    hand = ByHand(game)
+    loop = ManualLoop(game)
     for _ in range(4):  # Adam has moments by now
-        hand.step(Batch(torch.randn(16, 2)))
-    step = game._step("generator", Batch(torch.randn(16, 2)), judge_real=False, judge_fake=False)
+        loop.step(Batch(torch.randn(16, 2)))
+    step = game.play("generator", Batch(torch.randn(16, 2)))
     ahead = game.stand_in(step)
 
     twin = copy.deepcopy(game.discriminator)
     real_optimizer = optimizer(twin.parameters(), lr=0.03)
-    real_optimizer.load_state_dict(copy.deepcopy(hand.optimizers[0].state_dict()))
+    real_optimizer.load_state_dict(copy.deepcopy(loop.optimizers[0].state_dict()))
     for _ in range(3):
         real_optimizer.zero_grad()
         game.loss.discriminator(twin(step.real).logits, twin(step.fake.detach()).logits).backward()
@@ -107,15 +109,16 @@ def test_steps_ahead_are_those_of_the_optimizer(optimizer: type[torch.optim.Opti
 def test_gradient_flows_through_the_steps(optimizer: type[torch.optim.Optimizer]) -> None:
     """Against central differences of the loss that the generator sees, its steps ahead taken anew."""
     game = points_game(UnrolledGAN, optimizer, NonSaturating(), unroll_steps=2)
-    hand = ByHand(game)
+    loop = ManualLoop(game)
     for _ in range(3):
-        hand.step(Batch(torch.randn(16, 2)))
+        loop.step(Batch(torch.randn(16, 2)))
     batch = Batch(torch.randn(16, 2))
     weight = game.generator.layers[-1].weight
+    (phase,) = [phase for phase in game.phases() if phase.player == "generator"]
 
     def loss() -> torch.Tensor:
         torch.manual_seed(1)
-        return game._generator_losses(batch)["adversarial"]
+        return phase.losses(batch).values["adversarial"]
 
     gradient = torch.autograd.grad(loss(), weight)[0][0, 0]
     values = []
@@ -126,7 +129,7 @@ def test_gradient_flows_through_the_steps(optimizer: type[torch.optim.Optimizer]
         with torch.no_grad():
             weight[0, 0] -= shift
     assert gradient.item() == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-5)
-    detached = GAN._generator_losses(game, batch)["adversarial"]
+    detached = game.game.generator_losses(game.play("generator", batch)).values["adversarial"]
     assert torch.autograd.grad(detached, weight)[0][0, 0].item() != pytest.approx(gradient.item(), rel=1e-3)
 
 
@@ -141,17 +144,28 @@ def test_generator_phase_leaves_the_discriminator_alone(kind: type[GAN], loss: A
         optimizers={name: partial(torch.optim.Adam, lr=1e-3) for name in ("discriminator", "generator")},
         total_kimg=1e9,
     )
-    hand = ByHand(game)
+    loop = ManualLoop(game)
     batch = Batch(torch.rand(8, 1, 16, 16) * 2 - 1)
-    hand.step(batch)
-    before = copy.deepcopy(game.discriminator.state_dict())
-    generator = copy.deepcopy(game.generator.state_dict())
-    (phase,) = [phase for phase in game._phases if phase.player == "generator"]
-    game._run(phase, batch, hand.optimizers[1])
-    for name, value in game.discriminator.state_dict().items():
-        assert torch.equal(value, before[name]), name
+    loop.step(batch)
+    watched = []
+
+    @contextmanager
+    def watch(phase: Phase) -> Iterator[None]:
+        if phase.player == "generator":
+            before = copy.deepcopy(game.discriminator.state_dict())
+            generator = copy.deepcopy(game.generator.state_dict())
+            yield
+            for name, value in game.discriminator.state_dict().items():
+                assert torch.equal(value, before[name]), name
+            assert any(not torch.equal(value, generator[name]) for name, value in game.generator.state_dict().items())
+            watched.append(phase)
+        else:
+            yield
+
+    game.phase_context = watch
+    loop.step(batch)
+    assert len(watched) == 1
     assert all(weight.requires_grad for weight in game.discriminator.parameters())
-    assert any(not torch.equal(value, generator[name]) for name, value in game.generator.state_dict().items())
 
 
 def test_no_steps_are_the_plain_gan() -> None:
@@ -159,10 +173,10 @@ def test_no_steps_are_the_plain_gan() -> None:
     weights = []
     for kind, extra in ((GAN, {}), (UnrolledGAN, {"unroll_steps": 0})):
         game = points_game(kind, torch.optim.Adam, NonSaturating(), **extra)
-        hand = ByHand(game)
+        loop = ManualLoop(game)
         torch.manual_seed(3)
         for batch in batches:
-            hand.step(batch)
+            loop.step(batch)
         weights.append(torch.cat([weight.detach().flatten() for weight in game.parameters()]))
     torch.testing.assert_close(*weights)
 
@@ -171,10 +185,10 @@ def test_dead_units_keep_adam_s_derivative_finite() -> None:
     game = points_game(UnrolledGAN, torch.optim.Adam, NonSaturating(), unroll_steps=2)
     with torch.no_grad():
         game.discriminator.head.weight.zero_()  # nothing below has a gradient
-    hand = ByHand(game)
-    step = game._step("generator", Batch(torch.randn(8, 2)), judge_real=False, judge_fake=False)
+    loop = ManualLoop(game)
+    step = game.play("generator", Batch(torch.randn(8, 2)))
     total = sum(weight.sum() for weight in game.stand_in(step).values())
-    assert hand.module is game
+    assert loop.module is game
     gradients = torch.autograd.grad(total, list(game.generator.parameters()))
     assert all(gradient.isfinite().all() for gradient in gradients)
 

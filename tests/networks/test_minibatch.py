@@ -9,7 +9,7 @@ from torch import nn
 
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
-from ganforge.models.by_hand import ByHand
+from ganforge.models.manual_loop import ManualLoop
 from ganforge.models.preflight import preflight
 from ganforge.networks import dcgan
 from ganforge.networks.minibatch import MinibatchDiscrimination
@@ -77,5 +77,5 @@ def test_it_trains_by_configuration_with_a_gradient_penalty():
     module, batch = instantiate(config.model), instantiate(config.data).example()
     preflight(module, batch)
     before = module.discriminator.minibatch.tensor.detach().clone()
-    ByHand(module).step(batch)
+    ManualLoop(module).step(batch)
     assert not torch.equal(before, module.discriminator.minibatch.tensor)

@@ -6,7 +6,7 @@ import pytest
 from hydra.utils import instantiate
 
 from ganforge.core.config import compose
-from ganforge.models.by_hand import ByHand
+from ganforge.models.manual_loop import ManualLoop
 
 BATCHES = 32
 D, G = "discriminator", "generator"
@@ -16,7 +16,7 @@ def counted(*overrides, batches=BATCHES):
     """Train on ``batches`` batches; return each player's steps, and in which batches they fell."""
     config = compose(["model=dcgan", "network.width=4", "data.image_size=8", *overrides])
     module, batch = instantiate(config.model), instantiate(config.data).example()
-    hand = ByHand(module)
+    loop = ManualLoop(module)
     steps, when = Counter(), {D: [], G: []}
 
     def count(player):
@@ -26,11 +26,11 @@ def counted(*overrides, batches=BATCHES):
 
         return called
 
-    for player, optimizer in zip(module.players(), hand.optimizers, strict=True):
+    for player, optimizer in zip(module.players(), loop.optimizers, strict=True):
         optimizer.register_step_post_hook(count(player))
     for _ in range(batches):
-        hand.step(batch)
-    assert module.images_seen == batches * len(batch.images)
+        loop.step(batch)
+    assert module.images_seen == batches * len(batch.data)
     return steps, when
 
 

@@ -13,8 +13,9 @@ from ganforge.core.console import say
 from ganforge.core.distributed import agreed, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.module import DataModule
-from ganforge.health.diagnosis import FAILURE_MODES, Alarm, Diagnosis, Thresholds
+from ganforge.health.diagnosis import Alarm, Diagnosis
 from ganforge.health.probe import Probe
+from ganforge.health.rules import FAILURE_MODES, Thresholds
 from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
 

@@ -31,13 +31,12 @@ def return_to(module: AdversarialModule, optimizers: Sequence[Optimizer], path: 
             f"The checkpoint '{path}' to roll back to is missing or damaged: start over with force=true, or go on with "
             "callbacks.health.action=warn."
         )
-    state = content["ganforge"]
+    rate_scale = module.rate_scale * slow_down
     module.load_state_dict(content["state_dict"])
-    module.load_term_states(state["terms"])
-    module.rate_scale *= slow_down
+    change, module.rate_scale = rate_scale / module.rate_scale, rate_scale
     for optimizer, kept in zip(optimizers, content["optimizer_states"], strict=True):
         optimizer.load_state_dict(kept)
         for group in optimizer.param_groups:
-            group["lr"] *= module.rate_scale / state["rate_scale"]
+            group["lr"] *= change
     module.ledger.clear()
-    return int(state["images_seen"])
+    return int(content["ganforge"]["images_seen"])

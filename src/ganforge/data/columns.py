@@ -13,7 +13,10 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Labels, Modality
 
-__all__ = ["LABEL", "Batch", "Column", "Split", "Splits", "labelled"]
+__all__ = ["DATA", "LABEL", "Batch", "Column", "Split", "Splits", "labelled"]
+
+#: The name of the column that the discriminator calls real, where columns are named.
+DATA = "data"
 
 #: The given column that holds class labels, int64.
 LABEL = "label"

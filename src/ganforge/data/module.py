@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import LABEL, Batch, Column, Split, Splits
+from ganforge.data.columns import DATA, LABEL, Batch, Column, Split, Splits
 from ganforge.data.fit import Margin
 from ganforge.data.images import ImageSize
 from ganforge.data.modality import Images, Labels, Modality
@@ -71,24 +71,24 @@ class DataModule(pl.LightningDataModule):
         return self._splits
 
     def heldout(self, name: str) -> Column:
-        """Return the given column of the held-out split that is called ``name``.
+        """Return the column of the held-out split that is called ``name``.
 
         Raises:
             GanforgeError: if the dataset has no such column.
         """
-        columns = self.splits().heldout.given
+        heldout = self.splits().heldout
+        columns = {DATA: heldout.data, **heldout.given}
         if name not in columns:
-            there = f"its columns are {', '.join(sorted(columns))}" if columns else "it has no given columns"
-            raise GanforgeError(f"The dataset has no column '{name}': {there}.")
+            raise GanforgeError(f"The dataset has no column '{name}': its columns are {', '.join(columns)}.")
         return columns[name]
 
     def _fit(self, split: Split) -> Split:
-        known = {"data": self.modality, **self.given}
+        known = {DATA: self.modality, **self.given}
         fitted = {
             name: _fitted(column, known.get(name, column.modality))
-            for name, column in {"data": split.data, **split.given}.items()
+            for name, column in {DATA: split.data, **split.given}.items()
         }
-        return Split(fitted.pop("data"), fitted, split.paired)
+        return Split(fitted.pop(DATA), fitted, split.paired)
 
     def _check_labels(self, train: Split) -> None:
         """Refuse labels that networks built for ``classes`` would index past either end."""

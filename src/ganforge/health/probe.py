@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.data.columns import Batch, Split, Splits
+from ganforge.data.columns import DATA, Batch, Split, Splits
 from ganforge.data.order import decoded
 from ganforge.metrics.distances import neighbour_radii
 from ganforge.models.base import AdversarialModule
-from ganforge.models.gan import GAN
+from ganforge.models.game import Game
+from ganforge.networks.functional import as_function
 from ganforge.sampling.sampler import Sampler
 
 __all__ = ["Probe", "ranking", "spread"]
@@ -138,7 +138,7 @@ class _Side:
         stored = self._batch(split, size)
         whole = decoded(stored.map(lambda column: column.to(device)), self.whole[split])
         if self.target is not None:
-            whole = Batch(whole.given[self.target], {**whole.given, "data": whole.data})
+            whole = Batch(whole.given[self.target], {**whole.given, DATA: whole.data})
         return whole.split(-(-len(whole.data) // size))
 
     def _batch(self, split: str, size: int) -> Batch:
@@ -198,15 +198,14 @@ def _verdicts(real: Tensor, unseen: Tensor, fake: Tensor, distinct: int) -> dict
 class _Judge:
     """A game's discriminator and the generator that it judges, in training mode, every call on copies of buffers."""
 
-    def __init__(self, game: GAN, sampler: Sampler) -> None:
+    def __init__(self, game: Game, sampler: Sampler) -> None:
         self.game, self.sampler = game, sampler
 
     def _call(self, network: nn.Module, *inputs: Tensor | None) -> object:
-        buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
         training = network.training
         network.train()
         try:
-            return functional_call(network, buffers, inputs)
+            return as_function(network)(*inputs)
         finally:
             network.train(training)
 

@@ -1,6 +1,7 @@
 """Losses of the discriminator's further heads: classes, codes and contrastive embeddings."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -8,27 +9,19 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
-from ganforge.losses.step import Player, Step, Term
-from ganforge.losses.terms import present
+from ganforge.losses.step import Step, Term
 from ganforge.networks.critique import Critique
 
 __all__ = ["Classification", "ConditionalContrastive", "DataToDataCrossEntropy", "Information"]
 
 
 def _own_critique(term: Term, step: Step) -> tuple[Critique, Tensor]:
-    """The critique and labels of the images that ``term.player`` answers for: real for D, generated for G."""
-    if term.player == "discriminator":
-        critique, condition = present(term, "real_critique", step.real_critique), step.condition
-    else:
-        critique, condition = present(term, "fake_critique", step.fake_critique), step.fake_condition
-    return critique, present(term, "condition", condition)
+    """Return the critique and labels of the images that the term's player answers for: D's are real, G's generated."""
+    real, fake = step.require_labels()
+    return (step.real_critique, real) if term.player == "discriminator" else (step.fake_critique, fake)
 
 
-def _needs_of(player: Player, *others: str) -> frozenset[str]:
-    own = "real_critique" if player == "discriminator" else "fake_critique"
-    return frozenset({own, "condition", *others})
-
-
+@dataclass(kw_only=True, eq=False)
 class Classification(Term):
     """Cross-entropy of the class head (AC-GAN, Odena et al. 2017, equation 3; weight 1).
 
@@ -46,31 +39,26 @@ class Classification(Term):
         GanforgeError: if ``fake_weight`` is negative.
     """
 
-    needs = frozenset({"class_logits", "condition"})
+    fake_weight: float = 1.0
 
-    def __init__(
-        self, *, weight: float, every: int = 1, player: Player = "discriminator", fake_weight: float = 1.0
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        if fake_weight < 0:
-            raise GanforgeError(f"Classification: fake_weight must be >= 0, got {fake_weight}.")
-        self.fake_weight = fake_weight
-        self.reads_fake = player == "discriminator" and fake_weight > 0
-        self.needs = _needs_of(player, "class_logits", *(["fake_critique"] if self.reads_fake else []))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fake_weight < 0:
+            raise GanforgeError(f"Classification: fake_weight must be >= 0, got {self.fake_weight}.")
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`; conditions are int64 labels."""
-        value = self._cross_entropy(*_own_critique(self, step))
-        if not self.reads_fake:
+        value = _cross_entropy(*_own_critique(self, step))
+        if self.player == "generator" or self.fake_weight == 0:
             return value
-        fake = present(self, "fake_critique", step.fake_critique)
-        labels = present(self, "fake_condition", step.fake_condition)
-        return value + self.fake_weight * self._cross_entropy(fake, labels)
-
-    def _cross_entropy(self, critique: Critique, labels: Tensor) -> Tensor:
-        return F.cross_entropy(widen(present(self, "class_logits", critique.class_logits)), labels)
+        return value + self.fake_weight * _cross_entropy(step.fake_critique, step.require_labels()[1])
 
 
+def _cross_entropy(critique: Critique, labels: Tensor) -> Tensor:
+    return F.cross_entropy(widen(critique.require("class_logits")), labels)
+
+
+@dataclass(kw_only=True, eq=False)
 class Information(Term):
     """Minus InfoGAN's lower bound of the mutual information between codes and images, in nats.
 
@@ -93,30 +81,20 @@ class Information(Term):
         GanforgeError: if there is no code, or ``deviation`` is not positive.
     """
 
-    needs = frozenset({"fake_critique", "codes"})
+    categories: int = 10
+    continuous: int = 2
+    deviation: float = 1.0
+    continuous_weight: float = 1.0
 
-    def __init__(
-        self,
-        *,
-        weight: float,
-        every: int = 1,
-        player: Player = "discriminator",
-        categories: int = 10,
-        continuous: int = 2,
-        deviation: float = 1.0,
-        continuous_weight: float = 1.0,
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        if min(categories, continuous) < 0 or categories + continuous == 0:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.categories, self.continuous) < 0 or self.categories + self.continuous == 0:
             raise GanforgeError(
-                f"Information: categories ({categories}) and continuous ({continuous}) must be >= 0 and not both 0."
+                f"Information: categories ({self.categories}) and continuous ({self.continuous}) must be >= 0 and not "
+                "both 0."
             )
-        if deviation <= 0:
-            raise GanforgeError(f"Information: deviation must be > 0, got {deviation}.")
-        self.categories = categories
-        self.continuous = continuous
-        self.deviation = deviation
-        self.continuous_weight = continuous_weight
+        if self.deviation <= 0:
+            raise GanforgeError(f"Information: deviation must be > 0, got {self.deviation}.")
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`.
@@ -125,14 +103,14 @@ class Information(Term):
             GanforgeError: if the code head has another width than the code, or the latent is narrower.
         """
         width = self.categories + self.continuous
-        codes = widen(present(self, "codes", present(self, "fake_critique", step.fake_critique).codes))
-        if codes.shape[1] != width or step.latent.shape[1] < width:
+        codes, latent = widen(step.fake_critique.require("codes")), step.require_latent()
+        if codes.shape[1] != width or latent.shape[1] < width:
             raise GanforgeError(
                 f"Information: categories + continuous is {width}, but the code head has {codes.shape[1]} "
-                f"outputs and the latent {step.latent.shape[1]} columns; make the "
+                f"outputs and the latent {latent.shape[1]} columns; make the "
                 "network's and the latent's codes agree with it."
             )
-        sent = widen(step.latent)[:, -width:]
+        sent = widen(latent)[:, -width:]
         value = codes.new_zeros(())
         if self.categories:
             chosen = sent[:, : self.categories].argmax(1)
@@ -145,6 +123,7 @@ class Information(Term):
         return value
 
 
+@dataclass(kw_only=True, eq=False)
 class ConditionalContrastive(Term):
     """2C loss: an image's embedding attracts its class's proxy (ContraGAN, Kang & Park 2020, equation 8).
 
@@ -162,22 +141,18 @@ class ConditionalContrastive(Term):
         GanforgeError: if ``temperature`` is not positive.
     """
 
-    needs = frozenset({"embedding", "condition"})
+    temperature: float = 1.0
 
-    def __init__(
-        self, *, weight: float, every: int = 1, player: Player = "discriminator", temperature: float = 1.0
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        if temperature <= 0:
-            raise GanforgeError(f"{type(self).__name__}: temperature must be > 0, got {temperature}.")
-        self.temperature = temperature
-        self.needs = _needs_of(player, "embedding")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.temperature <= 0:
+            raise GanforgeError(f"{type(self).__name__}: temperature must be > 0, got {self.temperature}.")
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`; conditions are int64 labels."""
         critique, labels = _own_critique(self, step)
-        embedding = F.normalize(widen(present(self, "embedding", critique.embedding)), dim=1)
-        proxy = F.normalize(widen(present(self, "proxy", critique.proxy)), dim=1)
+        embedding = F.normalize(widen(critique.require("embedding")), dim=1)
+        proxy = F.normalize(widen(critique.require("proxy")), dim=1)
         with full_precision(embedding):
             pairs = embedding @ embedding.T
         return self.contrast(pairs, (embedding * proxy).sum(1), labels[:, None] == labels[None, :])
@@ -192,6 +167,7 @@ class ConditionalContrastive(Term):
         return (everyone - torch.cat([proxy, friends], 1).logsumexp(1)).mean()
 
 
+@dataclass(kw_only=True, eq=False)
 class DataToDataCrossEntropy(ConditionalContrastive):
     """D2D-CE (ReACGAN, Kang et al. 2021; weight = lambda = 0.5 on CIFAR-10).
 
@@ -213,19 +189,13 @@ class DataToDataCrossEntropy(ConditionalContrastive):
         GanforgeError: if ``temperature`` is not positive, or ``margin`` not in [0, 1].
     """
 
-    def __init__(
-        self,
-        *,
-        weight: float,
-        every: int = 1,
-        player: Player = "discriminator",
-        temperature: float = 0.5,
-        margin: float = 0.98,
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player, temperature=temperature)
-        if not 0 <= margin <= 1:
-            raise GanforgeError(f"DataToDataCrossEntropy: margin must be in [0, 1], got {margin}.")
-        self.margin = margin
+    temperature: float = 0.5
+    margin: float = 0.98
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.margin <= 1:
+            raise GanforgeError(f"DataToDataCrossEntropy: margin must be in [0, 1], got {self.margin}.")
 
     def contrast(self, pairs: Tensor, to_proxy: Tensor, same: Tensor) -> Tensor:
         """See :class:`ConditionalContrastive`."""

@@ -1,23 +1,24 @@
 """Consensus optimization: both players also descend the length of the game's gradient."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.precision import full_precision, widen
 from ganforge.losses.step import Player, Step, Term
 from ganforge.networks.critique import Critique
+from ganforge.networks.functional import as_function
 
 __all__ = ["Consensus"]
 
 Weights = Mapping[str, Tensor]
 
 
+@dataclass(kw_only=True, eq=False)
 class Consensus(Term):
     """``(||grad_theta L_G||^2 + ||grad_psi L_D||^2) / 2`` of the adversarial losses (Mescheder et al. 2017, section 4).
 
@@ -40,25 +41,25 @@ class Consensus(Term):
         GanforgeError: if ``loss`` adapts while training, because the term holds a copy that would not.
     """
 
-    def __init__(
-        self, *, weight: float, loss: AdversarialLoss, every: int = 1, player: Player = "discriminator"
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        if loss.adapts:
+    loss: AdversarialLoss
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss.adapts:
             raise GanforgeError(
-                f"term.consensus holds a copy of the loss, and {type(loss).__name__} adapts while training: choose "
-                "another loss, or leave consensus out of term=[...]."
+                f"term.consensus holds a copy of the loss, and {type(self.loss).__name__} adapts while training: "
+                "choose another loss, or leave consensus out of term=[...]."
             )
-        self.loss = loss
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
         theta, psi = self._weights(step, "generator"), self._weights(step, "discriminator")
+        generate = as_function(step.networks["generator"], theta)
+        judge_fake, judge_real = (as_function(step.networks["discriminator"], psi) for _ in range(2))
         with torch.enable_grad(), full_precision(step.real):
-            fake: Tensor = _call(step.networks["generator"], theta, widen(step.latent), step.fake_condition)
-            on_fake: Critique = _call(step.networks["discriminator"], psi, step.augment(fake), step.fake_condition)
-            real = step.augment(widen(step.real))
-            on_real: Critique = _call(step.networks["discriminator"], psi, real, step.condition)
+            fake: Tensor = generate(None if step.latent is None else widen(step.latent), step.fake_condition)
+            on_fake: Critique = judge_fake(step.augment(fake), step.fake_condition)
+            on_real: Critique = judge_real(step.augment(widen(step.real)), step.condition)
             generator = self.loss.generator(on_fake.logits, on_real.logits)
             discriminator = self.loss.discriminator(on_real.logits, on_fake.logits)
             return (_square_of_gradient(generator, theta) + _square_of_gradient(discriminator, psi)) / 2
@@ -71,12 +72,6 @@ class Consensus(Term):
         if player == "discriminator" and step.stand_in is not None:
             weights = step.stand_in
         return {name: weight.detach().requires_grad_() for name, weight in weights.items()}
-
-
-def _call(network: nn.Module, weights: Weights, inputs: Tensor, condition: Tensor | None) -> Any:
-    """Return what ``network`` says with ``weights`` for parameters and copies for buffers."""
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    return functional_call(network, {**buffers, **weights}, (inputs, condition))
 
 
 def _square_of_gradient(loss: Tensor, weights: Weights) -> Tensor:

@@ -9,6 +9,7 @@ both papers' equations.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,8 +17,9 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import widen
-from ganforge.losses.step import Player, Step
-from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm, present
+from ganforge.losses.step import Step
+from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm
+from ganforge.networks.critique import Critique
 
 __all__ = ["BalancedConsistency", "Consistency", "FlipShift", "LatentConsistency", "LatentDiversity"]
 
@@ -62,6 +64,7 @@ class FlipShift:
         return moved.permute(0, 3, 1, 2).contiguous()
 
 
+@dataclass(kw_only=True, eq=False)
 class Consistency(DiscriminatorTerm):
     """CR: ``E[(D(x) - D(T(x)))^2]`` (Zhang et al. 2020, at the last layer; weight = lambda = 10).
 
@@ -72,26 +75,19 @@ class Consistency(DiscriminatorTerm):
         augmentation: ``T``, from images to images of the same shape; ``None`` is :class:`FlipShift`.
     """
 
-    needs = frozenset({"real_critique"})
-
-    def __init__(
-        self,
-        *,
-        weight: float,
-        every: int = 1,
-        player: Player = "discriminator",
-        augmentation: Callable[[Tensor], Tensor] | None = None,
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        self.augmentation = FlipShift() if augmentation is None else augmentation
+    augmentation: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
-        critique = present(self, "real_critique", step.real_critique)
-        changed = step.discriminate(self.augmentation(step.real), step.condition)
-        return _mean_square(critique.logits, changed.logits)
+        return self.distance(step, step.real_critique, step.real, step.condition)
+
+    def distance(self, step: Step, critique: Critique, samples: Tensor, condition: Tensor | None) -> Tensor:
+        """Return the mean squared difference of samples' logits and those of their changed copies."""
+        change = self.augmentation or FlipShift()
+        return _mean_square(critique.logits, step.discriminate(change(samples), condition).logits)
 
 
+@dataclass(kw_only=True, eq=False)
 class BalancedConsistency(Consistency):
     """bCR: consistency on real and generated images (Zhao et al. 2021, algorithm 1; both lambdas 10).
 
@@ -103,27 +99,16 @@ class BalancedConsistency(Consistency):
         fake_weight: the generated part's lambda, as a multiple of ``weight``.
     """
 
-    needs = frozenset({"real_critique", "fake_critique"})
-
-    def __init__(
-        self,
-        *,
-        weight: float,
-        every: int = 1,
-        player: Player = "discriminator",
-        augmentation: Callable[[Tensor], Tensor] | None = None,
-        fake_weight: float = 1.0,
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player, augmentation=augmentation)
-        self.fake_weight = fake_weight
+    fake_weight: float = 1.0
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
-        critique = present(self, "fake_critique", step.fake_critique)
-        changed = step.discriminate(self.augmentation(step.fake), step.fake_condition)
-        return super().__call__(step) + self.fake_weight * _mean_square(critique.logits, changed.logits)
+        on_real, on_fake = step.real_critique, step.fake_critique
+        fake = self.distance(step, on_fake, step.fake, step.fake_condition)
+        return self.distance(step, on_real, step.real, step.condition) + self.fake_weight * fake
 
 
+@dataclass(kw_only=True, eq=False)
 class LatentConsistency(DiscriminatorTerm):
     """The discriminator's half of zCR: ``E[(D(G(z)) - D(G(z + e)))^2]`` with normal ``e``.
 
@@ -139,22 +124,21 @@ class LatentConsistency(DiscriminatorTerm):
         GanforgeError: if ``deviation`` is not positive, or ``player`` the generator.
     """
 
-    needs = frozenset({"fake_critique"})
+    deviation: float = 0.05
 
-    def __init__(
-        self, *, weight: float, every: int = 1, player: Player = "discriminator", deviation: float = 0.05
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        self.deviation = _positive(self, deviation)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, self.deviation)
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
-        critique = present(self, "fake_critique", step.fake_critique)
+        critique = step.fake_critique
         with torch.no_grad():
-            near = step.generate(_perturbed(step.latent, self.deviation), step.fake_condition)
+            near = step.generate(_perturbed(step.require_latent(), self.deviation), step.fake_condition)
         return _mean_square(critique.logits, step.discriminate(near, step.fake_condition).logits)
 
 
+@dataclass(kw_only=True, eq=False)
 class LatentDiversity(GeneratorTerm):
     """The generator's half of zCR: ``-E[(G(z) - G(z + e))^2]``, the mean over images and their values.
 
@@ -172,13 +156,15 @@ class LatentDiversity(GeneratorTerm):
         GanforgeError: if ``deviation`` is not positive, or ``player`` the discriminator.
     """
 
-    def __init__(self, *, weight: float, every: int = 1, player: Player = "generator", deviation: float = 0.05) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        self.deviation = _positive(self, deviation)
+    deviation: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, self.deviation)
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
-        near = step.generate(_perturbed(step.latent, self.deviation), step.fake_condition)
+        near = step.generate(_perturbed(step.require_latent(), self.deviation), step.fake_condition)
         return -_mean_square(step.fake, near)
 
 
@@ -190,7 +176,6 @@ def _perturbed(latent: Tensor, deviation: float) -> Tensor:
     return latent + deviation * torch.randn_like(latent)
 
 
-def _positive(term: LatentConsistency | LatentDiversity, deviation: float) -> float:
+def _check_positive(term: object, deviation: float) -> None:
     if deviation <= 0:
         raise GanforgeError(f"{type(term).__name__}: deviation must be > 0, got {deviation}.")
-    return deviation

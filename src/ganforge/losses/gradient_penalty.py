@@ -6,7 +6,7 @@ resolution only.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,16 +14,13 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
-from ganforge.losses.step import Player, Step
+from ganforge.losses.step import Discriminate, Step
 from ganforge.losses.terms import DiscriminatorTerm
-from ganforge.networks.critique import Critique
 
 __all__ = ["R1", "R2", "Dragan", "GradientPenalty", "LipschitzPenalty", "input_gradient"]
 
 
-def input_gradient(
-    discriminate: Callable[[Tensor, Tensor | None], Critique], images: Tensor, condition: Tensor | None
-) -> Tensor:
+def input_gradient(discriminate: Discriminate, images: Tensor, condition: Tensor | None) -> Tensor:
     """Return the gradient of each image's logit with respect to that image, itself differentiable.
 
     Args:
@@ -49,6 +46,7 @@ def _share_per_image(images: Tensor) -> Tensor:
     return torch.rand(shape, dtype=images.dtype, device=images.device)
 
 
+@dataclass(kw_only=True, eq=False)
 class GradientPenalty(DiscriminatorTerm):
     """``E[(||grad D(y)|| - centre)^2]`` on interpolates ``y = x + u (G(z) - x)``, ``u`` uniform per image.
 
@@ -65,11 +63,12 @@ class GradientPenalty(DiscriminatorTerm):
         GanforgeError: if ``centre`` is negative, or ``player`` the generator.
     """
 
-    def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator", centre: float = 1.0) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        if centre < 0:
-            raise GanforgeError(f"{type(self).__name__}: centre is a norm and must be >= 0, got {centre}.")
-        self.centre = centre
+    centre: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.centre < 0:
+            raise GanforgeError(f"{type(self).__name__}: centre is a norm and must be >= 0, got {self.centre}.")
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""

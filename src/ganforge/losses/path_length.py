@@ -1,6 +1,7 @@
 """StyleGAN2's path length regularisation of the generator."""
 
 import math
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, mean_over_ranks, widen
-from ganforge.losses.step import Player, Step
+from ganforge.losses.step import Step
 from ganforge.losses.terms import GeneratorTerm
 
 __all__ = ["PathLength"]
@@ -20,6 +21,7 @@ class _StyleGenerator(Protocol):
     def synthesise(self, styles: Tensor) -> Tensor: ...
 
 
+@dataclass(kw_only=True, eq=False)
 class PathLength(GeneratorTerm):
     """``E[(||J_w^T y|| - a)^2]``, ``y`` normal over the root of the pixels, ``a`` the mean norm.
 
@@ -41,23 +43,16 @@ class PathLength(GeneratorTerm):
             discriminator.
     """
 
-    def __init__(
-        self,
-        *,
-        weight: float,
-        every: int = 1,
-        player: Player = "generator",
-        decay: float = 0.01,
-        batch_shrink: int = 2,
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        if not 0 < decay <= 1:
-            raise GanforgeError(f"PathLength: decay must be in (0, 1], got {decay}.")
-        if batch_shrink < 1:
-            raise GanforgeError(f"PathLength: batch_shrink must be a whole number >= 1, got {batch_shrink}.")
-        self.decay = decay
-        self.batch_shrink = batch_shrink
-        self.mean = torch.zeros(())
+    decay: float = 0.01
+    batch_shrink: int = 2
+    mean: Tensor = field(init=False, repr=False, default_factory=lambda: torch.zeros(()))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.decay <= 1:
+            raise GanforgeError(f"PathLength: decay must be in (0, 1], got {self.decay}.")
+        if self.batch_shrink < 1:
+            raise GanforgeError(f"PathLength: batch_shrink must be a whole number >= 1, got {self.batch_shrink}.")
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`; each call moves the mean.
@@ -78,10 +73,11 @@ class PathLength(GeneratorTerm):
                 f"({type(generator).__name__}) has none: choose network=stylegan2, or leave the term out of term=[...]."
             )
         style_generator = cast(_StyleGenerator, generator)
-        n = max(1, step.latent.shape[0] // self.batch_shrink)
+        latent = step.require_latent()
+        n = max(1, latent.shape[0] // self.batch_shrink)
         condition = None if step.fake_condition is None else step.fake_condition[:n]
-        with full_precision(step.latent):
-            styles = style_generator.map(step.latent[:n], condition)
+        with full_precision(latent):
+            styles = style_generator.map(latent[:n], condition)
             images = widen(style_generator.synthesise(styles))
             noise = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
             (gradient,) = torch.autograd.grad((images * noise).sum(), styles, create_graph=True)

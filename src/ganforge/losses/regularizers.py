@@ -1,12 +1,14 @@
 """Regularisers of either player: on logits, weights, features and latents."""
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, mean_over_ranks, widen
-from ganforge.losses.step import Player, Step, Term
-from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm, present
+from ganforge.losses.step import Step, Term
+from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm
 
 __all__ = [
     "Drift",
@@ -21,13 +23,12 @@ __all__ = [
 class Drift(DiscriminatorTerm):
     """``E[D(x)^2]``, keeps a Wasserstein critic near zero (ProGAN, Karras et al. 2018, A.1; weight 0.001)."""
 
-    needs = frozenset({"real_critique"})
-
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
-        return widen(present(self, "real_critique", step.real_critique).logits).square().mean()
+        return widen(step.real_critique.logits).square().mean()
 
 
+@dataclass(kw_only=True, eq=False)
 class LeCam(DiscriminatorTerm):
     """``E[max(0, D(x) - a_F)^2] + E[max(0, a_R - D(G(z)))^2]``, anchors ``a`` averages of past logits.
 
@@ -47,28 +48,18 @@ class LeCam(DiscriminatorTerm):
         GanforgeError: if ``decay`` is not in [0, 1), or ``player`` the generator.
     """
 
-    needs = frozenset({"real_critique", "fake_critique"})
+    decay: float = 0.99
+    start_images: int = 0
+    anchors: Tensor | None = field(init=False, repr=False, default=None)
 
-    def __init__(
-        self,
-        *,
-        weight: float,
-        every: int = 1,
-        player: Player = "discriminator",
-        decay: float = 0.99,
-        start_images: int = 0,
-    ) -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        if not 0 <= decay < 1:
-            raise GanforgeError(f"LeCam: decay must be in [0, 1), got {decay}.")
-        self.decay = decay
-        self.start_images = start_images
-        self.anchors: Tensor | None = None
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.decay < 1:
+            raise GanforgeError(f"LeCam: decay must be in [0, 1), got {self.decay}.")
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`; each call moves the anchors."""
-        real = widen(present(self, "real_critique", step.real_critique).logits)
-        fake = widen(present(self, "fake_critique", step.fake_critique).logits)
+        real, fake = widen(step.real_critique.logits), widen(step.fake_critique.logits)
         waiting = step.images_seen < self.start_images
         means = mean_over_ranks(torch.stack([real.mean(), fake.mean()]))
         old = means if self.anchors is None or waiting else self.anchors.to(means)
@@ -114,6 +105,7 @@ class Orthogonal(Term):
         return total
 
 
+@dataclass(kw_only=True, eq=False)
 class HistoricalAveraging(Term):
     """``||theta - (1/t) sum_i theta_i||^2`` over ``player``'s parameters (Salimans et al. 2016, section 3.3).
 
@@ -121,10 +113,8 @@ class HistoricalAveraging(Term):
     one copy of the parameters.
     """
 
-    def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator") -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        self.count = 0
-        self.means: dict[str, Tensor] = {}
+    count: int = field(init=False, repr=False, default=0)
+    means: dict[str, Tensor] = field(init=False, repr=False, default_factory=dict)
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`; each call moves the averages."""
@@ -151,12 +141,9 @@ class HistoricalAveraging(Term):
 class FeatureMatching(GeneratorTerm):
     """``||E[f(x)] - E[f(G(z))]||^2``, means over the batch (Salimans et al. 2016, section 3.1)."""
 
-    needs = frozenset({"real_critique", "fake_critique", "features"})
-
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`; no gradient flows through the real images' features."""
-        real = present(self, "features", present(self, "real_critique", step.real_critique).features)
-        fake = present(self, "features", present(self, "fake_critique", step.fake_critique).features)
+        real, fake = step.real_critique.require("features"), step.fake_critique.require("features")
         return (widen(real.detach()).mean(0) - widen(fake).mean(0)).square().sum()
 
 
@@ -174,9 +161,10 @@ class ModeSeeking(GeneratorTerm):
         Raises:
             GanforgeError: if the batch holds a single latent.
         """
-        if step.latent.shape[0] < 2:
+        latent = step.require_latent()
+        if latent.shape[0] < 2:
             raise GanforgeError("ModeSeeking: it compares images of a batch; raise batch_size to 2 or more.")
-        other = step.latent.roll(1, 0)
+        other = latent.roll(1, 0)
         second = step.fake.roll(1, 0) if step.fake_condition is None else step.generate(other, step.fake_condition)
         images = (widen(step.fake) - widen(second)).abs().mean()
-        return 1 / (images / (widen(step.latent) - widen(other)).abs().mean() + 1e-5)
+        return 1 / (images / (widen(latent) - widen(other)).abs().mean() + 1e-5)

@@ -8,9 +8,7 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
-from ganforge.losses.step import Player, Step, Term
-from ganforge.losses.terms import present
-from ganforge.networks.critique import Critique
+from ganforge.losses.step import Step, Term
 
 __all__ = ["InfoMax", "Rotation"]
 
@@ -29,21 +27,14 @@ class InfoMax(Term):
         player: whose loss it joins; list it for both.
     """
 
-    def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator") -> None:
-        super().__init__(weight=weight, every=every, player=player)
-        self.own = "real_critique" if player == "discriminator" else "fake_critique"
-        self.needs = frozenset({self.own, "embedding", "local_embeddings"})
-
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`.
 
         Raises:
             GanforgeError: if the batch holds a single image.
         """
-        own: Critique | None = getattr(step, self.own)
-        critique = present(self, self.own, own)
-        image = widen(present(self, "embedding", critique.embedding))
-        places = widen(present(self, "local_embeddings", critique.local_embeddings))
+        critique = step.real_critique if self.player == "discriminator" else step.fake_critique
+        image, places = widen(critique.require("embedding")), widen(critique.require("local_embeddings"))
         n = len(image)
         if n < 2:
             raise GanforgeError("InfoMax: it tells images of a batch apart; raise data.batch_size to 2 or more.")
@@ -81,7 +72,7 @@ class Rotation(Term):
         quarters = images.tensor_split(4)
         turned = torch.cat([quarter.rot90(turn, (2, 3)) for turn, quarter in enumerate(quarters)])
         turns = torch.cat([torch.full((len(q),), turn, device=images.device) for turn, q in enumerate(quarters)])
-        logits = present(self, "class_logits", step.discriminate(turned, condition).class_logits)
+        logits = step.discriminate(turned, condition).require("class_logits")
         if logits.shape[1] != 4:
             raise GanforgeError(
                 f"Rotation: the class head has {logits.shape[1]} outputs and there are 4 rotations; choose "

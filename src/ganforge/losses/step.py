@@ -1,87 +1,121 @@
-"""What one phase of a training step has computed, for terms to read; and the base of all terms."""
+"""What one phase of a game has to offer, for losses and terms to read; and the base of all terms."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
-from ganforge.networks.critique import Critique
+from ganforge.networks.critique import Critique, NotGiven
 
-__all__ = ["Player", "Step", "Term"]
+__all__ = ["Discriminate", "Generate", "Player", "Step", "Term"]
 
 Player = Literal["generator", "discriminator"]
+Discriminate = Callable[[Tensor, Tensor | None], Critique]
+Generate = Callable[[Tensor | None, Tensor | None], Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
-    """Everything a phase of a GAN step has computed; terms read it and add nothing to it.
+    """One batch of a game, real samples beside generated ones; terms read it and change nothing in it.
+
+    The two critiques are computed when they are first read, in the autograd and autocast mode of the reader, and then
+    kept: a phase computes no more than its losses read. Read them before entering a mode of one's own.
 
     Attributes:
         player: whose optimizer steps in this phase.
-        real: ``(n, c, h, w)`` images in [-1, 1] as the discriminator saw them before augmentation.
-        fake: ``(n, c, h, w)`` generated images; they carry the generator's graph in its own phase only.
-        real_critique: the discriminator's output on ``real``; ``None`` where the phase did not need it.
-        fake_critique: the discriminator's output on ``fake``; ``None`` in a phase of terms that do not need it.
-        latent: ``(n, latent_dim)`` that gave ``fake``.
-        condition: of ``real``, or ``None``.
+        real: ``(n, ...)``, images in [-1, 1], as the discriminator sees them but for augmentation.
+        fake: ``(n, ...)`` generated samples; they carry the generator's graph in its own phase only.
+        latent: ``(n, d)`` that gave ``fake``; ``None`` where the generator takes none.
+        condition: of ``real``, ``(n, ...)``, or ``None``.
         fake_condition: of ``fake``, or ``None``.
-        discriminate: ``(images, condition) -> Critique``, augmentation included, the network in its training mode.
-        generate: ``(latent, condition) -> images`` with the generator's graph.
-        augment: what ``discriminate`` does to images before the network sees them.
-        stand_in: the discriminator's parameters in ``discriminate`` by name; ``None`` where they are its own.
+        discriminate: ``(samples, condition) -> Critique``, augmentation included, the network in its training mode.
+        generate: ``(latent, condition) -> samples`` with the generator's graph.
+        augment: what ``discriminate`` does to samples before the network sees them.
         networks: the modules of both players by name, for terms over weights (orthogonal, historical averaging).
         images_seen: the clock, in real images over all ranks.
+        stand_in: the discriminator's parameters in ``discriminate`` by name; ``None`` where they are its own.
     """
 
     player: Player
     real: Tensor
     fake: Tensor
-    real_critique: Critique | None
-    fake_critique: Critique | None
-    latent: Tensor
+    latent: Tensor | None
     condition: Tensor | None
     fake_condition: Tensor | None
-    discriminate: Callable[[Tensor, Tensor | None], Critique]
-    generate: Callable[[Tensor, Tensor | None], Tensor]
+    discriminate: Discriminate
+    generate: Generate
     augment: Callable[[Tensor], Tensor]
-    stand_in: Mapping[str, Tensor] | None
-    networks: dict[str, nn.Module]
+    networks: Mapping[str, nn.Module]
     images_seen: int
+    stand_in: Mapping[str, Tensor] | None = None
+
+    @cached_property
+    def real_critique(self) -> Critique:
+        """The discriminator's output on ``real``."""
+        return self.discriminate(self.real, self.condition)
+
+    @cached_property
+    def fake_critique(self) -> Critique:
+        """The discriminator's output on ``fake``."""
+        return self.discriminate(self.fake, self.fake_condition)
+
+    def require_latent(self) -> Tensor:
+        """Return the latent.
+
+        Raises:
+            NotGiven: if the generator takes none.
+        """
+        if self.latent is None:
+            raise NotGiven("the generator's latent", "latent=none", "choose a latent")
+        return self.latent
+
+    def require_labels(self) -> tuple[Tensor, Tensor]:
+        """Return the int64 labels of the real and of the generated samples, ``(n,)`` each.
+
+        Raises:
+            NotGiven: if the conditions are none, or no labels.
+        """
+        if self.condition is None or self.fake_condition is None:
+            raise NotGiven("labels", "conditioning=none", "add conditioning=label")
+        if self.condition.dtype != torch.int64 or self.condition.ndim != 1:
+            raise NotGiven("labels", "this conditioning", "choose conditioning=label")
+        return self.condition, self.fake_condition
 
 
+@dataclass(kw_only=True, eq=False)
 class Term(ABC):
     """A penalty or auxiliary loss of one player, added to its adversarial loss.
 
-    A subclass defines :meth:`__call__` on a :class:`Step` and names what it reads in ``needs``, so that a phase
-    computes no more than its terms use and combinations that cannot work are refused before data is touched.
+    A subclass is a dataclass of its options that defines :meth:`__call__` on a :class:`Step`. Reading what this run
+    does not give raises :class:`~ganforge.networks.critique.NotGiven`, before data is touched.
 
     Args:
         weight: multiplies the term; must be finite and not negative.
         every: apply the term each ``every``-th step of its player, as an optimizer step of its own, with the weight
             multiplied by ``every`` (lazy regularisation, StyleGAN2, Karras et al. 2020, appendix B).
         player: whose loss the term joins.
+
+    Raises:
+        GanforgeError: if an option is out of its range.
     """
 
-    #: Fields of :class:`Step` or of its critiques that the term reads and that are not always there, from
-    #: ``real_critique``, ``fake_critique``, ``condition``, ``features``, ``class_logits``, ``codes``, ``embedding``,
-    #: ``local_embeddings``.
-    needs: frozenset[str] = frozenset()
+    weight: float
+    every: int = 1
+    player: Player = "discriminator"
 
-    def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator") -> None:
-        if not 0 <= weight < float("inf"):
-            raise GanforgeError(f"{type(self).__name__}: weight must be a finite number >= 0, got {weight}.")
-        if every < 1:
-            raise GanforgeError(f"{type(self).__name__}: every must be a whole number >= 1, got {every}.")
-        if player not in ("generator", "discriminator"):
-            raise GanforgeError(
-                f"{type(self).__name__}: player must be 'generator' or 'discriminator', got '{player}'."
-            )
-        self.weight = weight
-        self.every = every
-        self.player: Player = player
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if not 0 <= self.weight < float("inf"):
+            raise GanforgeError(f"{name}: weight must be a finite number >= 0, got {self.weight}.")
+        if self.every < 1:
+            raise GanforgeError(f"{name}: every must be a whole number >= 1, got {self.every}.")
+        if self.player not in ("generator", "discriminator"):
+            raise GanforgeError(f"{name}: player must be 'generator' or 'discriminator', got '{self.player}'.")
 
     @abstractmethod
     def __call__(self, step: Step) -> Tensor:

@@ -1,29 +1,14 @@
-"""What terms share: bases for one player, and reading what may be absent."""
+"""Bases of terms that are for one player alone."""
 
-from typing import TypeVar
+from dataclasses import dataclass
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.step import Player, Term
 
-__all__ = ["DiscriminatorTerm", "GeneratorTerm", "present"]
-
-T = TypeVar("T")
+__all__ = ["DiscriminatorTerm", "GeneratorTerm"]
 
 
-def present(term: Term, name: str, value: T | None) -> T:
-    """Return ``value``, which ``term`` cannot do without.
-
-    Raises:
-        GanforgeError: if it is ``None``.
-    """
-    if value is None:
-        raise GanforgeError(
-            f"{type(term).__name__}: it reads {name}, which this run does not compute; choose a network and "
-            "a conditioning that give it, or leave the term out."
-        )
-    return value
-
-
+@dataclass(kw_only=True, eq=False)
 class DiscriminatorTerm(Term):
     """A term without meaning in the generator's loss; takes :class:`Term`'s arguments.
 
@@ -31,15 +16,16 @@ class DiscriminatorTerm(Term):
         GanforgeError: if ``player`` is the generator.
     """
 
-    def __init__(self, *, weight: float, every: int = 1, player: Player = "discriminator") -> None:
-        if player == "generator":
+    def __post_init__(self) -> None:
+        if self.player == "generator":
             raise GanforgeError(
                 f"{type(self).__name__}: it acts on the discriminator alone; set player to 'discriminator' "
                 "or leave the term out."
             )
-        super().__init__(weight=weight, every=every, player=player)
+        super().__post_init__()
 
 
+@dataclass(kw_only=True, eq=False)
 class GeneratorTerm(Term):
     """A term without meaning in the discriminator's loss; takes :class:`Term`'s arguments.
 
@@ -47,10 +33,12 @@ class GeneratorTerm(Term):
         GanforgeError: if ``player`` is the discriminator.
     """
 
-    def __init__(self, *, weight: float, every: int = 1, player: Player = "generator") -> None:
-        if player == "discriminator":
+    player: Player = "generator"
+
+    def __post_init__(self) -> None:
+        if self.player == "discriminator":
             raise GanforgeError(
                 f"{type(self).__name__}: it acts on the generator alone; set player to 'generator' or leave "
                 "the term out."
             )
-        super().__init__(weight=weight, every=every, player=player)
+        super().__post_init__()

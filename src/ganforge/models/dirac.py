@@ -11,8 +11,8 @@ from ganforge.latents import Normal
 from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.constraint import Constraint
 from ganforge.losses.step import Term
-from ganforge.models.by_hand import ByHand
 from ganforge.models.gan import GAN
+from ganforge.models.manual_loop import ManualLoop
 from ganforge.networks import dirac
 
 __all__ = ["dirac_game", "play"]
@@ -58,12 +58,12 @@ def play(game: GAN, cycles: int) -> Tensor:
 
     A round is as many batches (of the single point 0) as the generator waits for: one step of it.
     """
-    hand = ByHand(game)
+    loop = ManualLoop(game)
     batch = Batch(torch.zeros(1, 1, dtype=torch.float64))
     weights = [*game.generator.parameters(), *game.discriminator.parameters()]
     places = [torch.stack([weight.detach().clone() for weight in weights])]
     for _ in range(cycles):
         for _ in range(game.n_critic):
-            hand.step(batch)
+            loop.step(batch)
         places.append(torch.stack([weight.detach().clone() for weight in weights]))
     return torch.stack(places)

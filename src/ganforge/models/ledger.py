@@ -1,6 +1,7 @@
 """The loss log: kept on the device, read once an interval, checked for values that are not finite."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -44,10 +45,10 @@ class Ledger:
         return self.batches % self._log_every + every >= self._log_every
 
     def note(self, name: str, value: float | Tensor) -> None:
-        """Log ``value`` as it is at the interval's end; the last one given counts."""
-        self._notes[name] = value.detach() if isinstance(value, Tensor) else value
+        """Log a number, or a detached tensor's mean, as it is at the interval's end; the last one given counts."""
+        self._notes[name] = value
 
-    def record(self, player: str, losses: dict[str, Tensor], share: float) -> None:
+    def record(self, player: str, losses: Mapping[str, Tensor], share: float) -> None:
         """Add one backward's losses; ``share`` is its part of the batch."""
         names = tuple(f"{player}/{name}" for name in losses)
         self._pending.append((names, torch.stack([loss.detach().float() for loss in losses.values()]), share))
@@ -99,7 +100,9 @@ class Ledger:
             sums[name] = sums.get(name, 0.0) + value * weight
             counts[name] = counts.get(name, 0.0) + weight
         self.latest = {name: sums[name] / counts[name] for name in sums}
-        self.latest |= {name: float(value) for name, value in self._notes.items()}
+        self.latest |= {
+            name: float(value.mean()) if isinstance(value, Tensor) else value for name, value in self._notes.items()
+        }
         self.fresh = images_seen
         self._pending.clear()
         self._notes.clear()

@@ -7,12 +7,10 @@ from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch
-from ganforge.losses.step import Term
 from ganforge.models.base import AdversarialModule
-from ganforge.models.by_hand import ByHand
-from ganforge.networks.critique import Critique
+from ganforge.models.manual_loop import ManualLoop
 
-__all__ = ["check_labels_are_read", "check_terms", "preflight"]
+__all__ = ["check_condition_is_read", "preflight"]
 
 
 def preflight(module: AdversarialModule, batch: Batch) -> None:
@@ -20,7 +18,7 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
 
     Args:
         module: what is to be trained.
-        batch: a few images of the right shape with labels where the dataset has them; on the CPU.
+        batch: a few samples of the right shape with labels where the dataset has them; on the CPU.
 
     Raises:
         GanforgeError: in one sentence that names what does not fit and a way out.
@@ -29,9 +27,10 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
         torch.manual_seed(0)
         probe = copy.deepcopy(module)
         try:
-            ByHand(probe)  # optimizers and schedules are built too
+            ManualLoop(probe)  # optimizers and schedules are built too
             probe.check(batch)
             for phase in probe.phases():
+                phase.before()
                 phase.losses(batch)
         except GanforgeError:
             raise
@@ -43,34 +42,36 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
             ) from error
 
 
-def check_terms(terms: dict[str, Term], critique: Critique, conditioned: bool) -> None:
-    """Refuse a term that reads what the discriminator or the conditioning does not give."""
-    for name, term in terms.items():
-        if "condition" in term.needs and not conditioned:
-            raise GanforgeError(
-                f"term.{name} reads labels and conditioning=none gives none: add conditioning=label, or leave {name} "
-                "out of term=[...]."
-            )
-        for need in sorted(term.needs & set(Critique._fields)):
-            if getattr(critique, need) is None:
-                raise GanforgeError(
-                    f"term.{name} reads the discriminator's {need.replace('_', ' ')} and network.discriminator gives "
-                    f"none: choose a network with that head, or leave {name} out of term=[...]."
-                )
-
-
 @torch.no_grad()
-def check_labels_are_read(generator: nn.Module, discriminator: nn.Module, latent: Tensor, labels: Tensor) -> None:
-    """Refuse conditioning on labels that neither network looks at: the model would be silently unconditional."""
+def check_condition_is_read(
+    generator: nn.Module, discriminator: nn.Module, latent: Tensor | None, condition: Tensor
+) -> None:
+    """Refuse a condition that neither network looks at: the model would be silently unconditional.
+
+    Args:
+        generator: of ``(latent, condition)``.
+        discriminator: of ``(samples, condition)``.
+        latent: ``(n, d)``, or ``None`` where the generator takes none.
+        condition: ``(n, ...)``.
+
+    Raises:
+        GanforgeError: if one sample's output is the same under another one's condition, in both networks.
+    """
+    other = condition.roll(1, 0)
+    if torch.equal(condition, other):
+        return
     generator.eval()
     discriminator.eval()
-    images, other = generator(latent, labels), generator(latent, labels.roll(1))
-    judged, again = discriminator(images, labels), discriminator(images, labels.roll(1))
-    ignored = torch.equal(images, other) and torch.equal(judged.logits, again.logits)
+    samples = generator(latent, condition)
+    generates_alike = torch.equal(samples, generator(latent, other))
+    judges_alike = torch.equal(discriminator(samples, condition).logits, discriminator(samples, other).logits)
     generator.train()
     discriminator.train()
-    if ignored and (labels != labels.roll(1)).any():
+    if generates_alike and judges_alike:
+        what, choice = "the condition", "conditioning"
+        if condition.ndim == 1 and condition.dtype == torch.int64:
+            what, choice = "labels", "conditioning=label"
         raise GanforgeError(
-            "conditioning=label is set and neither network reads labels: choose a conditional network (model=cgan, "
+            f"{choice} is set and neither network reads {what}: choose a conditional network (model=cgan, "
             "projection, acgan, ...), or conditioning=none."
         )

@@ -1,9 +1,13 @@
 """Simultaneous gradient descent: both players' gradients are taken before either steps."""
 
-from torch import Tensor
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from ganforge.data.columns import Batch
+from torch import Tensor, nn
+
 from ganforge.losses.step import Step
+from ganforge.models.phase import Phase
 from ganforge.models.stand_in import StandInGAN
 
 __all__ = ["SimultaneousGAN"]
@@ -17,10 +21,31 @@ class SimultaneousGAN(StandInGAN):
     are as fresh as in :class:`GAN`. With ``n_critic > 1`` they are those before the last step.
     """
 
-    def _discriminator_losses(self, batch: Batch) -> dict[str, Tensor]:
-        self._before = {name: weight.detach().clone() for name, weight in self.discriminator.named_parameters()}
-        return super()._discriminator_losses(batch)
+    def __init__(self, **gan: Any) -> None:
+        super().__init__(**gan)
+        self._snapshot = Snapshot(self.discriminator)
 
-    def stand_in(self, step: Step) -> dict[str, Tensor]:
+    def phases(self) -> Sequence[Phase]:
+        """See :class:`GAN`; the snapshot is taken before the discriminator's own phase, the first."""
+        first, *others = super().phases()
+        return [replace(first, before=self._snapshot.take), *others]
+
+    def stand_in(self, step: Step) -> Mapping[str, Tensor]:
         """See :class:`StandInGAN`."""
-        return self._before
+        return self._snapshot.weights
+
+
+class Snapshot:
+    """A network's weights as they were when they were last taken.
+
+    Args:
+        network: whose they are.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+        self.weights: dict[str, Tensor] = {}
+
+    def take(self) -> None:
+        """Copy the present weights."""
+        self.weights = {name: weight.detach().clone() for name, weight in self._network.named_parameters()}

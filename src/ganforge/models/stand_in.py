@@ -1,16 +1,17 @@
 """A GAN whose generator faces other weights of the discriminator than its present ones."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor
-from torch.func import functional_call
 
 from ganforge.data.columns import Batch
-from ganforge.losses.step import Step
+from ganforge.losses.step import Discriminate, Step
 from ganforge.models.gan import GAN
+from ganforge.models.phase import Losses, Phase
 from ganforge.networks.critique import Critique
+from ganforge.networks.functional import as_function
 
 __all__ = ["StandInGAN"]
 
@@ -23,27 +24,26 @@ class StandInGAN(GAN):
     """
 
     @abstractmethod
-    def stand_in(self, step: Step) -> dict[str, Tensor]:
+    def stand_in(self, step: Step) -> Mapping[str, Tensor]:
         """Return the stand-in's parameters by name; they may depend on ``step.fake``."""
 
-    def _judge(self, weights: Mapping[str, Tensor]) -> Callable[[Tensor, Tensor | None], Critique]:
-        """Return the discriminator with ``weights`` for parameters and copies for buffers."""
-        buffers = {name: buffer.clone() for name, buffer in self.discriminator.named_buffers()}
+    def phases(self) -> Sequence[Phase]:
+        """See :class:`GAN`."""
+        phases = super().phases()
+        own = next(phase for phase in phases if phase.player == "generator")
+        return [replace(phase, losses=self._generator_losses) if phase is own else phase for phase in phases]
 
-        def discriminate(images: Tensor, condition: Tensor | None) -> Critique:
-            inputs = self.augment(images), condition
-            critique: Critique = functional_call(self.discriminator, {**buffers, **weights}, inputs)
+    def judge(self, weights: Mapping[str, Tensor]) -> Discriminate:
+        """Return the discriminator with ``weights`` for parameters and a copy of its buffers."""
+        function = as_function(self.discriminator, weights)
+
+        def discriminate(samples: Tensor, condition: Tensor | None) -> Critique:
+            critique: Critique = function(self.augment(samples), condition)
             return critique
 
         return discriminate
 
-    def _generator_losses(self, batch: Batch) -> dict[str, Tensor]:
-        step = self._step("generator", batch, judge_real=False, judge_fake=False)
+    def _generator_losses(self, batch: Batch) -> Losses:
+        step = self.play("generator", batch)
         weights = self.stand_in(step)
-        discriminate = self._judge(weights)
-        fake = discriminate(step.fake, step.fake_condition)
-        judge_real = self.loss.needs_real or self._needs("generator", "real_critique")
-        real = discriminate(step.real, step.condition) if judge_real else None
-        step = replace(step, discriminate=discriminate, stand_in=weights, fake_critique=fake, real_critique=real)
-        adversarial = self.loss.generator(fake.logits, None if real is None else real.logits)
-        return {"adversarial": adversarial, **self._prompt_terms(step)}
+        return self.game.generator_losses(replace(step, discriminate=self.judge(weights), stand_in=weights))

@@ -53,7 +53,7 @@ class UnrolledGAN(StandInGAN):
         weights = {name: weight.detach().clone().requires_grad_() for name, weight in parameters.items()}
         advance = self._optimizer_ahead(parameters)
         for _ in range(self.unroll_steps):
-            discriminate = self._judge(weights)
+            discriminate = self.judge(weights)
             real = discriminate(step.real, step.condition).logits
             fake = discriminate(step.fake, step.fake_condition).logits
             loss = self.loss.discriminator(real, fake)
@@ -63,8 +63,7 @@ class UnrolledGAN(StandInGAN):
 
     def _optimizer_ahead(self, parameters: Mapping[str, nn.Parameter]) -> "_Sgd | _Adam":
         """Return a differentiable copy of the discriminator's optimizer as it stands."""
-        optimizers: Any = self.optimizers(use_pl_optimizer=False)
-        optimizer: Optimizer = optimizers[self._order.index("discriminator")]
+        optimizer = self.optimizer_of("discriminator")
         _check(type(optimizer), optimizer.defaults)
         return (_Sgd if type(optimizer) is SGD else _Adam)(parameters, optimizer)
 

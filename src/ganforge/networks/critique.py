@@ -1,10 +1,35 @@
-"""What a discriminator says of a batch of images."""
+"""What a discriminator says of a batch of samples."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-__all__ = ["Critique"]
+from ganforge.core.errors import GanforgeError
+
+__all__ = ["Critique", "NotGiven"]
+
+Head = Literal["features", "class_logits", "codes", "embedding", "proxy", "local_embeddings"]
+
+
+class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
+    """Something that a loss reads and that this run's networks, latent or conditioning do not give.
+
+    Args:
+        what: what is read, such as ``the discriminator's class logits``.
+        source: what should give it, such as ``network.discriminator``.
+        remedy: the way out.
+    """
+
+    def __init__(self, what: str, source: str, remedy: str) -> None:
+        super().__init__(f"A loss reads {what} and {source} gives none: {remedy}.")
+        self.what, self.source, self.remedy = what, source, remedy
+
+    def read_by(self, term: str) -> GanforgeError:
+        """Return the same complaint about the term of that name."""
+        return GanforgeError(
+            f"term.{term} reads {self.what} and {self.source} gives none: {self.remedy}, or leave {term} out of "
+            "term=[...]."
+        )
 
 
 class Critique(NamedTuple):
@@ -27,3 +52,18 @@ class Critique(NamedTuple):
     embedding: Tensor | None = None
     proxy: Tensor | None = None
     local_embeddings: Tensor | None = None
+
+    def require(self, head: Head) -> Tensor:
+        """Return the output of a head that not every discriminator has.
+
+        Raises:
+            NotGiven: if this one has none.
+        """
+        output: Tensor | None = getattr(self, head)
+        if output is None:
+            raise NotGiven(
+                f"the discriminator's {head.replace('_', ' ')}",
+                "network.discriminator",
+                "choose a network with that head",
+            )
+        return output

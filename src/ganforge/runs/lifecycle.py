@@ -120,7 +120,7 @@ def processes_wanted(config: DictConfig) -> int:
 
 def check_space(folder: RunFolder, model: Any) -> None:
     """Refuse to start where the checkpoints will not fit: weights, averages, Adam's two moments, kept four times."""
-    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    size = sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
     needed, free = 4 * 3 * size + 50_000_000, shutil.disk_usage(folder.path).free
     if free < needed:
         raise GanforgeError(

@@ -8,10 +8,10 @@ from torch import Tensor
 from ganforge.data.columns import Batch
 from ganforge.models.base import AdversarialModule
 
-__all__ = ["ByHand"]
+__all__ = ["ManualLoop"]
 
 
-class ByHand:
+class ManualLoop:
     """Calls ``module.training_step`` on batches that you give, in one process and the tensors' precision.
 
     It puts in the Trainer's place the few things that the step asks it for: the optimizers, a backward

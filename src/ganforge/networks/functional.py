@@ -1,0 +1,27 @@
+"""Networks as functions of their weights."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.func import functional_call
+
+__all__ = ["as_function"]
+
+
+def as_function(network: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Callable[..., Any]:
+    """Return ``network`` as a function that leaves it as it is: what a call changes in buffers stays in copies.
+
+    Args:
+        network: in the mode (training or evaluation) that calls are to be made in.
+        weights: stand for the parameters of the same names; gradients flow to them.
+
+    Returns:
+        A function of ``network``'s inputs. Its calls share one copy of the buffers, made now.
+    """
+    replaced = {name: buffer.clone() for name, buffer in network.named_buffers()} | dict(weights or {})
+
+    def call(*inputs: Tensor | None) -> Any:
+        return functional_call(network, replaced, inputs)
+
+    return call
