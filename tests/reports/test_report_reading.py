@@ -34,11 +34,12 @@ def test_a_whole_run(make_run):
     assert (series.images, series.seconds, series.values) == ((1000, 2000), (10.0, 20.0), (9.5, 7.25))
 
 
-def test_machine_keys_paths_and_seeds_are_no_settings(make_run):
+def test_seeds_are_no_settings(make_run):
     first, second = read_run(make_run("a", 1)), read_run(make_run("b", 2))
     assert first.settings == second.settings
-    assert first.settings["callbacks.curves.path"] == "<run>/curves.png"
-    assert not any(key.startswith("name") or key == "data.workers" for key in first.settings)
+    assert first.settings["data.source.name"] == "MNIST"
+    own = read_run(make_run("c", 1, settings={"data": {"source": {"name": "MNIST"}, "seed": 7}}))
+    assert own.settings == {**first.settings, "data.seed": 7}
 
 
 @pytest.mark.parametrize(
@@ -87,16 +88,17 @@ def test_half_a_status_is_told(make_run, text):
     assert "run.json is missing or cut short" in run.complaints[0]
 
 
-@pytest.mark.parametrize("text", [None, "", "a: [1", "just text", "loss: {}", "\x00"])
-def test_half_a_configuration_is_told(make_run, text):
-    folder = make_run("a", fid=1.0)
-    if text is None:
-        (folder / "config.yaml").unlink()
-    else:
-        (folder / "config.yaml").write_text(text)
-    run = read_run(folder)
+@pytest.mark.parametrize("settings", [None, {}, [], "text", 1])
+@pytest.mark.parametrize(
+    ("packages", "writer"),
+    [({"ganforge": "0.1.0"}, "ganforge 0.1.0"), (None, "an unknown version"), ([1], "an unknown version")],
+)
+def test_a_run_without_settings_names_the_version_that_wrote_it(make_run, settings, packages, writer):
+    run = read_run(make_run("a", fid=1.0, status={"settings": settings, "packages": packages}))
     assert not run.settings
-    assert "its variant is not known" in run.complaints[0]
+    (complaint,) = run.complaints
+    assert f"written by {writer}" in complaint
+    assert "its variant is not known" in complaint
 
 
 def test_a_killed_run_is_told_from_one_that_trains(make_run):

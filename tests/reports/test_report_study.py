@@ -116,10 +116,10 @@ def test_runs_without_any_value(make_run, sweep):
 
 def test_what_cannot_be_read_is_told_once(make_run, sweep):
     for name in "abcdef":
-        (make_run(name, 1, fid=1.0) / "config.yaml").unlink()
+        make_run(name, 1, fid=1.0, status={"settings": None, "packages": {"ganforge": "0.1.0"}})
     make_run("whole", 1, fid=1.0)
     study = read_study([sweep])
-    assert told(study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: it holds no config.yaml")
+    assert told(study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: its run.json was written by ganforge 0.1.0")
     assert [len(variant.runs) for variant in study.variants] == [1]
 
 
@@ -241,7 +241,7 @@ def test_a_strange_status_stops_no_report(make_run, sweep, status):
 
 
 def test_one_run_without_a_configuration_is_one_sentence(make_run, sweep):
-    (make_run("a", 1, fid=5.0) / "config.yaml").write_text("a: [1")
+    make_run("a", 1, fid=5.0, status={"settings": None})
     with pytest.raises(GanforgeError, match="None of the 1 runs found holds a configuration"):
         read_study([sweep])
 

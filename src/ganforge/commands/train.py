@@ -14,6 +14,7 @@ from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock
 from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
+from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
 from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
@@ -94,7 +95,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         enable_model_summary=False,
     )
     for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+        logger.log_hyperparams(OmegaConf.to_container(without_settings(config), resolve=True))
     check_space(folder, model)
     announce(config, folder, model, data, trainer)
     rng.seed_all(config.seed, "train", environment_rank())

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ganforge.core.config import compose, groups
 from ganforge.core.errors import GanforgeError
 from ganforge.core.launch import environment_rank
+from ganforge.core.settings import without_settings
 
 __all__ = ["check_values", "complain", "explain", "find_cause"]
 
@@ -129,7 +130,7 @@ def _default_config(asked: _Asked) -> Any:
     chosen = [override for override in asked.overrides if override.partition("=")[0] in known and "," not in override]
     for attempt in (chosen, []):
         try:
-            return compose(attempt, asked.config)
+            return without_settings(compose(attempt, asked.config))
         except Exception:
             continue
     return {}

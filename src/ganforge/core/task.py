@@ -7,6 +7,7 @@ from typing import Any
 
 from ganforge.core.complaints import check_values
 from ganforge.core.config import register_resolvers
+from ganforge.core.settings import record_settings
 
 __all__ = ["HydraTask"]
 
@@ -39,6 +40,7 @@ class HydraTask:
         before, sys.argv = sys.argv, [*self.command, *words]
         try:
             check_values(config, hydra.overrides.task, hydra.job.config_name or "train")
+            record_settings(config)
             module, _, function = self.target.partition(":")
             return getattr(import_module(module), function)(config)
         except Exception as error:

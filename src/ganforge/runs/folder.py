@@ -15,14 +15,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ganforge import __version__
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import write_text
+from ganforge.core.settings import without_settings
 from ganforge.core.slurm import is_running, this_job
 
 __all__ = ["RunFolder", "checkpoint_to_resume", "is_alive", "this_process"]
 
 _PACKAGES = (
-    "ganforge",
     "torch",
     "torchvision",
     "pytorch-lightning",
@@ -100,7 +101,8 @@ class RunFolder:
     def begin(self, config: DictConfig, command: list[str]) -> None:
         """Record the configuration and the options it was composed from, the command line, commit and versions."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+        write_text(self.path / "config.yaml", OmegaConf.to_yaml(without_settings(config), resolve=True))
+        settings = config.get("settings")
         self.update(
             state="running",
             **this_process(),
@@ -108,10 +110,11 @@ class RunFolder:
             environment={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
             command=command,
             choices=_choices(),
+            settings=None if settings is None else OmegaConf.to_container(settings),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             git=_git_commit(),
             python=platform.python_version(),
-            packages={name: _version(name) for name in _PACKAGES},
+            packages={"ganforge": __version__, **{name: _version(name) for name in _PACKAGES}},
             error=None,
             pruned=None,
         )

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from ganforge import __version__
 from ganforge.core.errors import GanforgeError
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 
@@ -126,10 +127,17 @@ def read_config(folder: Path) -> DictConfig:
     for target in (str(node["_target_"]) for node in nodes if isinstance(node, dict) and "_target_" in node):
         if not _is_known_class(target):
             raise GanforgeError(
-                f"'{path}' asks to build '{target}', which is no class of torch or of this version of ganforge: if the "
-                "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
+                f"'{path}' asks to build '{target}', which is no class of torch or of ganforge{_versions(folder)}: if "
+                "the run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
             )
     return OmegaConf.create(cast("dict[str, Any]", plain))
+
+
+def _versions(folder: Path) -> str:
+    """Return the present version and, where another one wrote the run, that one."""
+    packages = RunFolder(folder).status().get("packages")
+    wrote = packages.get("ganforge") if isinstance(packages, dict) else None
+    return f" {__version__}" if wrote in (None, __version__) else f" {__version__}, while {wrote} wrote the run"
 
 
 def _is_known_class(target: str) -> bool:
