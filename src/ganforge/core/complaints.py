@@ -91,7 +91,11 @@ def _syntax(match: re.Match[str], asked: _Asked) -> str:
 
 
 def _sweep_without_flag(match: re.Match[str], asked: _Asked) -> str:
-    return f"'{match['override']}' names several values: add -m to take them one after another."
+    key = match["override"].partition("=")[0]
+    return (
+        f"'{match['override']}' names several values: add -m to take them one after another, or write a list as "
+        f"{key}=[...]."
+    )
 
 
 def _interpolation(match: re.Match[str], asked: _Asked) -> str:

@@ -48,10 +48,19 @@ def _groups_and_options(config: str) -> str:
     return "\n".join(f"{group}: {', '.join(sorted(options))}" for group, options in sorted(lines.items()))
 
 
+def _keys_with_comments(config: str) -> str:
+    """Return a primary configuration's own keys as its file has them, for its help: Hydra would drop the comments."""
+    text = (config_folder() / f"{config}.yaml").read_text()
+    sections = re.split(r"^(?=\w+:)", text, flags=re.MULTILINE)[1:]  # what is before the first key is about the file
+    own = "".join(section for section in sections if not section.startswith(("defaults:", "hydra:")))
+    return own.strip().replace("$", "$$")  # Hydra substitutes in what this returns
+
+
 def register_resolvers() -> None:
-    """Make ``${ganforge.signature:}`` and ``${ganforge.groups:NAME}`` known; may be called more than once."""
+    """Register ``${ganforge.signature:}`` and those of the commands' help; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
+    OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
     # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 

@@ -44,7 +44,7 @@ def check_installed() -> None:
         import plotly  # noqa: F401
     except ImportError as error:
         raise GanforgeError(
-            f"The HTML report needs {error.name}: {install('report')}, or leave it out with --formats png,csv,md."
+            f"The HTML report needs {error.name}: {install('report')}, or leave it out with formats=[png,csv,md]."
         ) from error
 
 

@@ -74,7 +74,9 @@ def _choose(measures: dict[Measure, list[Variant]], metric: str | None, runs: Se
     names = list(by_name(measures))
     if metric is not None and metric not in names:
         known = f"they have {', '.join(names)}" if names else "nothing was measured in them"
-        raise GanforgeError(f"The metric '{metric}' was measured in none of the runs; {known}: choose with --metric.")
+        raise GanforgeError(
+            f"The metric '{metric}' was measured in none of the runs; {known}: choose with metric=NAME."
+        )
     wanted = [metric, "fid", *(str(run.status.get("criterion")) for run in runs), *names]
     return next((name for name in wanted if name in names), "") or ""
 
