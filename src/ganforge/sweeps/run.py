@@ -19,7 +19,7 @@ from ganforge.core.sweep import ask_to_stop, asked_to_stop
 from ganforge.runs.folder import RunFolder
 from ganforge.sweeps.guard import Guard
 from ganforge.sweeps.plan import Job, name_of
-from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
+from ganforge.sweeps.share import Workers, devices_of_workers, fit_launcher, visible_gpus
 from ganforge.sweeps.table import Row, conclude, render, rows_of, save
 
 __all__ = ["Sweep"]
@@ -37,10 +37,20 @@ class Sweep:
         config: the configuration that Hydra composed for the sweep as a whole.
         jobs: the plan.
         batch: how many runs a launcher is given at once; ``None``: all, or what suits the launcher.
+        workers: what the launcher does with them.
     """
 
-    def __init__(self, context: Any, task: Any, config: DictConfig, jobs: Sequence[Job], batch: int | None) -> None:
-        self.context, self.task, self.config, self.jobs, self.batch = context, task, config, jobs, batch
+    def __init__(
+        self,
+        context: Any,
+        task: Any,
+        config: DictConfig,
+        jobs: Sequence[Job],
+        batch: int | None,
+        workers: Workers,
+    ) -> None:
+        self.context, self.task, self.config, self.jobs = context, task, config, jobs
+        self.batch, self.workers = batch, workers
         self.name = name_of(jobs)
         self.folder = Path(config.paths.outputs).absolute() / "sweeps" / self.name
         self.stop = self.folder / "stop"
@@ -74,20 +84,19 @@ class Sweep:
         from hydra.core.plugins import Plugins
 
         with read_write(self.config):
-            self.config, workers = fit_launcher(self.config, len(todo))
-        several = workers is None or workers > 1
+            count = fit_launcher(self.workers, self.config, len(todo))
         guard = Guard(
             task=self.task,
             name=self.name,
             labels={str(job.folder): job.label for job in self.jobs},
             stop=self.stop,
-            devices=devices_of_workers(visible_gpus(), workers) if workers is not None and workers > 1 else [],
-            queues=str(self.config.hydra.launcher._target_).endswith("SlurmLauncher"),
-            side_by_side=several,
+            devices=devices_of_workers(visible_gpus(), count) if count is not None and count > 1 else [],
+            queues=self.workers.own_jobs,
+            side_by_side=count is None or count > 1,
             parent=os.getpid(),
         )
-        if self.batch is None and workers is not None and "submitit" in self.config.hydra.launcher._target_:
-            self.batch = workers  # submitit's local executor would start them all at once
+        if self.batch is None and self.workers.places == "here" and self.workers.count_key is None:
+            self.batch = count
         return Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=guard, config=self.config
         )
@@ -107,7 +116,7 @@ class Sweep:
                 if not any(_has_died(job) for job in remaining):
                     raise _sentence(error, self.config) from error
                 say(f"A worker process died ({_first_line(error)}; out of memory?).")
-                if attempt == 2 or "joblib" not in self.config.hydra.launcher._target_ or self.stop.exists():
+                if attempt == 2 or not self.workers.relaunch or self.stop.exists():
                     return
                 say("Going on with the runs that it took down.")
                 remaining = [_to_go_on(job) for job in remaining if not _is_settled(job)]

@@ -110,7 +110,8 @@ class Plan:
             raise GanforgeError(f"tune.objective must be a list of values' names, [metrics/fid]; got {objective}.")
         if len(objective) > 1 and self.prunes:
             raise GanforgeError("A trial is pruned by one value, and tune.objective has several: add tune/pruner=none.")
-        measured = space.base.protocol or any("ModeCoverage" in str(one) for one in space.base.callbacks.values())
+        callbacks = [one for one in (space.base.callbacks or {}).values() if isinstance(one, DictConfig)]
+        measured = space.base.protocol or any(one.get("protocol") for one in callbacks)
         if objective[0].startswith("metrics/") and not measured:
             raise GanforgeError(f"{objective[0]} is measured by a protocol, and none is chosen: add protocol=digits.")
         for word in self.overrides:
