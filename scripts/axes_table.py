@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ganforge.conditioning import Label
 from ganforge.core.complaints import find_cause
 from ganforge.core.config import config_folder
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.latents import Coded
 from ganforge.models.gan import GAN
 from ganforge.models.preflight import preflight
@@ -105,7 +105,7 @@ def verdict(loss: str, term: str, conditioning: str, augment: str) -> str | None
             optimizers={player: partial(torch.optim.SGD, lr=0.01) for player in ("generator", "discriminator")},
             total_kimg=1,
         )
-        preflight(module, Batch(torch.rand(12, 1, 8, 8) * 2 - 1, torch.arange(12) % 4))
+        preflight(module, Batch(torch.rand(12, 1, 8, 8) * 2 - 1, {"label": torch.arange(12) % 4}))
     except Exception as error:
         refusal = find_cause(error)
         if refusal is None:

@@ -16,7 +16,7 @@ import torch
 from hydra.utils import instantiate
 
 from ganforge.core.config import compose
-from ganforge.data.images import Batch, normalise
+from ganforge.data.order import decoded
 from ganforge.health.probe import Probe
 from ganforge.models.by_hand import ByHand
 
@@ -37,10 +37,7 @@ def main() -> int:
     torch.manual_seed(0)
     module, data = instantiate(config.model), instantiate(config.data)
     train, size = data.splits().train, config.data.batch_size
-    batches = [
-        Batch(normalise(train[rows]), None if train.labels is None else train.labels[rows])
-        for rows in torch.randperm(len(train))[: size * 10].split(size)
-    ]
+    batches = [decoded(train.batch(rows), train) for rows in torch.randperm(len(train))[: size * 10].split(size)]
     by_hand = ByHand(module)
     probe = Probe(data.splits(), config.callbacks.health.images)
     by_hand.step(batches[0])

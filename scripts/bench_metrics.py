@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits
+from ganforge.data.modality import Images
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import Inception
 from ganforge.metrics.extractors.inception import INCEPTION_FILE
@@ -94,8 +95,9 @@ def evaluate(real: Tensor, fake: Tensor, weights: Path, cache: Path) -> float:
     """One evaluation as ``ganforge evaluate`` does it."""
     metrics = {"fid": FrechetDistance(), "inception_score": InceptionScore()}
     protocol = Protocol("bench", Inception(str(weights)), metrics, len(fake))
-    data = Splits(ImageArray(real), ImageArray(real[:0]))
-    return Evaluation([protocol], data, cache, torch.device("cpu"))(Stored(ImageArray(fake)))["bench"]["fid"]
+    modality = Images(real.shape[2:], real.shape[1])
+    sets = [Split(Column(images, modality)) for images in (real, real[:0], fake)]
+    return Evaluation([protocol], Splits(*sets[:2]), cache, torch.device("cpu"))(Stored(sets[2]))["bench"]["fid"]
 
 
 def frechet(count: int, rounds: int) -> None:

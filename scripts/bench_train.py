@@ -98,7 +98,7 @@ def bare(
         discriminator.compile()
     g_step = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     d_step = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    everything = torch.as_tensor(splits.train.images)
+    everything = torch.as_tensor(splits.train.data.values)
     order = torch.randperm(len(everything))
     seen, started = 0, 0.0
     for batch in range(warm + images // BATCH):

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ganforge.core.rng import seed_all
 from ganforge.data.embedded import Mnist5k
+from ganforge.data.modality import Images
 from ganforge.metrics.extractors.digits import LeNet
 
 OUTPUT = Path(__file__).parents[1] / "src" / "ganforge" / "metrics" / "lenet_mnist.safetensors"
@@ -54,11 +55,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     seed_all(options.seed)
-    splits = Mnist5k().load(28, 1)
-    images = F.pad(torch.as_tensor(splits.train.images), (2, 2, 2, 2))
-    labels = splits.train.labels
+    splits = Mnist5k().load(Images(28, 1))
+    images = F.pad(torch.as_tensor(splits.train.data.values), (2, 2, 2, 2))
+    labels = splits.train.label
     assert labels is not None
-    assert splits.heldout.labels is not None
+    assert splits.heldout.label is not None
     network, batch = LeNet(), 64
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     steps = options.epochs * (len(images) // batch)
@@ -71,7 +72,7 @@ def main() -> None:
             optimizer.step()
             schedule.step()
         bar.set_postfix(loss=f"{loss.item():.3f}")
-    heldout = accuracy(network, torch.as_tensor(splits.heldout.images), splits.heldout.labels)
+    heldout = accuracy(network, torch.as_tensor(splits.heldout.data.values), splits.heldout.label)
     metadata = {
         "heldout_accuracy": f"{heldout:.4f}",
         "heldout_images": str(len(splits.heldout)),

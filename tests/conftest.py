@@ -57,17 +57,19 @@ def make_sampler(tmp_path: Path) -> Callable[..., Any]:
     from ganforge.core.config import compose
     from ganforge.runs.folder import RunFolder
     from ganforge.runs.restore import Restored
-    from ganforge.sampling import Sampler
 
-    def make(overrides: list[str], **options: Any) -> Sampler:
+    def make(overrides: list[str], **options: Any) -> Any:
         config = compose(overrides)
         torch.manual_seed(0)
-        module = instantiate(config.model).eval().requires_grad_(False)
+        module, data = instantiate(config.model).eval().requires_grad_(False), instantiate(config.data)
+        module.bind(data)
         for network in (module.generator, module.generator_ema):
             for layer in [] if network is None else network.modules():
                 if isinstance(layer, torch.nn.ConvTranspose2d | torch.nn.Linear):
                     layer.weight.mul_(2 * layer.weight[0].numel() ** -0.5 / layer.weight.std())
-        run = Restored(RunFolder(tmp_path / "run"), config, module, tmp_path / "last.ckpt", 0)
-        return Sampler(run, device="cpu", **options)
+        run = Restored(RunFolder(tmp_path / "run"), config, module, data, tmp_path / "last.ckpt", 0)
+        sampler = run.sampler(device="cpu", **options)
+        sampler.run = run
+        return sampler
 
     return make

@@ -1,18 +1,25 @@
 """What a model is conditioned on: from a batch, or drawn anew for sampling."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import LABEL, Batch, Column
 
-__all__ = ["Conditioning", "Label"]
+__all__ = ["Conditioning", "Given", "Label"]
 
 
 class Conditioning(ABC):
-    """Turns a batch into the tensor that networks receive as ``condition``."""
+    """Turns a batch into the tensor that networks receive as ``condition``.
+
+    Attributes:
+        key: the given column that conditions are from.
+    """
+
+    key: str
 
     @abstractmethod
     def __call__(self, batch: Batch) -> Tensor:
@@ -22,6 +29,9 @@ class Conditioning(ABC):
     def sample(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """Draw ``n`` conditions for sampling without data."""
 
+    def bind(self, heldout: Callable[[str], Column]) -> None:  # noqa: B027 - most need no data
+        """Take the dataset's held-out columns by name, from which conditions may be drawn; called before sampling."""
+
 
 class Label(Conditioning):
     """Class labels, int64 ``(n,)``; drawn uniformly over classes for sampling.
@@ -29,6 +39,8 @@ class Label(Conditioning):
     Args:
         classes: number of classes; ``None`` says that the dataset has no labels, which is refused.
     """
+
+    key = LABEL
 
     def __init__(self, classes: int | None) -> None:
         if classes is None:
@@ -40,10 +52,53 @@ class Label(Conditioning):
 
     def __call__(self, batch: Batch) -> Tensor:
         """See :class:`Conditioning`."""
-        if batch.labels is None:
+        if batch.label is None:
             raise GanforgeError("conditioning=label needs labels, and this batch has none: choose conditioning=none.")
-        return batch.labels
+        return batch.label
 
     def sample(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """See :class:`Conditioning`."""
         return torch.randint(self.classes, (n,), generator=generator, device=device)
+
+
+class Given(Conditioning):
+    """A column of the dataset, as networks see it; drawn from the held-out split for sampling.
+
+    Args:
+        key: the column's name: ``source``, ``text``, ``vector``, ...
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._heldout: Callable[[str], Column] | None = None
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """See :class:`Conditioning`."""
+        if self.key not in batch.given:
+            there = ", ".join(sorted(batch.given)) or "none"
+            raise GanforgeError(
+                f"conditioning=given needs the dataset's column '{self.key}', and it has {there}: choose another "
+                "dataset, or name a column with conditioning.key=."
+            )
+        return batch.given[self.key]
+
+    def bind(self, heldout: Callable[[str], Column]) -> None:
+        """See :class:`Conditioning`."""
+        self._heldout = heldout
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Given":
+        """Share the dataset, which copies of a module do not own."""
+        copy = Given(self.key)
+        copy._heldout = self._heldout
+        return copy
+
+    def sample(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """See :class:`Conditioning`; rows are drawn with replacement."""
+        if self._heldout is None:
+            raise GanforgeError(
+                f"Conditions '{self.key}' are drawn from held-out data, and the module has not been given any: call "
+                "module.bind(data_module), or pass condition=."
+            )
+        column = self._heldout(self.key)
+        rows = torch.randint(len(column), (n,), generator=generator, device=device)
+        return column.modality.decode(column[rows.cpu()].to(device))

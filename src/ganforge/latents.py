@@ -7,7 +7,25 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["Coded", "Latent", "Normal", "Uniform"]
+__all__ = ["Coded", "Latent", "Normal", "Uniform", "slerp"]
+
+
+def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Interpolate along the great circle (Shoemake 1985; for latents White 2016, section 2.1).
+
+    ``sin((1 - t) a) / sin(a) start + sin(t a) / sin(a) end``, with ``a`` the angle between the two; straight where they
+    point the same or opposite ways.
+
+    Args:
+        start, end: ``(..., d)``.
+        share: ``t``, 0 at ``start`` and 1 at ``end``; broadcast against ``(..., 1)``.
+    """
+    cosine = torch.nn.functional.cosine_similarity(start, end, dim=-1).clamp(-1, 1)
+    angle = cosine.arccos()[..., None]
+    is_straight = angle.sin().abs() < 1e-4
+    sine = torch.where(is_straight, torch.ones_like(angle), angle.sin())
+    curved = (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / sine
+    return torch.where(is_straight, torch.lerp(start, end, share), curved)
 
 
 class Latent(ABC):

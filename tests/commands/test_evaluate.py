@@ -11,13 +11,14 @@ from ganforge import cli
 from ganforge.core.config import quoted
 from ganforge.core.errors import GanforgeError
 from ganforge.data.embedded import Mnist5k
+from ganforge.data.modality import Images
 from ganforge.reports.panels import nearest_panel
 
 SMALL = ["trainer.accelerator=cpu", "bootstrap=5"]
 
 
 def digits(count, start=0):
-    return Mnist5k().load(28, 1).train.images[start : start + count, 0].numpy()
+    return Mnist5k().load(Images(28, 1)).train.data.values[start : start + count, 0].numpy()
 
 
 def folder(path, pictures, suffix="png"):
@@ -149,7 +150,7 @@ def test_a_quoted_value_is_the_value(value):
         (None, ["run=nowhere"], r"'nowhere' is no run's folder"),
         (None, ["images=nowhere", "real=mnist5k"], r"'nowhere' is not a folder"),
         ("empty", ["images=x", "real=mnist5k"], r"holds no image"),
-        ("sizes", ["images=x", "real=mnist5k"], r"square and of one size.*image_size=64"),
+        ("sizes", ["images=x", "real=mnist5k"], r"of one size.*image_size=64"),
         ("corrupt", ["images=x", "real=mnist5k"], r"cannot be read \(listed in"),
         ("few", ["images=x", "real=mnist5k"], r"wants 120 images and there are 9.*num_fake=9"),
         ("few", ["images=x", "real=mnist6k"], r"neither a file nor a dataset; datasets are .*mnist5k"),
@@ -217,9 +218,9 @@ def test_values_are_written_before_pictures_are_drawn(judge, tmp_path, monkeypat
 
 
 def test_images_of_another_shape_have_no_neighbours_by_pixels():
-    train = Mnist5k().load(28, 1).train
-    assert nearest_panel(train.images[:8].expand(-1, 3, -1, -1), train) is None
-    assert nearest_panel(train.images[:8], train) is not None
+    train = Mnist5k().load(Images(28, 1)).train.data
+    assert nearest_panel(train.values[:8].expand(-1, 3, -1, -1), train) is None
+    assert nearest_panel(train.values[:8], train) is not None
 
 
 def test_sizes_that_differ_can_be_brought_to_one(judge, tmp_path):

@@ -9,13 +9,15 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import BatchOrder, ImageArray, Splits, TrainingBatches
+from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.data.decoded import decode
 from ganforge.data.embedded import Digits, Mnist5k
 from ganforge.data.fit import fit
 from ganforge.data.folder import ImageFolder
-from ganforge.data.images import Batch, grid, normalise, quantise
+from ganforge.data.images import grid, normalise, quantise
+from ganforge.data.modality import Images
 from ganforge.data.module import ImageData
+from ganforge.data.order import BatchOrder, TrainingBatches, decoded
 from ganforge.data.torchvision import TorchVision, in_memory, open_dataset
 
 
@@ -55,21 +57,35 @@ def test_batch_size_must_be_shared_evenly():
 
 
 def test_mirroring_is_a_function_of_position():
-    array = ImageArray(torch.randint(0, 256, (40, 1, 4, 4), dtype=torch.uint8))
-    batches = TrainingBatches(array, seed=0, horizontal_flip=0.5)
-    first, again = batches[(16, torch.arange(8))], batches[(16, torch.arange(8))]
-    assert torch.equal(first.flip, again.flip)
-    flips = torch.cat([batches[(at, torch.arange(at % 32, at % 32 + 8))].flip for at in range(0, 8000, 8)])
+    images = torch.randint(0, 256, (40, 1, 4, 4), dtype=torch.uint8)
+    split = Split(Column(images, Images(4, 1, horizontal_flip=0.5)))
+    batches = TrainingBatches(split, BatchOrder(40, 8, seed=0))
+
+    def mirrored(position, rows):
+        seen = decoded(batches[(position, rows)], split).data
+        as_stored, flipped = (normalise(images[rows]), normalise(images[rows]).flip(-1))
+        chosen = (seen == flipped).flatten(1).all(1)
+        assert torch.equal(torch.where(chosen[:, None, None, None], flipped, as_stored), seen)
+        return chosen
+
+    assert torch.equal(mirrored(16, torch.arange(8)), mirrored(16, torch.arange(8)))
+    flips = torch.cat([mirrored(at, torch.arange(at % 32, at % 32 + 8)) for at in range(0, 8000, 8)])
     assert flips.float().mean() == pytest.approx(0.5, abs=0.03)
 
 
 def test_mirror_and_normalise_on_the_device():
     data = ImageData(Digits(), image_size=8, channels=1, batch_size=4, horizontal_flip=1.0)
-    images = torch.randint(0, 256, (4, 1, 8, 8), dtype=torch.uint8)
-    batch = data.on_after_batch_transfer(Batch(images, None, torch.tensor([True, False, True, False])), 0)
-    assert batch.flip is None
-    assert torch.equal(batch.images[0], normalise(images)[0].flip(-1))
-    assert torch.equal(batch.images[1], normalise(images)[1])
+    stored = next(iter(data.train_dataloader()))
+    assert stored.data.dtype == torch.uint8
+    batch = data.on_after_batch_transfer(stored, 0)
+    assert set(batch.given) == {"label"}
+    assert torch.equal(batch.data, normalise(stored.data).flip(-1))
+    chosen = stored.map(
+        lambda column: torch.tensor([True, False, True, False]) if column.dtype == torch.bool else column
+    )
+    batch = data.on_after_batch_transfer(chosen, 0)
+    assert torch.equal(batch.data[0], normalise(stored.data)[0].flip(-1))
+    assert torch.equal(batch.data[1], normalise(stored.data)[1])
 
 
 def test_quantise_inverts_normalise():
@@ -86,23 +102,23 @@ def test_grid_is_not_black():
 
 
 def test_mnist5k():
-    splits = Mnist5k().load(32, 1)
+    splits = Mnist5k().load(Images(32, 1))
     assert (len(splits.train), len(splits.heldout)) == (4500, 500)
-    assert torch.bincount(splits.train.labels).tolist() == [450] * 10
-    assert torch.bincount(splits.heldout.labels).tolist() == [50] * 10
-    train = {image.numpy().tobytes() for image in splits.train.images}
-    held = {image.numpy().tobytes() for image in splits.heldout.images}
+    assert torch.bincount(splits.train.label).tolist() == [450] * 10
+    assert torch.bincount(splits.heldout.label).tolist() == [50] * 10
+    train = {image.numpy().tobytes() for image in splits.train.data.values}
+    held = {image.numpy().tobytes() for image in splits.heldout.data.values}
     assert len(train & held) == 0
-    padded = fit(splits.train, 32, 1, "pad").images
-    assert torch.equal(padded[:, :, 2:30, 2:30], splits.train.images)
+    padded = fit(splits.train.data.values, (1, 32, 32), "pad")
+    assert torch.equal(padded[:, :, 2:30, 2:30], splits.train.data.values)
     assert padded[:, :, :2].max() == 0
-    assert fit(splits.heldout, 16, 3, "pad").images.shape == (500, 3, 16, 16)
+    assert fit(splits.heldout.data.values, (3, 16, 16), "pad").shape == (500, 3, 16, 16)
 
 
 def test_digits():
-    splits = Digits().load(8, 1)
+    splits = Digits().load(Images(8, 1))
     assert len(splits.train) + len(splits.heldout) == 1797
-    assert splits.train.images.max() == 255
+    assert splits.train.data.values.max() == 255
 
 
 class Layout:
@@ -126,17 +142,17 @@ class Layout:
     ids=["MNIST", "CIFAR", "STL10 and SVHN"],
 )
 def test_layouts_of_torchvision(dataset, shape):
-    array = in_memory(dataset)
-    assert array.images.shape == shape
-    assert array.images.dtype == torch.uint8
-    assert array.labels.tolist() == [3, 1]
+    split = in_memory(dataset, Images(shape[2:], shape[1]))
+    assert split.data.values.shape == shape
+    assert split.data.values.dtype == torch.uint8
+    assert split.label.tolist() == [3, 1]
     if shape[1:] == (3, 32, 32):
-        assert torch.equal(array.images[0, :, 0, 1], torch.from_numpy(dataset.data[0, 0, 1]))
+        assert torch.equal(split.data.values[0, :, 0, 1], torch.from_numpy(dataset.data[0, 0, 1]))
 
 
 def test_dataset_that_is_not_there(tmp_path):
     with pytest.raises(GanforgeError, match=r"CIFAR10 is not in .*download=true"):
-        TorchVision("CIFAR10", str(tmp_path)).load(32, 3)
+        TorchVision("CIFAR10", str(tmp_path)).load(Images(32, 3))
 
 
 def folder_of(tmp_path, good, bad=0, classes=("",)):
@@ -154,23 +170,23 @@ def folder_of(tmp_path, good, bad=0, classes=("",)):
 def test_folder_with_classes(tmp_path):
     (tmp_path / "set").mkdir()
     path = folder_of(tmp_path / "set", 10, classes=("cat", "dog"))
-    splits = ImageFolder(str(path), str(tmp_path / "cache"), labelled=True).load(16, 3)
+    splits = ImageFolder(str(path), str(tmp_path / "cache"), labelled=True).load(Images(16, 3))
     assert (len(splits.train), len(splits.heldout)) == (18, 2)
-    assert splits.train.images.shape[1:] == (3, 16, 16)
-    assert sorted(splits.heldout.labels.tolist()) == [0, 1]
+    assert splits.train.data.values.shape[1:] == (3, 16, 16)
+    assert sorted(splits.heldout.label.tolist()) == [0, 1]
 
 
 def test_cache_is_reused_and_follows_changes(tmp_path):
     (tmp_path / "set").mkdir()
     path = folder_of(tmp_path / "set", 8)
     cache = tmp_path / "cache"
-    ImageFolder(str(path), str(cache)).load(8, 1)
+    ImageFolder(str(path), str(cache)).load(Images(8, 1))
     (made,) = (cache / "decoded").iterdir()
     stamp = (made / "images.npy").stat().st_mtime_ns
-    ImageFolder(str(path), str(cache)).load(8, 1)
+    ImageFolder(str(path), str(cache)).load(Images(8, 1))
     assert (made / "images.npy").stat().st_mtime_ns == stamp
     Image.new("RGB", (9, 9)).save(path / "new.png")
-    ImageFolder(str(path), str(cache)).load(8, 1)
+    ImageFolder(str(path), str(cache)).load(Images(8, 1))
     assert len(list((cache / "decoded").iterdir())) == 2
 
 
@@ -178,8 +194,8 @@ def test_unreadable_images_are_counted_listed_and_limited(tmp_path):
     (tmp_path / "set").mkdir()
     path = folder_of(tmp_path / "set", 18, bad=2)
     with pytest.raises(GanforgeError, match=r"2 of 20 images cannot be read .*unreadable\.txt"):
-        ImageFolder(str(path), str(tmp_path / "cache")).load(8, 3)
-    splits = ImageFolder(str(path), str(tmp_path / "cache"), max_unreadable=0.2).load(8, 3)
+        ImageFolder(str(path), str(tmp_path / "cache")).load(Images(8, 3))
+    splits = ImageFolder(str(path), str(tmp_path / "cache"), max_unreadable=0.2).load(Images(8, 3))
     assert len(splits.train) + len(splits.heldout) == 18
     for listing in (tmp_path / "cache" / "decoded").glob("*/unreadable.txt"):
         assert [line.partition("\t")[0] for line in listing.read_text().splitlines()] == [
@@ -195,8 +211,8 @@ def test_odd_images_are_read(tmp_path):
     Image.new("RGBA", (12, 12), (0, 0, 0, 0)).save(path / "clear.png")
     Image.new("L", (12, 12), 90).save(path / "grey.png")
     Image.new("P", (12, 12)).save(path / "palette.png")
-    splits = ImageFolder(str(path), str(tmp_path / "cache"), heldout=0.3).load(8, 3)
-    images = torch.cat([splits.train[torch.arange(3)], splits.heldout[torch.arange(1)]])
+    splits = ImageFolder(str(path), str(tmp_path / "cache"), heldout=0.3).load(Images(8, 3))
+    images = torch.cat([splits.train.data.read(), splits.heldout.data.read()])
     assert sorted(images.float().mean((1, 2, 3)).round().tolist()) == [0, 90, 156, 255]
 
 
@@ -208,24 +224,24 @@ def test_labels_beyond_the_classes_are_refused():
 @pytest.mark.parametrize("path", ["nowhere", None])
 def test_folder_that_is_not_there(tmp_path, path):
     with pytest.raises(GanforgeError, match=r"data\.source\.path"):
-        ImageFolder(path and str(tmp_path / path), str(tmp_path)).load(8, 3)
+        ImageFolder(path and str(tmp_path / path), str(tmp_path)).load(Images(8, 3))
 
 
 def test_large_folder_is_mapped_not_loaded(tmp_path, monkeypatch):
     (tmp_path / "set").mkdir()
     path = folder_of(tmp_path / "set", 20)
     monkeypatch.setattr("ganforge.data.folder._IN_MEMORY", 0)
-    splits = ImageFolder(str(path), str(tmp_path / "cache")).load(8, 3)
-    assert isinstance(splits.train.images, np.memmap)
+    splits = ImageFolder(str(path), str(tmp_path / "cache")).load(Images(8, 3))
+    assert isinstance(splits.train.data.values, np.memmap)
     assert (len(splits.train), len(splits.heldout)) == (18, 2)
-    assert splits.train[torch.tensor([0, 17])].shape == (2, 3, 8, 8)
-    assert splits.train.fingerprint != splits.heldout.fingerprint
-    assert fit(splits.train, 8, 3, "resize") is splits.train
+    assert splits.train.batch(torch.tensor([0, 17])).data.shape == (2, 3, 8, 8)
+    assert splits.train.data.fingerprint != splits.heldout.data.fingerprint
+    assert fit(splits.train.data.values, (3, 8, 8), "resize") is splits.train.data.values
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("image_size", 0), ("channels", 2), ("batch_size", 0), ("horizontal_flip", 1.5), ("margin", "crop")],
+    [("image_size", 0), ("channels", 0), ("batch_size", 0), ("horizontal_flip", 1.5), ("margin", "crop")],
 )
 def test_impossible_values(key, value):
     options = {"image_size": 8, "channels": 1, "batch_size": 4, key: value}
@@ -257,9 +273,10 @@ def test_one_process_downloads_at_a_time(tmp_path, monkeypatch):
 
 def test_images_without_labels_are_refused_where_labels_count():
     class Unlabelled:
-        def load(self, image_size, channels):
-            array = ImageArray(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([-1, 0, 1, -1]))
-            return Splits(array, array)
+        def load(self, modality):
+            images = Column(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), modality)
+            split = labelled(images, torch.tensor([-1, 0, 1, -1]))
+            return Splits(split, split)
 
     with pytest.raises(GanforgeError, match="some images have no label"):
         ImageData(Unlabelled(), image_size=8, channels=1, batch_size=2, classes=2).splits()
@@ -279,5 +296,5 @@ def test_a_cache_whose_writing_was_cut_short_is_filled_again(tmp_path, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", half)
         with pytest.raises(OSError, match="No space"):
-            decode(files, None, 8, 1, tmp_path / "cache", workers=0)
-    assert len(decode(files, None, 8, 1, tmp_path / "cache", workers=0)) == 2
+            decode(files, None, Images(8, 1), tmp_path / "cache", workers=0)
+    assert len(decode(files, None, Images(8, 1), tmp_path / "cache", workers=0)) == 2

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.mixtures import Grid, MixtureData, Ring
+from ganforge.data.mixtures import Grid, Mixture, MixtureSample, Points, Ring
+from ganforge.data.module import DataModule
+
+
+def data_of(mixture: Mixture, batch_size: int, seed: int = 0, **options: Any) -> DataModule:
+    source = MixtureSample(mixture, seed=seed, **options)
+    return DataModule(source, Points(mixture), batch_size=batch_size, seed=seed)
 
 
 def test_ring_has_eight_distinct_modes_at_radius_one() -> None:
@@ -24,30 +30,30 @@ def test_grid_has_pacgan_s_places() -> None:
 
 @pytest.mark.parametrize("mixture", [Ring(), Grid()])
 def test_sample_has_the_mixture_s_moments(mixture: Ring | Grid) -> None:
-    sample = MixtureData(mixture, batch_size=100).splits().train
-    assert (len(sample), sample.images.dtype) == (100_000, torch.float32)
-    assert sample.labels is not None
-    noise = sample.images - mixture.centres[sample.labels]
+    sample = data_of(mixture, batch_size=100).splits().train
+    assert (len(sample), sample.data.values.dtype) == (100_000, torch.float32)
+    assert sample.label is not None
+    noise = sample.data.read() - mixture.centres[sample.label]
     assert noise.std().item() == pytest.approx(mixture.sigma, rel=0.01)
-    shares = torch.bincount(sample.labels) / 100_000
+    shares = torch.bincount(sample.label) / 100_000
     assert (shares * len(mixture.centres)).sub(1).abs().max() < 0.08
 
 
 def test_batches_are_labelled_points_and_a_function_of_seed_and_clock() -> None:
     def batches(seed: int, images_seen: int, count: int) -> list[Any]:
-        data = MixtureData(Ring(), batch_size=10, points=35, seed=seed)
+        data = data_of(Ring(), batch_size=10, points=35, seed=seed)
         data.trainer = SimpleNamespace(lightning_module=SimpleNamespace(images_seen=images_seen))  # type: ignore[assignment]
         loader = iter(data.train_dataloader())
         return [next(loader) for _ in range(count)]
 
     whole, resumed = batches(0, 0, 6), batches(0, 30, 3)
     for one, other in zip(whole[3:], resumed, strict=True):
-        assert torch.equal(one.images, other.images)
-        assert torch.equal(one.labels, other.labels)
-    assert whole[0].images.shape == (10, 2)
-    distances = torch.cdist(whole[0].images, Ring().centres)
-    assert torch.equal(distances.argmin(1), whole[0].labels)
-    assert not torch.equal(batches(1, 0, 1)[0].images, whole[0].images)
+        assert torch.equal(one.data, other.data)
+        assert torch.equal(one.label, other.label)
+    assert whole[0].data.shape == (10, 2)
+    distances = torch.cdist(whole[0].data, Ring().centres)
+    assert torch.equal(distances.argmin(1), whole[0].label)
+    assert not torch.equal(batches(1, 0, 1)[0].data, whole[0].data)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +62,8 @@ def test_batches_are_labelled_points_and_a_function_of_seed_and_clock() -> None:
         (lambda: Ring(modes=0), "modes"),
         (lambda: Ring(sigma=0.0), "sigma"),
         (lambda: Grid(side=0), "side"),
-        (lambda: MixtureData(Ring(), batch_size=0), "batch_size"),
-        (lambda: MixtureData(Ring(), batch_size=1, points=0), "points"),
+        (lambda: data_of(Ring(), batch_size=0), "batch_size"),
+        (lambda: data_of(Ring(), batch_size=1, points=0), "points"),
     ],
 )
 def test_refusals(make: Any, told: str) -> None:

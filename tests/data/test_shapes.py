@@ -10,7 +10,7 @@ import torch
 
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import ImageArray
+from ganforge.data.modality import Images
 from ganforge.data.module import ImageData
 from ganforge.data.shapes import Shapes
 
@@ -26,14 +26,10 @@ AREAS = {
 }
 
 
-def images(array: ImageArray) -> torch.Tensor:
-    return array[torch.arange(len(array))]
-
-
 @pytest.mark.parametrize("shape", AREAS)
 def test_shapes_cover_their_area_and_stay_inside(shape: str) -> None:
     source = Shapes(20, 1, shapes=[shape], colours=["white"], radius=(0.3, 0.3))
-    drawn = images(source.load(64, 3).train).double() / 255
+    drawn = source.load(Images(64, 3)).train.data.read().double() / 255
     torch.testing.assert_close(
         drawn.mean((1, 2, 3)), torch.full((20,), AREAS[shape] * 0.09, dtype=torch.float64), rtol=0.01, atol=0
     )
@@ -41,34 +37,34 @@ def test_shapes_cover_their_area_and_stay_inside(shape: str) -> None:
 
 
 def test_classes_are_balanced_and_say_what_is_drawn() -> None:
-    train = Shapes(1600, 16).load(16, 3).train
-    assert train.labels is not None
-    assert torch.bincount(train.labels).tolist() == [100] * 16
-    brightest = images(train).flatten(2).amax(2)
+    train = Shapes(1600, 16).load(Images(16, 3)).train
+    assert train.label is not None
+    assert torch.bincount(train.label).tolist() == [100] * 16
+    brightest = train.data.read().flatten(2).amax(2)
     for colour, expected in enumerate([(230, 40, 40), (40, 190, 60), (50, 80, 240), (240, 220, 50)]):
-        own = brightest[train.labels % 4 == colour]
+        own = brightest[train.label % 4 == colour]
         assert torch.equal(own, torch.tensor(expected, dtype=torch.uint8).expand_as(own))
 
 
 @pytest.mark.parametrize(("label", "classes"), [("shape", 4), ("colour", 3), ("shape_and_colour", 12)])
 def test_labels_by_shape_or_colour(label: Any, classes: int) -> None:
     source = Shapes(120, 12, colours=["red", "blue", "cyan"], label=label)
-    labels = source.load(8, 3).train.labels
+    labels = source.load(Images(8, 3)).train.label
     assert labels is not None
     assert torch.bincount(labels).tolist() == [120 // classes] * classes
     assert source.classes == classes
 
 
 def test_images_are_fixed_by_the_seed_and_differ_within_and_between_splits() -> None:
-    first, again, other = (Shapes(1500, 500, seed=seed).load(32, 3) for seed in (0, 0, 1))
-    assert torch.equal(images(first.train), images(again.train))
-    assert not torch.equal(images(first.train), images(other.train))
-    seen = torch.cat([images(first.train), images(first.heldout), images(other.train)])
+    first, again, other = (Shapes(1500, 500, seed=seed).load(Images(32, 3)) for seed in (0, 0, 1))
+    assert torch.equal(first.train.data.read(), again.train.data.read())
+    assert not torch.equal(first.train.data.read(), other.train.data.read())
+    seen = torch.cat([first.train.data.read(), first.heldout.data.read(), other.train.data.read()])
     assert len({image.numpy().tobytes() for image in seen}) == len(seen)
 
 
 def test_scenes_do_not_depend_on_the_resolution() -> None:
-    fine, coarse = (images(Shapes(32, 1).load(size, 3).train).float() for size in (64, 32))
+    fine, coarse = (Shapes(32, 1).load(Images(size, 3)).train.data.read().float() for size in (64, 32))
     difference = torch.nn.functional.avg_pool2d(fine, 2) - coarse
     assert difference.abs().mean() < 1
 
@@ -76,8 +72,8 @@ def test_scenes_do_not_depend_on_the_resolution() -> None:
 def test_background_and_grey_images() -> None:
     source = Shapes(16, 16, background=90, radius=(0.1, 0.2))
     train = ImageData(source, image_size=24, channels=1, batch_size=4, classes=16).splits().train
-    assert train.images.shape == (16, 1, 24, 24)
-    assert images(train).flatten(1).mode(1).values.tolist() == [90] * 16
+    assert train.data.values.shape == (16, 1, 24, 24)
+    assert train.data.read().flatten(1).mode(1).values.tolist() == [90] * 16
 
 
 @pytest.mark.parametrize(

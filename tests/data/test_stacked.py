@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Split, Splits
 from ganforge.data.embedded import Mnist5k
+from ganforge.data.modality import Images
 from ganforge.data.stacked import StackedDigits
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import StackedDigitClassifier
@@ -23,18 +24,18 @@ class Given:
     def __init__(self, splits: Splits) -> None:
         self.splits = splits
 
-    def load(self, image_size: int, channels: int) -> Splits:
+    def load(self, modality: Images) -> Splits:
         return self.splits
 
 
 @pytest.fixture(scope="module")
 def digits() -> Splits:
-    return Mnist5k().load(28, 1)
+    return Mnist5k().load(Images(28, 1))
 
 
 @pytest.fixture(scope="module")
 def sample(digits: Splits) -> Splits:
-    return StackedDigits(Given(digits), 2000, 6000).load(32, 3)
+    return StackedDigits(Given(digits), 2000, 6000).load(Images(32, 3))
 
 
 def score(images: torch.Tensor, reference: torch.Tensor | None = None) -> dict[str, float]:
@@ -48,22 +49,22 @@ def score(images: torch.Tensor, reference: torch.Tensor | None = None) -> dict[s
 def test_channels_are_digits_of_the_same_split_and_make_up_the_label(digits: Splits, sample: Splits) -> None:
     parts = (sample.train, digits.train, 2000), (sample.heldout, digits.heldout, 6000)
     for part, source, count in parts:
-        assert part.images.shape == (count, 3, 28, 28)
-        assert part.images.dtype == torch.uint8
+        assert part.data.values.shape == (count, 3, 28, 28)
+        assert part.data.values.dtype == torch.uint8
         labelled = {
-            image.numpy().tobytes(): int(label) for image, label in zip(source.images, source.labels, strict=True)
+            image.numpy().tobytes(): int(label) for image, label in zip(source.data.read(), source.label, strict=True)
         }
         for row in range(0, count, 50):
-            a, b, c = (labelled[channel.contiguous().numpy().tobytes()] for channel in part.images[row])
-            assert part.labels[row] == 100 * a + 10 * b + c
+            a, b, c = (labelled[channel.contiguous().numpy().tobytes()] for channel in part.data.values[row])
+            assert part.label[row] == 100 * a + 10 * b + c
 
 
 def test_sample_is_fixed_by_its_seed(digits: Splits, sample: Splits) -> None:
-    again, other = (StackedDigits(Given(digits), 2000, 10, seed).load(32, 3) for seed in (0, 1))
-    assert torch.equal(again.train.images, sample.train.images)
-    assert torch.equal(again.train.labels, sample.train.labels)
-    assert not torch.equal(other.train.images, sample.train.images)
-    shares = torch.bincount(sample.heldout.labels // 100, minlength=10) / 6000
+    again, other = (StackedDigits(Given(digits), 2000, 10, seed).load(Images(32, 3)) for seed in (0, 1))
+    assert torch.equal(again.train.data.read(), sample.train.data.read())
+    assert torch.equal(again.train.label, sample.train.label)
+    assert not torch.equal(other.train.data.read(), sample.train.data.read())
+    shares = torch.bincount(sample.heldout.label // 100, minlength=10) / 6000
     assert (shares - 0.1).abs().max() < 0.02
 
 
@@ -83,22 +84,22 @@ def test_perfect_samples_divergence_has_miller_s_bias() -> None:
 
 
 def test_real_images_reach_nearly_all_modes_and_one_image_a_single_one(sample: Splits) -> None:
-    real = score(sample.heldout.images)
+    real = score(sample.heldout.data.values)
     assert real["modes"] > 980
     assert real["reverse_kl"] < 0.25  # about 999 / 12,000 for the drawing, twice
-    one = score(sample.heldout.images[:1])
+    one = score(sample.heldout.data.values[:1])
     assert one == pytest.approx({"modes": 1, "reverse_kl": math.log(1000)})
-    assert score(sample.heldout.images[:1], torch.arange(1000)) == pytest.approx(one)
+    assert score(sample.heldout.data.values[:1], torch.arange(1000)) == pytest.approx(one)
 
 
 def test_refusals(digits: Splits) -> None:
     with pytest.raises(GanforgeError, match=r"data\.source\.size"):
         StackedDigits(Given(digits), 0)
     with pytest.raises(GanforgeError, match=r"data\.channels=3"):
-        StackedDigits(Given(digits), 5).load(32, 1)
-    unlabelled = ImageArray(digits.train.images)
+        StackedDigits(Given(digits), 5).load(Images(32, 1))
+    unlabelled = Split(digits.train.data)
     with pytest.raises(GanforgeError, match="labels 0 to 9"):
-        StackedDigits(Given(Splits(unlabelled, unlabelled)), 5).load(32, 3)
+        StackedDigits(Given(Splits(unlabelled, unlabelled)), 5).load(Images(32, 3))
     with pytest.raises(GanforgeError, match=r"StackedModes\.reference"):
         StackedModes(reference="even")  # type: ignore[arg-type]
     with pytest.raises(GanforgeError, match="must be StackedDigitClassifier"):

@@ -11,7 +11,9 @@ import torch
 from ganforge.callbacks.health import Health
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits
+from ganforge.data.mixtures import Points
+from ganforge.data.modality import Images
 from ganforge.loggers.wandb import WandbLogger
 from ganforge.runs.folder import load_checkpoint
 
@@ -158,8 +160,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(train, run_folder):
 
 
 def test_points_and_single_images_are_left_alone():
-    points = ImageArray(torch.rand(9, 2))
-    single = ImageArray(torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+    points = Split(Column(torch.rand(9, 2), Points()))
+    single = Split(Column(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), Images(8, 1)))
     for array in (points, single):
         data = SimpleNamespace(splits=lambda array=array: Splits(array, array))
         watch = Health("checkpoints", 1)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits
+from ganforge.data.modality import Images
 from ganforge.health.probe import Probe, ranking, spread
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import Minimax, NonSaturating, Wasserstein
@@ -58,7 +59,8 @@ def splits(bright=0, dark=0):
     noise = torch.Generator().manual_seed(0)
 
     def draw(level, n):
-        return ImageArray((torch.rand(n, 1, 4, 4, generator=noise) * 20 + level).to(torch.uint8))
+        images = (torch.rand(n, 1, 4, 4, generator=noise) * 20 + level).to(torch.uint8)
+        return Split(Column(images, Images(4, 1)))
 
     return Splits(draw(bright, 60), draw(dark, 20))
 
@@ -155,9 +157,8 @@ def test_coverage_is_the_share_of_real_images_with_a_sample_near():
 
             return Features(images.float().mean((1, 2, 3))[:, None], images.new_zeros(len(images), 0))
 
-    dark = Splits(
-        *[ImageArray(torch.arange(0, 60, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4).clone())] * 2
-    )
+    images = torch.arange(0, 60, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4).clone()
+    dark = Splits(*[Split(Column(images, Images(4, 1)))] * 2)
     probe = Probe(dark, images=32)
     everywhere = probe(game(NonSaturating(), 1.0), 8, Brightness())
     nowhere = probe(game(NonSaturating(), 0.0), 8, Brightness())  # all samples grey, far from the dark

@@ -2,6 +2,7 @@
 
 import torch
 
+from ganforge.data.modality import Images
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.moments import Moments
 
@@ -23,5 +24,5 @@ def compare(fake=None, real=None, **fields):
     fake = normal(60, seed=1) if fake is None else fake
     if real is not None:
         fields = {"real_features": real, "real_moments": Moments.of(iter([real])), **fields}
-    fields = {"fake_logits": torch.zeros(len(fake), 4), "seed": 0, "extract": lambda images: None, **fields}
+    fields = {"fake_logits": torch.zeros(len(fake), 4), "seed": 0, "extract": lambda images: None, "modality": Images(32, 3), **fields}
     return Comparison(fake_features=fake, **fields)

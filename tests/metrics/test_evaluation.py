@@ -9,9 +9,10 @@ import torch
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.data.embedded import Mnist5k
-from ganforge.data.fit import fit
+from ganforge.data.modality import Images
+from ganforge.data.module import ImageData
 from ganforge.metrics.classes import IntraClassFrechet
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import DigitClassifier
@@ -46,8 +47,13 @@ def noise(count, seed=0):
     return torch.randint(0, 256, (count, 1, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
+def column(images):
+    return Column(images, Images(images.shape[2:], images.shape[1]))
+
+
 def splits(count=200):
-    return Splits(ImageArray(noise(count), torch.arange(count) % 10), ImageArray(noise(50, 1), torch.arange(50) % 10))
+    parts = noise(count), noise(50, 1)
+    return Splits(*(labelled(column(images), torch.arange(len(images)) % 10) for images in parts))
 
 
 class Noise:
@@ -72,8 +78,7 @@ class Noise:
 
 @pytest.fixture(scope="module")
 def digits():
-    loaded = Mnist5k().load(28, 1)
-    return Splits(fit(loaded.train, 32, 1, "pad"), fit(loaded.heldout, 32, 1, "pad"))
+    return ImageData(Mnist5k(), image_size=32, channels=1, margin="pad", batch_size=1).splits()
 
 
 def test_real_images_against_noise(digits, tmp_path):
@@ -167,7 +172,7 @@ def test_real_side_is_kept_by_content_and_repaired(tmp_path, monkeypatch):
         stored.write_bytes(b"half a file")
     assert Evaluation([protocol(metrics=metrics)], splits(), tmp_path, CPU)(Noise()) == first
     changed = splits()
-    changed.train.images[0, 0, 0, 0] += 1
+    changed.train.data.values[0, 0, 0, 0] += 1
     assert len(list((tmp_path / "real").iterdir())) == 1
     Evaluation([protocol()], changed, tmp_path, CPU)
     Evaluation([protocol(num_real=100)], splits(), tmp_path, CPU)
@@ -188,7 +193,7 @@ def test_a_disk_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch, c
     [
         ({"num_real": 9999}, Noise(), r"num_real=9,999 and the train split holds 200"),
         ({}, Noise(value="infinite"), r"not finite.*lower learning rate"),
-        ({"num_fake": 100}, Stored(ImageArray(noise(60))), r"wants 100 images and there are 60.*num_fake=60"),
+        ({"num_fake": 100}, Stored(Split(column(noise(60)))), r"wants 100 images and there are 60.*num_fake=60"),
         ({"metrics": {"intra": IntraClassFrechet()}}, Noise(), r"measures intra, which needs classes"),
     ],
 )
@@ -227,8 +232,7 @@ def test_two_processes_that_ask_at_once_compute_once(tmp_path, monkeypatch):
 
 
 def sorted_by_class(digits):
-    order = digits.train.labels.argsort(stable=True)
-    return Splits(ImageArray(digits.train.images, digits.train.labels[order], None, order), digits.heldout)
+    return Splits(digits.train.take(digits.train.label.argsort(stable=True)), digits.heldout)
 
 
 def test_a_part_of_a_sorted_set_is_like_the_whole(digits, tmp_path):
@@ -236,20 +240,20 @@ def test_a_part_of_a_sorted_set_is_like_the_whole(digits, tmp_path):
     data = sorted_by_class(digits)
     few = Evaluation([protocol(num_real=400, num_fake=400, metrics=FID)], data, tmp_path, CPU)
     assert few(Stored(digits.heldout))["test"]["fid"] < 40
-    assert len(few.real["test"].array.labels.unique()) == 10
+    assert len(few.real["test"].split.label.unique()) == 10
     few = Evaluation([protocol(num_fake=400, metrics=FID)], digits, tmp_path, CPU)
     assert few(Stored(data.train))["test"]["fid"] < 20
 
 
 def test_a_stored_set_taken_whole_keeps_its_order(digits, tmp_path):
     """The Inception Score's splits are of that order, and published scores of datasets are."""
-    array = ImageArray(digits.train.images[:90], digits.train.labels[:90])
+    part = digits.train.take(torch.arange(90))
     evaluation = Evaluation([protocol(metrics=FID)], digits, tmp_path, CPU)
     seen = []
-    evaluation(Stored(array), look=lambda _, comparison: seen.append(comparison))
-    expected = next(iter(evaluation._extractors.values())).module(array.images).features
+    evaluation(Stored(part), look=lambda _, comparison: seen.append(comparison))
+    expected = next(iter(evaluation._extractors.values())).module(part.data.read()).features
     torch.testing.assert_close(seen[0].fake_features, expected, rtol=1e-4, atol=1e-4)
-    assert torch.equal(seen[0].fake_labels, array.labels)
+    assert torch.equal(seen[0].fake_labels, part.label)
 
 
 def test_only_a_part_of_the_real_images_is_told_in_the_tag(tmp_path):
@@ -272,14 +276,14 @@ def test_the_shipped_protocol_keeps_its_tag(tmp_path):
     assert digits_protocol.tag(digits_protocol.extractor.load().weights) == "digits@bc6215f5"
 
 
-@pytest.mark.parametrize("alike", [lambda array: array, lambda array: ImageArray(array.images.clone())])
+@pytest.mark.parametrize("alike", [lambda split: split, lambda split: Split(column(split.data.values.clone()))])
 def test_one_set_is_no_held_out_one(alike, tmp_path):
-    array = ImageArray(noise(200))
-    data = Splits(array, alike(array))
+    split = Split(column(noise(200)))
+    data = Splits(split, alike(split))
     with pytest.raises(GanforgeError, match=r"measures nearest, which needs images the model has never seen.*one set"):
         Evaluation([protocol(metrics={"nearest": NearestTraining()})], data, tmp_path, CPU)
     full = Evaluation([protocol(split="full", metrics=FID)], data, tmp_path, CPU)
-    assert len(full.real["test"].array) == 200
+    assert len(full.real["test"].split) == 200
 
 
 def test_a_cache_that_cannot_be_made_costs_time_alone(tmp_path, caplog):

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from ganforge.core.errors import GanforgeError
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.fit import fit
+from ganforge.data.modality import Images
 from ganforge.metrics.extractors import DigitClassifier, DinoV2, EfficientNetLite0, Inception, StackedDigitClassifier
 from ganforge.metrics.extractors.base import InParts
 from ganforge.metrics.extractors.dinov2 import DINOV2_FILE
@@ -37,18 +38,18 @@ def test_classifier_states_and_has_its_accuracy():
     assert path.stat().st_size < 500_000
     with safe_open(path, "pt") as weights:
         stated = float(weights.metadata()["heldout_accuracy"])
-    heldout = Mnist5k().load(28, 1).heldout
-    measured = (loaded.module(heldout.images).logits.argmax(1) == heldout.labels).float().mean().item()
+    heldout = Mnist5k().load(Images(28, 1)).heldout
+    measured = (loaded.module(heldout.data.values).logits.argmax(1) == heldout.label).float().mean().item()
     assert measured >= 0.97
     assert measured == pytest.approx(stated, abs=1e-3)
-    in_colour = fit(heldout, 32, 3, "pad")
-    assert (loaded.module(in_colour.images).logits.argmax(1) == heldout.labels).float().mean() >= 0.97
+    in_colour = fit(heldout.data.values, (3, 32, 32), "pad")
+    assert (loaded.module(in_colour).logits.argmax(1) == heldout.label).float().mean() >= 0.97
 
 
 def test_stacked_classifier_reads_three_digits():
-    heldout = Mnist5k().load(28, 1).heldout
-    stacked = heldout.images[:300].view(100, 3, 28, 28)
-    labels = (heldout.labels[:300].view(100, 3) * torch.tensor([100, 10, 1])).sum(1)
+    heldout = Mnist5k().load(Images(28, 1)).heldout
+    stacked = heldout.data.values[:300].view(100, 3, 28, 28)
+    labels = (heldout.label[:300].view(100, 3) * torch.tensor([100, 10, 1])).sum(1)
     loaded = StackedDigitClassifier().load()
     features, logits = loaded.module(stacked)
     assert (features.shape, logits.shape) == ((100, loaded.dimensions), (100, loaded.classes))

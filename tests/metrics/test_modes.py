@@ -10,7 +10,7 @@ from ganforge.metrics.modes import ModeProtocol, mode_scores
 
 def test_true_samples_score_full_marks() -> None:
     ring = Ring()
-    points = ring.draw(50_000, torch.Generator().manual_seed(0)).images
+    points, _ = ring.draw(50_000, torch.Generator().manual_seed(0))
     scores = mode_scores(points, ring.centres, ring.sigma)
     assert scores["modes"] == 8
     assert scores["high_quality"] == pytest.approx(1 - math.exp(-4.5), abs=2e-3)  # a plane's P(distance < 3 sigma)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from random_inception import write
 
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits
+from ganforge.data.modality import Images
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import Inception
 from ganforge.metrics.extractors.inception import INCEPTION_FILE
@@ -53,9 +54,9 @@ def ours(weights, sides, tmp_path_factory):
         "precision_recall": PrecisionRecall(neighbours=3),
     }
     protocol = Protocol("parity", Inception(str(weights)), metrics, COUNT, sampling=Sampling(batch_size=48))
-    data = Splits(ImageArray(real), ImageArray(real[:0]))
-    evaluation = Evaluation([protocol], data, tmp_path_factory.mktemp("cache"), torch.device("cpu"))
-    return evaluation(Stored(ImageArray(fake)))["parity"]
+    sets = [Split(Column(images, Images(40, 3))) for images in (real, real[:0], fake)]
+    evaluation = Evaluation([protocol], Splits(*sets[:2]), tmp_path_factory.mktemp("cache"), torch.device("cpu"))
+    return evaluation(Stored(sets[2]))["parity"]
 
 
 def test_torch_fidelity(ours, weights, sides):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from torch import nn
 
-from ganforge.callbacks.clocked import Scoring
+from ganforge.callbacks.clocked import Scoring, training_module
 from ganforge.core.console import say, warnings_told
 from ganforge.core.errors import GanforgeError
 from ganforge.data.module import ImageData
@@ -51,7 +51,8 @@ class Evaluate(Scoring):
         """Load the extractors and measure the real images."""
         data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
         if self._evaluation is None:
-            self._evaluation = Evaluation(self.protocols, data.splits(), self.cache, pl_module.device)
+            targets = [sampler.target for sampler in training_module(pl_module).samplers().values()]
+            self._evaluation = Evaluation(self.protocols, data.splits(), self.cache, pl_module.device, targets)
 
     def extractor(self) -> nn.Module:
         """Return the first protocol's feature extractor."""
@@ -64,7 +65,8 @@ class Evaluate(Scoring):
         module.ledger.read(module.images_seen)
         started = time.perf_counter()
         with warnings_told(FewSamplesWarning, self._told):
-            measured = self._evaluation(Generated(module, module.device))
+            sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
+            measured = self._evaluation.over(sources)
         named = _named(measured)
         self.criterion = _criterion([name for values in named.values() for name in values])
         seconds = time.perf_counter() - started

@@ -74,7 +74,11 @@ class Health(Watching):
         """Find the real images; there is nothing to do where data are points."""
         data = getattr(trainer, "datamodule", None)
         splits = None if data is None else data.splits()
-        if splits is not None and splits.train.images.ndim == 4 and min(len(splits.train), len(splits.heldout)) > 1:
+        if (
+            splits is not None
+            and splits.train.data.values.ndim == 4
+            and min(len(splits.train), len(splits.heldout)) > 1
+        ):
             self._probe = Probe(splits, self.images, self.seed)
 
     def on_train_batch_end(

@@ -97,19 +97,21 @@ def _evaluate_here(config: DictConfig) -> None:
         )
     # Validated and loaded before anything is generated.
     protocols = [instantiate(protocol, _convert_="all") for protocol in chosen.values()]
-    evaluation = Evaluation(protocols, judged.data, Path(config.paths.cache).expanduser(), device)
-    say(f"{judged.title} against {len(judged.data.train):,} training and {len(judged.data.heldout):,} held-out images")
+    targets = [source.target for source in judged.sources.values()]
+    evaluation = Evaluation(protocols, judged.data, Path(config.paths.cache).expanduser(), device, targets)
+    say(f"{judged.title} against {len(judged.data.train):,} training and {len(judged.data.heldout):,} held-out samples")
     panels: dict[str, Panel] = {}
     intervals: dict[str, Intervals] = {protocol.name: {} for protocol in protocols}
 
-    def look(name: str, comparison: Comparison) -> None:
+    def look(name: str, prefix: str, comparison: Comparison) -> None:
         if not panels and environment_rank() == 0 and (panel := neighbourhood_sweep(comparison)):
             panels[panel.title] = panel
         if config.bootstrap and config.repeats == 1:
-            intervals[name] = bootstrap(evaluation.protocols[name], comparison, config.bootstrap)
+            found = bootstrap(evaluation.protocols[name], comparison, config.bootstrap)
+            intervals[name] |= {f"{prefix}{value}": interval for value, interval in found.items()}
 
     with warnings_told(FewSamplesWarning, set()):
-        sets = [evaluation(judged.source, repeat, look) for repeat in range(config.repeats)]
+        sets = [evaluation.over(judged.sources, repeat, look) for repeat in range(config.repeats)]
     results = {
         name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
         for name in evaluation.protocols

@@ -20,13 +20,11 @@ def sample(config: DictConfig) -> Path:
         _require_run(config.run)
         from hydra.utils import instantiate
 
-        from ganforge.runs.restore import restore, settle
-        from ganforge.sampling import Sampler
+        from ganforge.runs.restore import restore
 
-        run = restore(config.run, config.checkpoint)
-        settle(run.config, config)
-        sampler = Sampler(
-            run,
+        run = restore(config.run, config.checkpoint, config)
+        sampler = run.sampler(
+            config.sampler,
             ema=config.ema,
             seed=config.seed,
             truncation=config.truncation,

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -18,7 +18,7 @@ class Subject:
 
     Attributes:
         title: how reports call it.
-        source: gives the images.
+        sources: give the samples, by the procedure's names; one for images.
         data: both splits of the real images.
         protocols: the run's own, for when none is chosen.
         real: what it is compared with, in plain values: ``name``, and of ``train`` and ``heldout`` the number of
@@ -28,7 +28,7 @@ class Subject:
     """
 
     title: str
-    source: Any
+    sources: dict[str, Any]
     data: Any
     protocols: DictConfig | None
     real: dict[str, Any]
@@ -38,10 +38,10 @@ class Subject:
 
 def subject(config: DictConfig, device: Any) -> Subject:
     """Bring back the run, or read the images, and what they are compared with."""
-    from ganforge.data.arrays import Splits
+    from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
     from ganforge.metrics.sources import Generated, Stored
-    from ganforge.runs.restore import restore, settle
+    from ganforge.runs.restore import restore
 
     cache = Path(config.paths.cache).expanduser()
     if config.images is not None:
@@ -51,20 +51,18 @@ def subject(config: DictConfig, device: Any) -> Subject:
             raise GanforgeError(
                 "Say what to compare the images with: real=<a folder, an .npz file, or a dataset's name>."
             )
-        data = _real(config, cache, array.images.shape[-1])
+        data = _real(config, cache, array.data.values.shape[-1])
         told = _told(config.real, data)
         output = _output(config, path.parent, f"{path.stem}_evaluation", told)
-        return Subject(f"{len(array):,} images of {path}", Stored(array), data, None, told, output)
-    run = restore(config.run, config.checkpoint)
-    settle(run.config, config)
-    if not hasattr(run.module, "latent") or run.config.data.get("image_size") is None:
-        raise GanforgeError(f"'{run.folder.path}' does not generate images from noise: its metrics are in metrics.csv.")
-    real: Splits = run.data().splits() if config.real is None else _real(config, cache, run.config.data.image_size)
+        return Subject(f"{len(array):,} images of {path}", {"images": Stored(array)}, data, None, told, output)
+    run = restore(config.run, config.checkpoint, config)
+    real: Splits = run.data.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
     title = f"{run.config.name}, {run.checkpoint.name} at {run.images_seen:,} images"
     run.module.to(device)
     told = _told(config.real or "the run's own data", real)
     output = _output(config, run.folder.path / "evaluations", f"{run.checkpoint.stem}_{run.images_seen}", told)
-    return Subject(title, Generated(run.module, device), real, run.config.get("protocol"), told, output, run)
+    sources = {name: Generated(sampler) for name, sampler in run.module.samplers().items()}
+    return Subject(title, sources, real, run.config.get("protocol"), told, output, run)
 
 
 def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -> Path:
@@ -85,7 +83,7 @@ def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -
 def _told(name: str, data: Any) -> dict[str, Any]:
     """Return what identifies the real images."""
     parts = {"train": data.train, "heldout": data.heldout}
-    told = {part: {"images": len(array), "fingerprint": array.fingerprint} for part, array in parts.items()}
+    told = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}
     return {"name": str(name), **told}
 
 
@@ -94,7 +92,7 @@ def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
     from hydra.utils import instantiate
 
     from ganforge.core.config import compose, config_folder, quoted
-    from ganforge.data.arrays import Splits
+    from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
 
     path = Path(config.real).expanduser()
@@ -111,19 +109,17 @@ def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
 
 
 def pictures(judged: Subject, sampling: Any) -> list[Any]:
-    """Show samples and their nearest training images; for a run also walks between latents."""
-    from ganforge.reports.panels import Panel, nearest_panel, sample_panels
+    """Show samples of every source and their nearest training samples; of a run also walks between latents."""
+    from ganforge.reports.panels import nearest_panel, sample_panels, walk_panels
 
-    with judged.source.session(sampling):
-        drawn = judged.source.batch(0, sampling)
-    panels = sample_panels(drawn)
-    if (near := nearest_panel(drawn.images, judged.data.train)) is not None:
-        panels.append(near)
-    if judged.run is not None:
-        from ganforge.sampling import Picture, Sampler, interpolate
-
-        walks = interpolate(
-            Sampler(judged.run, ema=sampling.weights == "ema", device=str(judged.source.device)), n=8, steps=8
-        )
-        panels.append(Panel("Walks", walks.note, cast("Picture", walks).pixels))
+    panels: list[Any] = []
+    for name, source in judged.sources.items():
+        column = judged.data.train.towards(source.target).data
+        with source.session(sampling):
+            drawn = source.batch(0, sampling)
+        found = [*sample_panels(drawn, column.modality), *nearest_panel(drawn.samples, column)]
+        if judged.run is not None:
+            device = str(source.sampler.device)
+            found += walk_panels(judged.run.sampler(name, ema=sampling.weights == "ema", device=device))
+        panels += found if len(judged.sources) == 1 else [panel.of(name) for panel in found]
     return panels

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import lock, write_text
-from ganforge.data.arrays import ImageArray
+from ganforge.data.columns import Column, Split, labelled
+from ganforge.data.modality import Images
 
 __all__ = ["decode"]
 
@@ -22,8 +23,12 @@ __all__ = ["decode"]
 class _Decoder(Dataset[tuple[int, np.ndarray | None, str]]):
     """Reads one file: its number, its pixels or ``None``, and why not."""
 
-    def __init__(self, files: Sequence[Path], image_size: int, channels: int) -> None:
-        self.files, self.image_size, self.channels = files, image_size, channels
+    def __init__(self, files: Sequence[Path], modality: Images) -> None:
+        if modality.channels not in (1, 3):
+            raise GanforgeError(
+                f"Image files are read as grey or colour, and data.channels={modality.channels}: set it to 1 or 3."
+            )
+        self.files, self.modality = files, modality
 
     def __len__(self) -> int:
         return len(self.files)
@@ -33,13 +38,13 @@ class _Decoder(Dataset[tuple[int, np.ndarray | None, str]]):
 
         try:
             with Image.open(self.files[index]) as image:
-                picture = _eight_bit(image).convert("L" if self.channels == 1 else "RGB")
-                size = (self.image_size, self.image_size)
+                picture = _eight_bit(image).convert("L" if self.modality.channels == 1 else "RGB")
+                size = (self.modality.width, self.modality.height)
                 picture = ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
                 pixels = np.asarray(picture, dtype=np.uint8)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             return index, None, f"{type(error).__name__}: {error}"
-        return index, pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1), ""
+        return index, pixels[None] if self.modality.channels == 1 else pixels.transpose(2, 0, 1), ""
 
 
 def _eight_bit(image: Any) -> Any:
@@ -61,24 +66,21 @@ def _identity(items: list[Any]) -> Any:
 def decode(
     files: Sequence[Path],
     labels: Sequence[int] | None,
-    image_size: int,
-    channels: int,
+    modality: Images,
     cache: Path,
     *,
     workers: int = 2,
     max_unreadable: float = 0.01,
-) -> ImageArray:
-    """Return ``files`` as a memory-mapped ``(n, channels, image_size, image_size)`` array, decoding them the first
-    time.
+) -> Split:
+    """Return ``files`` as a memory-mapped ``(n, channels, height, width)`` column, decoding them the first time.
 
-    The shorter side is scaled to ``image_size`` (Lanczos) and the centre kept. The cache's key covers every file's
+    Images are scaled until they cover the size (Lanczos), and the centre is kept. The cache's key covers every file's
     path, size and modification time. Unreadable files are left out, counted, and listed in ``unreadable.txt``.
 
     Args:
         files: image files.
         labels: their classes, or ``None``.
-        image_size: height and width in pixels.
-        channels: 1 or 3.
+        modality: size and channels, 1 or 3.
         cache: folder of decoded arrays.
         workers: decoding processes.
         max_unreadable: share of unreadable files above which the set is refused.
@@ -86,7 +88,8 @@ def decode(
     Raises:
         GanforgeError: if too many files are unreadable, or the disk is full.
     """
-    key = hashlib.blake2b(f"{image_size} {channels} {max_unreadable}".encode(), digest_size=12)
+    size = f"{modality.height}x{modality.width}" if modality.height != modality.width else modality.height
+    key = hashlib.blake2b(f"{size} {modality.channels} {max_unreadable}".encode(), digest_size=12)
     for number, file in enumerate(files):
         stat = file.stat()
         label = "" if labels is None else labels[number]
@@ -94,16 +97,16 @@ def decode(
     folder = cache / "decoded" / key.hexdigest()
     with lock(folder):
         if not (folder / "kept.json").exists():
-            _fill(files, folder, _Decoder(files, image_size, channels), workers, max_unreadable)
+            _fill(files, folder, _Decoder(files, modality), workers, max_unreadable)
     kept = json.loads((folder / "kept.json").read_text())
     images = np.load(folder / "images.npy", mmap_mode="r")
     chosen = None if labels is None else torch.tensor([labels[number] for number in kept], dtype=torch.int64)
-    return ImageArray(images[: len(kept)], chosen, identity=key.hexdigest())
+    return labelled(Column(images[: len(kept)], modality, identity=key.hexdigest()), chosen)
 
 
 def _fill(files: Sequence[Path], folder: Path, decoder: _Decoder, workers: int, max_unreadable: float) -> None:
     """Decode everything into ``folder``; ``kept.json`` is written last, as the mark of a whole cache."""
-    shape = (len(files), decoder.channels, decoder.image_size, decoder.image_size)
+    shape = (len(files), *decoder.modality.shape)
     free, needed = shutil.disk_usage(folder).free, int(np.prod(shape))
     if free < needed * 1.05:
         raise GanforgeError(

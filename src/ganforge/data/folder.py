@@ -6,9 +6,10 @@ import torch
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Split, Splits
 from ganforge.data.decoded import decode
 from ganforge.data.embedded import split
+from ganforge.data.modality import Images
 
 __all__ = ["ImageFolder", "image_files"]
 
@@ -57,22 +58,21 @@ class ImageFolder:
         self.labelled, self.heldout = labelled, heldout
         self.workers, self.max_unreadable = workers, max_unreadable
 
-    def load(self, image_size: int, channels: int) -> Splits:
-        """Return both splits at ``image_size`` and ``channels``."""
+    def load(self, modality: Images) -> Splits:
+        """Return both splits, decoded at the modality's size."""
         files = self._files()
         labels = self._labels(files) if self.labelled else None
-        array = decode(
+        decoded = decode(
             files,
             labels,
-            image_size,
-            channels,
+            modality,
             self.cache,
             workers=self.workers,
             max_unreadable=self.max_unreadable,
         )
-        if array.images.nbytes <= _IN_MEMORY:
-            return split(array[torch.arange(len(array))], array.labels, self.heldout)
-        return self._mapped(array)
+        if decoded.data.values.nbytes <= _IN_MEMORY:
+            return split(decoded.data.read(), decoded.label, self.heldout, modality)
+        return self._mapped(decoded)
 
     def _files(self) -> list[Path]:
         if not self.path.is_dir():
@@ -97,19 +97,10 @@ class ImageFolder:
         classes = {name: number for number, name in enumerate(sorted(set(names)))}
         return [classes[name] for name in names]
 
-    def _mapped(self, array: ImageArray) -> Splits:
+    def _mapped(self, decoded: Split) -> Splits:
         """Split by row numbers, without copying."""
-        order = torch.randperm(len(array), generator=torch_generator(0, "split"))
-        held = max(1, round(len(array) * self.heldout))
+        order = torch.randperm(len(decoded), generator=torch_generator(0, "split"))
+        held = max(1, round(len(decoded) * self.heldout))
         parts = {"train": order[held:].sort().values, "heldout": order[:held].sort().values}
-        return Splits(
-            **{
-                name: ImageArray(
-                    array.images,
-                    None if array.labels is None else array.labels[rows],
-                    f"{array.identity}-{name}-{held}",
-                    rows,
-                )
-                for name, rows in parts.items()
-            }
-        )
+        identity = decoded.data.identity
+        return Splits(**{name: decoded.take(rows, f"{identity}-{name}-{held}") for name, rows in parts.items()})

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import ImageArray
+from ganforge.data.columns import Column, Split, labelled
 from ganforge.data.decoded import decode
 from ganforge.data.folder import image_files
+from ganforge.data.modality import Images
 
 __all__ = ["read_images"]
 
@@ -17,7 +18,7 @@ _KEYS = ("images", "samples", "arr_0")
 _LABEL_KEYS = ("labels", "arr_1")
 
 
-def read_images(path: Path, cache: Path, image_size: int | None = None) -> ImageArray:
+def read_images(path: Path, cache: Path, image_size: int | None = None) -> Split:
     """Return the images of a folder or an ``.npz`` file.
 
     Grey, transparent and 16-bit files are brought to 8-bit colour. All images must have one size, since resizing is
@@ -33,13 +34,13 @@ def read_images(path: Path, cache: Path, image_size: int | None = None) -> Image
     Raises:
         GanforgeError: if there are none, or they are not what they should be.
     """
-    array = _from_npz(path) if path.suffix == ".npz" else _from_folder(path, cache, image_size)
-    if len(array) < 2:
-        raise GanforgeError(f"'{path}' holds {len(array)} image, and sets of at least 2 can be compared: give more.")
-    return array
+    split = _from_npz(path) if path.suffix == ".npz" else _from_folder(path, cache, image_size)
+    if len(split) < 2:
+        raise GanforgeError(f"'{path}' holds {len(split)} image, and sets of at least 2 can be compared: give more.")
+    return split
 
 
-def _from_folder(path: Path, cache: Path, image_size: int | None) -> ImageArray:
+def _from_folder(path: Path, cache: Path, image_size: int | None) -> Split:
     files = image_files(path)
     if not files:
         raise GanforgeError(f"'{path}' holds no image: give the folder that holds the images, or an .npz file.")
@@ -48,11 +49,11 @@ def _from_folder(path: Path, cache: Path, image_size: int | None) -> ImageArray:
     if all(len(parts) > 1 for parts in names):
         classes = {name: number for number, name in enumerate(sorted({parts[0] for parts in names}))}
         labels = [classes[parts[0]] for parts in names] if len(classes) > 1 else None
-    return decode(files, labels, image_size or _common_size(files), 3, cache)
+    return decode(files, labels, Images(image_size or _common_size(files), 3), cache)
 
 
-def _common_size(files: list[Path]) -> int:
-    """Return the side of images that are all alike."""
+def _common_size(files: list[Path]) -> tuple[int, int]:
+    """Return height and width of images that are all alike."""
     from PIL import Image
 
     first: tuple[int, int] | None = None
@@ -63,17 +64,17 @@ def _common_size(files: list[Path]) -> int:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue  # counted and listed when it is decoded
         first = first or size
-        if size != first or size[0] != size[1]:
+        if size != first:
             raise GanforgeError(
                 f"'{file}' has {size[0]} x {size[1]} pixels and '{files[0]}' {first[0]} x {first[1]}; images must be "
-                "square and of one size: resize them yourself, or add image_size=64 to scale and crop them all."
+                "of one size: resize them yourself, or add image_size=64 to scale and crop them all."
             )
     if first is None:
         raise GanforgeError(f"None of the {len(files):,} images in '{files[0].parent}' can be read.")
-    return first[0]
+    return first[1], first[0]
 
 
-def _from_npz(path: Path) -> ImageArray:
+def _from_npz(path: Path) -> Split:
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files if name in (*_KEYS, *_LABEL_KEYS)}
@@ -89,7 +90,9 @@ def _from_npz(path: Path) -> ImageArray:
     labels = next((found[name] for name in _LABEL_KEYS if name in found), None)
     if labels is not None and (labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer)):
         raise GanforgeError(f"'{path}' has labels that are not one whole number an image: leave them out.")
-    return ImageArray(_planes(images, path), None if labels is None else torch.from_numpy(labels.astype(np.int64)))
+    pixels = _planes(images, path)
+    modality = Images(pixels.shape[2:], pixels.shape[1])
+    return labelled(Column(pixels, modality), None if labels is None else torch.from_numpy(labels.astype(np.int64)))
 
 
 def _planes(images: np.ndarray, path: Path) -> Tensor:

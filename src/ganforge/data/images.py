@@ -1,34 +1,11 @@
-"""Images as tensors: the batch, its value range, and grids for people to look at."""
+"""Images as tensors: their value range, and grids for people to look at."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "grid", "normalise", "quantise", "save_png"]
-
-
-class Batch(NamedTuple):
-    """Images that travel together.
-
-    Attributes:
-        images: ``(n, c, h, w)``; uint8 on the way to the device, then float in [-1, 1].
-        labels: ``(n,)`` int64, or ``None``.
-        flip: ``(n,)`` bool, which images to mirror on the device; ``None`` once that is done, or where nothing is.
-    """
-
-    images: Tensor
-    labels: Tensor | None = None
-    flip: Tensor | None = None
-
-    def split(self, parts: int) -> "list[Batch]":
-        """Cut into ``parts`` batches of equal size (the last may be smaller)."""
-        if parts == 1:
-            return [self]
-        images = self.images.chunk(parts)
-        labels = [None] * len(images) if self.labels is None else list(self.labels.chunk(parts))
-        return [Batch(image, label) for image, label in zip(images, labels, strict=True)]
+__all__ = ["grid", "normalise", "quantise", "save_png"]
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -45,7 +22,7 @@ def grid(images: Tensor, columns: int | None = None, padding: int = 2) -> Tensor
     """Lay ``(n, c, h, w)`` uint8 images out as one ``(3, H, W)`` uint8 picture, row by row.
 
     Args:
-        images: uint8, 1 or 3 channels.
+        images: uint8; 1 channel is grey, of others the first three are the colours, black where there are two.
         columns: images a row; ``None`` makes the grid as square as it can be.
         padding: width of the white lines between images, in pixels.
     """
@@ -53,7 +30,10 @@ def grid(images: Tensor, columns: int | None = None, padding: int = 2) -> Tensor
 
     if columns is None:
         columns = max(1, round(len(images) ** 0.5))
-    picture: Tensor = make_grid(images.cpu(), nrow=columns, padding=padding, pad_value=255)
+    shown = images.cpu()
+    if shown.shape[1] not in (1, 3):
+        shown = torch.nn.functional.pad(shown[:, :3], (0, 0, 0, 0, 0, max(0, 3 - shown.shape[1])))
+    picture: Tensor = make_grid(shown, nrow=columns, padding=padding, pad_value=255)
     return picture
 
 

@@ -1,19 +1,18 @@
 """Mixtures of Gaussians in the plane: data whose modes can be counted."""
 
+import io
 import math
 
-import pytorch_lightning as pl
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import BatchOrder, ImageArray, Splits, TrainingBatches
-from ganforge.data.images import Batch
+from ganforge.data.columns import LABEL, Column, Split, Splits
+from ganforge.data.modality import Labels, Vectors
 
-__all__ = ["Grid", "Mixture", "MixtureData", "Ring"]
+__all__ = ["Grid", "Mixture", "MixtureSample", "Points", "Ring"]
 
 
 class Mixture:
@@ -29,14 +28,14 @@ class Mixture:
 
     def __init__(self, centres: Tensor, sigma: float) -> None:
         if not sigma > 0:
-            raise GanforgeError(f"data.mixture.sigma must be > 0, got {sigma}.")
+            raise GanforgeError(f"data.modality.mixture.sigma must be > 0, got {sigma}.")
         self.centres, self.sigma = centres, sigma
 
-    def draw(self, n: int, generator: torch.Generator) -> ImageArray:
-        """Return ``(n, 2)`` float32 points, each labelled by its mode."""
+    def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return ``(n, 2)`` float32 points, and ``(n,)`` int64 modes that they are of."""
         modes = torch.randint(len(self.centres), (n,), generator=generator)
         noise = torch.randn(n, 2, generator=generator, dtype=torch.float32)
-        return ImageArray(self.centres[modes] + self.sigma * noise, modes)
+        return self.centres[modes] + self.sigma * noise, modes
 
 
 class Ring(Mixture):
@@ -50,7 +49,7 @@ class Ring(Mixture):
 
     def __init__(self, modes: int = 8, radius: float = 1.0, sigma: float = 0.01) -> None:
         if modes < 1:
-            raise GanforgeError(f"data.mixture.modes must be a whole number >= 1, got {modes}.")
+            raise GanforgeError(f"data.modality.mixture.modes must be a whole number >= 1, got {modes}.")
         angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
         super().__init__((radius * torch.stack([angles.cos(), angles.sin()], 1)).float(), sigma)
 
@@ -66,57 +65,75 @@ class Grid(Mixture):
 
     def __init__(self, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) -> None:
         if side < 1:
-            raise GanforgeError(f"data.mixture.side must be a whole number >= 1, got {side}.")
+            raise GanforgeError(f"data.modality.mixture.side must be a whole number >= 1, got {side}.")
         places = (torch.arange(side, dtype=torch.float32) - (side - 1) / 2) * spacing
         super().__init__(torch.cartesian_prod(places, places), sigma)
 
 
-class MixtureData(pl.LightningDataModule):
-    """Endless training batches of a mixture's fixed sample: ``Batch(images=(n, 2) float32, labels=mode)``.
+class Points(Vectors):
+    """Points of the plane, not scaled.
 
-    Batches come in the order of :class:`~ganforge.data.arrays.BatchOrder` from the trained module's clock.
-    Points are not scaled. PacGAN draws 100,000 points once a run and passes over them 400 times in batches of
-    100.
+    Args:
+        mixture: the distribution that they are from, where it is known: its modes can be counted, and are drawn.
+    """
+
+    name = "points"
+
+    def __init__(self, mixture: Mixture | None = None) -> None:
+        super().__init__(2)
+        self.mixture = mixture
+
+    def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
+        """Draw the cloud of points, over the centres of the mixture's modes."""
+        from matplotlib.figure import Figure
+        from PIL import Image
+
+        points = stored.float().cpu().numpy()
+        figure = Figure(figsize=(5, 5), layout="constrained")
+        axes = figure.subplots()
+        limit = 1.4 * float(np.quantile(np.abs(points), 0.99)) if self.mixture is None else 0.0
+        if self.mixture is not None:
+            limit = 1.4 * float(self.mixture.centres.abs().max())
+            x, y = self.mixture.centres.T.numpy()
+            axes.scatter(x, y, marker="+", s=120, linewidth=0.8, color="tab:red", label="modes")
+        axes.scatter(points[:, 0], points[:, 1], s=3, alpha=0.4, linewidth=0, color="tab:blue", label="points")
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        axes.legend(loc="upper right", fontsize="small")
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=100)
+        pixels = np.array(Image.open(buffer, formats=["PNG"]).convert("RGB"))
+        return torch.from_numpy(pixels).permute(2, 0, 1)
+
+    def example(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return points of the mixture, or standard normal ones."""
+        return super().example(n, generator) if self.mixture is None else self.mixture.draw(n, generator)[0]
+
+
+class MixtureSample:
+    """A sample of a mixture, drawn once, each point labelled by its mode.
+
+    PacGAN draws 100,000 points once a run and passes over them 400 times in batches of 100.
 
     Args:
         mixture: what to draw from.
-        batch_size: points in a batch over all processes.
         points: size of the training sample; a tenth as many are held out.
-        seed: of the sample and of the batch order.
+        seed: of the sample.
+
+    Raises:
+        GanforgeError: if ``points`` is below 1.
     """
 
-    def __init__(self, mixture: Mixture, *, batch_size: int, points: int = 100_000, seed: int = 0) -> None:
-        super().__init__()
-        for name, value in {"batch_size": batch_size, "points": points}.items():
-            if value < 1:
-                raise GanforgeError(f"data.{name} must be a whole number >= 1, got {value}.")
-        self.mixture, self.batch_size, self.points, self.seed = mixture, batch_size, points, seed
-        self._splits: Splits | None = None
+    def __init__(self, mixture: Mixture, points: int = 100_000, seed: int = 0) -> None:
+        if points < 1:
+            raise GanforgeError(f"data.source.points must be a whole number >= 1, got {points}.")
+        self.mixture, self.points, self.seed = mixture, points, seed
 
-    def splits(self) -> Splits:
-        """Draw both samples, once, and return them."""
-        if self._splits is None:
-            train, heldout = (torch_generator(self.seed, "mixture", part) for part in ("train", "heldout"))
-            self._splits = Splits(
-                self.mixture.draw(self.points, train), self.mixture.draw(-(-self.points // 10), heldout)
-            )
-        return self._splits
-
-    def example(self) -> Batch:
-        """Return a few points of the mixture, before the sample is drawn."""
-        few = self.mixture.draw(12, torch_generator(0, "example"))
-        return Batch(few[torch.arange(12)], few.labels)
-
-    def _clock(self) -> int:
-        return 0 if self.trainer is None else int(getattr(self.trainer.lightning_module, "images_seen", 0))
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Return an endless loader; it begins at the trained module's clock."""
-        train = self.splits().train
-        order = BatchOrder(len(train), self.batch_size, self.seed, self._clock, rank(), world_size())
-        return DataLoader(
-            TrainingBatches(train, self.seed, 0.0),
-            sampler=order,
-            batch_size=None,
-            generator=torch.Generator(),  # its own: loading consumes none of the training's random numbers
+    def load(self, modality: Points) -> Splits:
+        """Draw both splits."""
+        return Splits(
+            self._draw(self.points, "train", modality), self._draw(-(-self.points // 10), "heldout", modality)
         )
+
+    def _draw(self, count: int, part: str, modality: Points) -> Split:
+        points, modes = self.mixture.draw(count, torch_generator(self.seed, "mixture", part))
+        return Split(Column(points, modality), {LABEL: Column(modes, Labels(len(self.mixture.centres)))})

@@ -1,6 +1,7 @@
 """The LightningDataModule that every dataset runs through."""
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -8,72 +9,91 @@ from torch.utils.data import DataLoader
 
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import BatchOrder, ImageArray, Splits, TrainingBatches
-from ganforge.data.fit import fit
-from ganforge.data.images import Batch, normalise
+from ganforge.data.columns import LABEL, Batch, Column, Split, Splits
+from ganforge.data.fit import Margin
+from ganforge.data.modality import Images, Labels, Modality
+from ganforge.data.order import BatchOrder, TrainingBatches, decoded
 
-__all__ = ["ImageData", "Source"]
+__all__ = ["DataModule", "ImageData", "Source"]
 
 
 class Source(Protocol):
-    """Where images come from."""
+    """Where samples come from."""
 
-    def load(self, image_size: int, channels: int) -> Splits:
-        """Return both splits; images of another size or channel count are fitted afterwards."""
+    def load(self, modality: Any) -> Splits:
+        """Return both splits; samples of another shape than the modality's are fitted afterwards."""
 
 
-class ImageData(pl.LightningDataModule):
-    """Endless training batches from a source, in memory or memory-mapped, mirrored and normalised on the device.
+class DataModule(pl.LightningDataModule):
+    """Endless training batches of any kind of samples, decoded and transformed on the device.
 
     Args:
-        source: gives the images.
-        image_size: height and width that networks see, in pixels.
-        channels: 1 or 3.
-        batch_size: images in a batch over all processes.
+        source: gives the samples.
+        modality: what ``data`` is.
+        batch_size: samples in a batch over all processes.
+        given: what the columns that go with the data are, by name; class labels need no entry.
         classes: number of classes; ``None`` without labels.
-        seed: of the batch order and the mirroring.
-        horizontal_flip: probability that a training image is mirrored.
-        margin: how images smaller than ``image_size`` grow: ``"pad"`` with black (the custom for 28-pixel digits) or
-            ``"resize"``.
-        workers: processes that read ahead; 0 suits images held in memory.
+        seed: of the batch order and of random transformations.
+        workers: processes that read ahead; 0 suits data held in memory.
+
+    Raises:
+        GanforgeError: if ``batch_size`` is impossible.
     """
 
     def __init__(
         self,
         source: Source,
+        modality: Modality,
         *,
-        image_size: int,
-        channels: int,
         batch_size: int,
+        given: Mapping[str, Modality] | None = None,
         classes: int | None = None,
         seed: int = 0,
-        horizontal_flip: float = 0.0,
-        margin: str = "resize",
         workers: int = 0,
     ) -> None:
         super().__init__()
-        _validate(image_size, channels, batch_size, horizontal_flip, margin)
-        self.source = source
-        self.image_size, self.channels, self.classes = image_size, channels, classes
-        self.batch_size, self.seed = batch_size, seed
-        self.horizontal_flip, self.margin, self.workers = horizontal_flip, margin, workers
+        if batch_size < 1:
+            raise GanforgeError(f"data.batch_size must be a whole number >= 1, got {batch_size}.")
+        self.source, self.modality, self.classes = source, modality, classes
+        self.given = {**(given or {}), **({} if classes is None else {LABEL: Labels(classes)})}
+        self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self._splits: Splits | None = None
 
     def splits(self) -> Splits:
-        """Load the dataset, once, and return both splits at the configured size and channels."""
+        """Load the dataset, once, and return both splits, every column in its modality's shape."""
         if self._splits is None:
-            loaded = self.source.load(self.image_size, self.channels)
+            loaded = self.source.load(self.modality)
             self._splits = Splits(self._fit(loaded.train), self._fit(loaded.heldout))
             if not len(self._splits.train):
-                raise GanforgeError("The dataset's training split holds no image: check data.source.")
+                raise GanforgeError("The dataset's training split holds no sample: check data.source.")
             self._check_labels(self._splits.train)
         return self._splits
 
-    def _check_labels(self, train: ImageArray) -> None:
+    def heldout(self, name: str) -> Column:
+        """Return the given column of the held-out split that is called ``name``.
+
+        Raises:
+            GanforgeError: if the dataset has no such column.
+        """
+        columns = self.splits().heldout.given
+        if name not in columns:
+            there = f"its columns are {', '.join(sorted(columns))}" if columns else "it has no given columns"
+            raise GanforgeError(f"The dataset has no column '{name}': {there}.")
+        return columns[name]
+
+    def _fit(self, split: Split) -> Split:
+        known = {"data": self.modality, **self.given}
+        fitted = {
+            name: _fitted(column, known.get(name, column.modality))
+            for name, column in {"data": split.data, **split.given}.items()
+        }
+        return Split(fitted.pop("data"), fitted, split.paired)
+
+    def _check_labels(self, train: Split) -> None:
         """Refuse labels that networks built for ``classes`` would index past either end."""
-        if self.classes is None or train.labels is None:
+        if self.classes is None or train.label is None:
             return
-        lowest, highest = int(train.labels.min()), int(train.labels.max())
+        lowest, highest = int(train.label.min()), int(train.label.max())
         if lowest < 0:
             raise GanforgeError(
                 f"data.classes={self.classes} and some images have no label (theirs is {lowest}): train on a labelled "
@@ -86,17 +106,14 @@ class ImageData(pl.LightningDataModule):
             )
 
     def example(self) -> Batch:
-        """Return a few made-up images of the shape and label range that batches have, before anything is loaded."""
+        """Return a few made-up samples of the shapes that batches have, before anything is loaded."""
+        count = 12 if self.modality.shape[-1] <= 64 else 4  # 12 can be packed by 2, 3 and 4
         generator = torch.Generator().manual_seed(0)
-        count = 12 if self.image_size <= 64 else 4  # 12 can be packed by 2, 3 and 4
-        images = torch.rand(count, self.channels, self.image_size, self.image_size, generator=generator) * 2 - 1
-        return Batch(images, None if self.classes is None else torch.arange(count) % self.classes)
-
-    def _fit(self, array: ImageArray) -> ImageArray:
-        return fit(array, self.image_size, self.channels, self.margin)
+        given = {name: modality.example(count, generator) for name, modality in self.given.items()}
+        return Batch(self.modality.example(count, generator), given)
 
     def setup(self, stage: str) -> None:
-        """Load before training, so that a missing file is told at once."""
+        """Load before training, so that a missing file is an error at once."""
         self.splits()
 
     def _clock(self) -> int:
@@ -106,11 +123,11 @@ class ImageData(pl.LightningDataModule):
         return int(getattr(self.trainer.lightning_module, "images_seen", 0))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Return an endless loader of uint8 batches; it begins at the trained module's clock."""
+        """Return an endless loader of stored batches; it begins at the trained module's clock."""
         train = self.splits().train
         order = BatchOrder(len(train), self.batch_size, self.seed, self._clock, rank(), world_size())
         return DataLoader(
-            TrainingBatches(train, self.seed, self.horizontal_flip),
+            TrainingBatches(train, order),
             sampler=order,
             batch_size=None,
             num_workers=self.workers,
@@ -120,22 +137,36 @@ class ImageData(pl.LightningDataModule):
         )
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Normalise and mirror, on the device."""
-        images = normalise(batch.images)
-        if batch.flip is not None:
-            images = torch.where(batch.flip[:, None, None, None], images.flip(-1), images)
-        return Batch(images, batch.labels)
+        """Decode and transform, on the device."""
+        return decoded(batch, self.splits().train)
 
 
-def _validate(image_size: int, channels: int, batch_size: int, horizontal_flip: float, margin: str) -> None:
-    """Refuse impossible values in one sentence."""
-    if image_size < 1:
-        raise GanforgeError(f"data.image_size must be a whole number of pixels >= 1, got {image_size}.")
-    if channels not in (1, 3):
-        raise GanforgeError(f"data.channels must be 1 (grey) or 3 (colour), got {channels}.")
-    if batch_size < 1:
-        raise GanforgeError(f"data.batch_size must be a whole number >= 1, got {batch_size}.")
-    if not 0 <= horizontal_flip <= 1:
-        raise GanforgeError(f"data.horizontal_flip is a probability in [0, 1], got {horizontal_flip}.")
-    if margin not in ("pad", "resize"):
-        raise GanforgeError(f"data.margin must be 'pad' or 'resize', got '{margin}'.")
+class ImageData(DataModule):
+    """Images, by the few numbers that networks are built from as well; see :class:`DataModule`.
+
+    Args:
+        source: gives the images.
+        image_size, channels, margin, horizontal_flip: see :class:`~ganforge.data.modality.Images`.
+        **others: see :class:`DataModule`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        image_size: int | Sequence[int],
+        channels: int,
+        margin: Margin = "resize",
+        horizontal_flip: float = 0.0,
+        **others: Any,
+    ) -> None:
+        images = Images(image_size, channels, margin=margin, horizontal_flip=horizontal_flip)
+        super().__init__(source, images, **others)
+
+
+def _fitted(column: Column, modality: Modality) -> Column:
+    """Return ``column`` as one of ``modality``, itself resized only where it has another shape."""
+    values = modality.fit(column.values)
+    if values is column.values:
+        return Column(values, modality, column.identity, column.rows)
+    return Column(values if column.rows is None else modality.fit(column.read()), modality)

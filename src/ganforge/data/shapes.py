@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits, labelled
+from ganforge.data.modality import Images
 
 __all__ = ["Shapes"]
 
@@ -101,11 +102,17 @@ class Shapes:
         counts = {"shape": len(self.shapes), "colour": len(self.colours)}
         return counts.get(self.label, len(self.shapes) * len(self.colours))
 
-    def load(self, image_size: int, channels: int) -> Splits:
+    def load(self, modality: Images) -> Splits:
         """Draw both splits, ``(n, 3, image_size, image_size)``; a few seconds for 20,000 images of 32 pixels."""
-        return Splits(self._draw(self.count, image_size, "train"), self._draw(self.heldout, image_size, "heldout"))
+        if modality.height != modality.width:
+            raise GanforgeError(
+                f"data=shapes draws square images, and data.image_size is {modality.height} x {modality.width}: give "
+                "one number."
+            )
+        return Splits(self._draw(self.count, modality, "train"), self._draw(self.heldout, modality, "heldout"))
 
-    def _draw(self, count: int, image_size: int, part: str) -> ImageArray:
+    def _draw(self, count: int, modality: Images, part: str) -> Split:
+        image_size = modality.height
         combination = torch.arange(count) % (len(self.shapes) * len(self.colours))
         shape, colour = combination // len(self.colours), combination % len(self.colours)
         labels = {"shape": shape, "colour": colour}.get(self.label, combination)
@@ -121,7 +128,7 @@ class Shapes:
             covered = _coverage(placed[rows], outlines[shape[rows]], image_size, self.supersampling)
             painted = torch.lerp(torch.tensor(float(self.background)), colours[colour[rows]][..., None, None], covered)
             images[rows] = painted.round_().to(torch.uint8)
-        return ImageArray(images, labels)
+        return labelled(Column(images, modality), labels)
 
 
 def _coverage(placed: Tensor, outlines: Tensor, image_size: int, supersampling: int) -> Tensor:

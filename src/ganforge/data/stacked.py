@@ -4,7 +4,8 @@ import torch
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits, labelled
+from ganforge.data.modality import Images
 from ganforge.data.module import Source
 
 __all__ = ["StackedDigits"]
@@ -34,23 +35,27 @@ class StackedDigits:
                 raise GanforgeError(f"data.source.{name} must be a whole number >= 1, got {value}.")
         self.digits, self.size, self.heldout, self.seed = digits, size, heldout, seed
 
-    def load(self, image_size: int, channels: int) -> Splits:
+    def load(self, modality: Images) -> Splits:
         """Return ``(n, 3, 28, 28)`` images, or of whatever size the digits are.
 
         Raises:
             GanforgeError: if ``channels`` is not 3, or the digits are not grey or not labelled 0 to 9.
         """
-        if channels != 3:
-            raise GanforgeError(f"Stacked digits need data.channels=3, one a digit, got {channels}; or use data=mnist.")
-        digits = self.digits.load(28, 1)
-        return Splits(self._stack(digits.train, self.size, "train"), self._stack(digits.heldout, self.heldout, "held"))
+        if modality.channels != 3:
+            raise GanforgeError(
+                f"Stacked digits need data.channels=3, one a digit, got {modality.channels}; or use data=mnist."
+            )
+        digits = self.digits.load(Images(28, 1))
+        return Splits(
+            self._stack(digits.train, self.size, "train", modality),
+            self._stack(digits.heldout, self.heldout, "held", modality),
+        )
 
-    def _stack(self, digits: ImageArray, count: int, part: str) -> ImageArray:
-        labels = digits.labels
-        if labels is None or digits.images.shape[1] != 1 or not set(labels.unique().tolist()) <= set(range(10)):
+    def _stack(self, digits: Split, count: int, part: str, modality: Images) -> Split:
+        labels = digits.label
+        if labels is None or digits.data.values.shape[1] != 1 or not set(labels.unique().tolist()) <= set(range(10)):
             raise GanforgeError("data.source.digits must give grey images with labels 0 to 9, as MNIST does.")
         chosen = torch.randint(len(digits), (count, 3), generator=torch_generator(self.seed, "stacked", part))
-        images = digits[chosen.flatten()]
-        return ImageArray(
-            images.view(count, 3, *images.shape[2:]), (labels[chosen] * torch.tensor([100, 10, 1])).sum(1)
-        )
+        images = digits.data[chosen.flatten()]
+        stacked = Column(images.view(count, 3, *images.shape[2:]), modality)
+        return labelled(stacked, (labels[chosen] * torch.tensor([100, 10, 1])).sum(1))

@@ -10,8 +10,9 @@ import torch
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import lock
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.data.decoded import decode
+from ganforge.data.modality import Images
 
 __all__ = ["CelebA", "TorchVision", "in_memory", "open_dataset"]
 
@@ -42,9 +43,9 @@ class TorchVision:
         self.train = train or {"train": True}
         self.heldout = heldout or {"train": False}
 
-    def load(self, image_size: int, channels: int) -> Splits:
+    def load(self, modality: Images) -> Splits:
         """Return both splits at the dataset's own size."""
-        return Splits(in_memory(self._open(self.train)), in_memory(self._open(self.heldout)))
+        return Splits(*(in_memory(self._open(which), modality) for which in (self.train, self.heldout)))
 
     def _open(self, which: dict[str, Any]) -> Any:
         return open_dataset(self.name, self.root, self.download, which)
@@ -83,7 +84,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def in_memory(dataset: Any) -> ImageArray:
+def in_memory(dataset: Any, modality: Images) -> Split:
     """Turn torchvision's in-memory arrays, of any of its layouts, into ``(n, c, h, w)`` uint8."""
     images = torch.as_tensor(np.asarray(dataset.data))
     if images.ndim == 3:
@@ -91,7 +92,7 @@ def in_memory(dataset: Any) -> ImageArray:
     elif images.shape[-1] == 3:
         images = images.permute(0, 3, 1, 2)
     labels = dataset.targets if hasattr(dataset, "targets") else dataset.labels
-    return ImageArray(images.contiguous(), torch.as_tensor(np.asarray(labels), dtype=torch.int64))
+    return labelled(Column(images.contiguous(), modality), torch.as_tensor(np.asarray(labels), dtype=torch.int64))
 
 
 class CelebA:
@@ -108,12 +109,12 @@ class CelebA:
         self.root, self.cache = Path(root).expanduser(), Path(cache).expanduser()
         self.download, self.workers = download, workers
 
-    def load(self, image_size: int, channels: int) -> Splits:
+    def load(self, modality: Images) -> Splits:
         """Return the official training split, and the test split as held out."""
         parts = []
         for name in ("train", "test"):
             dataset = open_dataset("CelebA", self.root, self.download, {"split": name, "target_type": "attr"})
             folder = self.root / "celeba" / "img_align_celeba"
             files = [folder / file for file in dataset.filename]
-            parts.append(decode(files, None, image_size, channels, self.cache, workers=self.workers))
+            parts.append(decode(files, None, modality, self.cache, workers=self.workers))
         return Splits(*parts)

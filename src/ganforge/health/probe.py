@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.data.arrays import ImageArray, Splits
-from ganforge.data.images import Batch, normalise, quantise
+from ganforge.data.columns import Batch, Split, Splits
+from ganforge.data.images import normalise, quantise
 from ganforge.metrics.distances import neighbour_radii
 from ganforge.models.base import AdversarialModule
 from ganforge.models.gan import GAN
@@ -86,12 +86,12 @@ class Probe:
             generator = torch_generator(self.seed, "health", device=device)
             train = self._batch("train", batch_size)
             if not isinstance(module, GAN):
-                samples = module.sample(len(train.images), ema=False, generator=generator)
+                samples = module.sample(len(train.data), ema=False, generator=generator)
                 return self._variety(samples) | self._coverage(train, samples, extractor)
             game = _Game(module)
             parts = _parts(train, batch_size)
             drawn = [
-                module.sample(len(part.images), condition=game.condition(part), ema=False, generator=generator)
+                module.sample(len(part.data), condition=game.condition(part), ema=False, generator=generator)
                 for part in parts
             ]
             heldout = _parts(self._batch("heldout", batch_size), batch_size)
@@ -112,10 +112,10 @@ class Probe:
         """Return the fixed images of a split, uint8 on the CPU; a small split's are repeated."""
         count = -(-self.images // size) * size
         if (split, count) not in self._chosen:
-            array: ImageArray = self._splits[split]
-            order = torch.randperm(len(array), generator=torch_generator(self.seed, "health", split))
+            chosen: Split = self._splits[split]
+            order = torch.randperm(len(chosen), generator=torch_generator(self.seed, "health", split))
             rows = order[torch.arange(count) % len(order)]
-            self._chosen[split, count] = Batch(array[rows], None if array.labels is None else array.labels[rows])
+            self._chosen[split, count] = chosen.batch(rows)
         return self._chosen[split, count]
 
     def _coverage(self, train: Batch, samples: Tensor, extractor: nn.Module | None) -> dict[str, float]:
@@ -124,7 +124,7 @@ class Probe:
             return {}
         device = samples.device
         if self._real_features is None:
-            self._real_features = extractor(train.images.to(device)).features
+            self._real_features = extractor(train.data.to(device)).features
         real, fake = self._real_features, extractor(quantise(samples)).features
         if not fake.isfinite().all():
             return {"coverage": 0.0}
@@ -138,14 +138,14 @@ class Probe:
         count = min(len(samples), len(train))
         if count not in self._real_spread:
             order = torch.randperm(len(train), generator=torch_generator(self.seed, "health", "train"))
-            self._real_spread[count] = spread(normalise(train[order[:count]]))
+            self._real_spread[count] = spread(normalise(train.data[order[:count]]))
         names = "diversity", "nearest"
         real, generated = self._real_spread[count], spread(samples[:count])
         return {name: fake / max(of, 1e-12) for name, fake, of in zip(names, generated, real, strict=True)}
 
 
 def _parts(batch: Batch, size: int) -> list[Batch]:
-    return batch.split(-(-len(batch.images) // size))
+    return batch.split(-(-len(batch.data) // size))
 
 
 def _verdicts(real: Tensor, unseen: Tensor, fake: Tensor, distinct: int) -> dict[str, float]:
@@ -184,8 +184,7 @@ class _Game:
         conditioning = self.module.conditioning
         if conditioning is None:
             return None
-        labels = None if batch.labels is None else batch.labels.to(self.device)
-        return conditioning(Batch(batch.images, labels))
+        return conditioning(batch.map(lambda column: column.to(self.device)))
 
     def judge(self, images: Tensor, condition: Tensor | None) -> Tensor:
         """Return ``(n,)`` logits; fewer of a packing discriminator."""
@@ -195,13 +194,13 @@ class _Game:
 
     def judge_real(self, batch: Batch) -> Tensor:
         """Return the logits of uint8 images."""
-        return self.judge(normalise(batch.images.to(self.device)), self.condition(batch))
+        return self.judge(normalise(batch.data.to(self.device)), self.condition(batch))
 
     @torch.enable_grad()
     def gradients(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
         """Return the sizes of the adversarial losses' gradients on one batch."""
         module, condition = self.module, self.condition(batch)
-        latent = module.latent(len(batch.images), generator=generator, device=self.device)
+        latent = module.latent(len(batch.data), generator=generator, device=self.device)
         fake = self._call(module.generator, latent, condition)
         assert isinstance(fake, Tensor)
         real = self.judge_real(batch)

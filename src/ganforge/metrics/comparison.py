@@ -1,4 +1,4 @@
-"""What a metric sees: generated images beside real ones, through one extractor."""
+"""What a metric sees: generated samples beside real ones, through one extractor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ganforge.data.modality import Modality
 from ganforge.metrics.extractors import Features
 from ganforge.metrics.moments import Moments
 
@@ -23,7 +24,8 @@ class Comparison:
         fake_features: ``(n, d)`` float32.
         fake_logits: ``(n, classes)`` float32 of the extractor.
         seed: the protocol's; randomness comes from ``rng.torch_generator(seed, purpose)``.
-        extract: maps ``(n, c, h, w)`` uint8 images to :class:`Features`.
+        extract: maps stored samples (``(n, c, h, w)`` uint8 images) to :class:`Features`.
+        modality: what the samples are.
         fake_images: ``(m, c, h, w)`` uint8, the first ``m`` of the generated ones, on the CPU.
         fake_labels: ``(n,)`` int64 classes that the images were generated for.
         real_moments: of the protocol's real images.
@@ -43,6 +45,7 @@ class Comparison:
     fake_logits: Tensor
     seed: int
     extract: Callable[[Tensor], Features]
+    modality: Modality
     fake_images: Tensor | None = None
     fake_labels: Tensor | None = None
     real_moments: Moments | None = None

@@ -1,7 +1,7 @@
 """Protocols applied to one source of images against one dataset: one pass over the images, on any number of ranks."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,36 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganforge.core.distributed import gather_rows, rank, world_size
+from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import Splits
+from ganforge.data.columns import Column, Splits
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.protocol import Protocol, Sampling
 from ganforge.metrics.real import RealSide
+from ganforge.metrics.shares import Judged, Share, gather, refuse_infinite
 from ganforge.metrics.sources import Source
 
 __all__ = ["Evaluation"]
 
-Look = Callable[[str, Comparison], None]
-
-
-@dataclass(frozen=True)
-class _Share:
-    """What one rank has made of one batch."""
-
-    features: dict[str, Features]  # by the extractor's key
-    labels: Tensor | None
-    images: Tensor | None
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What all ranks know of the drawn images, in the order of their numbers."""
-
-    features: dict[str, Features]
-    labels: Tensor | None
-    images: Tensor | None
+#: Is shown a protocol's name, what its values' names begin with, and the comparison.
+Look = Callable[[str, str, Comparison], None]
 
 
 class Evaluation:
@@ -51,12 +35,23 @@ class Evaluation:
 
     Args:
         protocols: how to measure; their names must differ.
-        data: both splits of the real images.
-        cache: folder of real images' statistics and features.
+        data: both splits of the real samples.
+        cache: folder of real samples' statistics and features.
         device: where features are extracted and values computed.
+        targets: what samples will be compared with: ``None`` for ``data``, or given columns by name.
+
+    Raises:
+        GanforgeError: if names are not different, weights are missing, or an extractor does not read such samples.
     """
 
-    def __init__(self, protocols: Sequence[Protocol], data: Splits, cache: Path, device: torch.device) -> None:
+    def __init__(
+        self,
+        protocols: Sequence[Protocol],
+        data: Splits,
+        cache: Path,
+        device: torch.device,
+        targets: Sequence[str | None] = (None,),
+    ) -> None:
         self.protocols = {protocol.name: protocol for protocol in protocols}
         if len(self.protocols) < len(protocols):
             raise GanforgeError("Two protocols have the same name: give each a name of its own.")
@@ -64,12 +59,15 @@ class Evaluation:
         self._extractors: dict[str, Loaded] = {}
         self._key: dict[str, str] = {}
         self.tags: dict[str, str] = {}
-        self.real: dict[str, RealSide] = {}
+        self.real: dict[tuple[str, str | None], RealSide] = {}
         for name, protocol in self.protocols.items():
             loaded = self._load(protocol)
-            self.real[name] = RealSide(protocol, loaded, data, cache, device)
-            self.tags[name] = protocol.tag(loaded.weights, self.real[name].is_drawn)
-            self.real[name].prepare(protocol.needs)
+            for target in targets:
+                splits = Splits(*(part.towards(target) for part in (data.train, data.heldout)))
+                _check_reads(protocol, splits.train.data)
+                real = self.real[name, target] = RealSide(protocol, loaded, splits, cache, device)
+                self.tags[name] = protocol.tag(loaded.weights, real.is_drawn)
+                real.prepare(protocol.needs)
 
     def _load(self, protocol: Protocol) -> Loaded:
         """Load a protocol's extractor, once for all protocols that use the same."""
@@ -82,13 +80,29 @@ class Evaluation:
         self._key[protocol.name] = key
         return self._extractors[key]
 
-    def __call__(self, source: Source, repeat: int = 0, look: Look | None = None) -> dict[str, dict[str, float]]:
+    def over(
+        self, sources: Mapping[str, Source], repeat: int = 0, look: Look | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Return each protocol's values over all sources; of several, names are ``<source>/<value>``."""
+        if len(sources) == 1:
+            (source,) = sources.values()
+            return self(source, repeat, look)
+        values: dict[str, dict[str, float]] = {name: {} for name in self.protocols}
+        for source_name, source in sources.items():
+            for protocol, found in self(source, repeat, look, f"{source_name}/").items():
+                values[protocol] |= {f"{source_name}/{name}": value for name, value in found.items()}
+        return values
+
+    def __call__(
+        self, source: Source, repeat: int = 0, look: Look | None = None, prefix: str = ""
+    ) -> dict[str, dict[str, float]]:
         """Return each protocol's values by name; equal on all ranks.
 
         Args:
             source: of the images to be judged.
             repeat: added to the protocols' seeds, for another set of samples.
-            look: is shown each protocol's comparison, by name.
+            look: is shown each protocol's comparison.
+            prefix: what ``look`` is told that names begin with.
 
         Raises:
             GanforgeError: if images or features are not finite, or there are fewer images than a protocol wants; on
@@ -104,18 +118,19 @@ class Evaluation:
                     comparison = self._comparison(protocol, judged, source)
                     values[protocol.name] = _measured(protocol, comparison)
                     if look is not None:
-                        look(protocol.name, comparison)
+                        look(protocol.name, prefix, comparison)
         return {name: values[name] for name in self.protocols}
 
     def describe(self, name: str) -> dict[str, Any]:
         """Return a protocol as plain values, with the weights that it is measured by."""
-        return self.protocols[name].describe(self._extractors[self._key[name]].weights, self.real[name].is_drawn)
+        is_drawn = next(real.is_drawn for (owner, _), real in self.real.items() if owner == name)
+        return self.protocols[name].describe(self._extractors[self._key[name]].weights, is_drawn)
 
     def extractor(self, name: str) -> nn.Module:
         """Return the feature extractor of a protocol, on its device."""
         return self._extractors[self._key[name]].module
 
-    def _judge(self, source: Source, sampling: Sampling, protocols: Sequence[Protocol]) -> _Judged:
+    def _judge(self, source: Source, sampling: Sampling, protocols: Sequence[Protocol]) -> Judged:
         """Draw this rank's share of what the protocols want together, extract, and gather all ranks'."""
         wanted = max(protocol.num_fake for protocol in protocols)
         limit = source.limit()
@@ -127,23 +142,23 @@ class Evaluation:
             )
         keys = sorted({self._key[protocol.name] for protocol in protocols})
         keep = any("fake_images" in protocol.needs for protocol in protocols)
-        mine: list[_Share] = []
+        mine: list[Share] = []
         finite = True
         # A rank without a batch of its own takes part in the gathering with no rows of batch 0.
         for number in range(rank(), -(-wanted // sampling.batch_size), world_size()) or (0,):
             start = number * sampling.batch_size if number % world_size() == rank() else wanted
             drawn = source.batch(number, sampling)
-            count = min(len(drawn.images), wanted - start)
+            count = min(len(drawn.samples), wanted - start)
             finite = finite and drawn.finite
             mine.append(
-                _Share(
-                    {key: self._extract(key, drawn.images[: max(count, 1)], count) for key in keys},
+                Share(
+                    {key: self._extract(key, drawn.samples[: max(count, 1)], count) for key in keys},
                     None if drawn.labels is None else drawn.labels[:count],
-                    drawn.images[:count].cpu() if keep else None,
+                    drawn.samples[:count].cpu() if keep else None,
                 )
             )
-        self._refuse_infinite(finite)
-        return self._gather(mine, keys, sampling.batch_size)
+        refuse_infinite(finite, self.device)
+        return gather(mine, keys, sampling.batch_size)
 
     def _extract(self, key: str, images: Tensor, count: int) -> Features:
         """Return the features of the first ``count`` images."""
@@ -151,31 +166,7 @@ class Evaluation:
             features: Features = self._extractors[key].module(images.to(self.device))
         return Features(*(field[:count] for field in features))
 
-    def _refuse_infinite(self, finite: bool) -> None:
-        """Raise on every rank if any rank has met images that are not finite."""
-        if not torch.cat(gather_rows(torch.tensor([[finite]], device=self.device))).all():
-            raise GanforgeError(
-                "Generated images are not finite: the generator has diverged; go on from the last checkpoint with a "
-                "lower learning rate."
-            )
-
-    def _gather(self, mine: list[_Share], keys: list[str], size: int) -> _Judged:
-        """Put all ranks' rows in the order of their numbers."""
-
-        def whole(rows: list[Tensor]) -> Tensor:
-            queues = [list(share.split(size)) for share in gather_rows(torch.cat(rows))]
-            batches = sum(len(queue) for queue in queues if len(queue[0]))
-            return torch.cat([queues[number % len(queues)].pop(0) for number in range(batches)])
-
-        features = {
-            key: Features(*(whole(list(field)) for field in zip(*(share.features[key] for share in mine), strict=True)))
-            for key in keys
-        }
-        labels = [share.labels for share in mine if share.labels is not None]
-        images = [share.images for share in mine if share.images is not None]
-        return _Judged(features, whole(labels) if labels else None, whole(images) if images else None)
-
-    def _comparison(self, protocol: Protocol, judged: _Judged, source: Source) -> Comparison:
+    def _comparison(self, protocol: Protocol, judged: Judged, source: Source) -> Comparison:
         """Put the first ``num_fake`` images beside the real ones; a stored set that is taken whole in its own order."""
         order = getattr(source, "order", None)
         rows = slice(protocol.num_fake) if order is None or len(order) != protocol.num_fake else order.argsort()
@@ -185,10 +176,10 @@ class Evaluation:
         pairs = getattr(source, "path_pairs", None)
         known: dict[str, Any] = {
             "fake_labels": None if judged.labels is None else judged.labels[rows],
-            "fake_images": None if judged.images is None else judged.images[rows],
+            "fake_images": None if judged.samples is None else judged.samples[rows],
             "path_pairs": None if pairs is None else partial(pairs, sampling=protocol.sampling),
         }
-        real = self.real[protocol.name]
+        real = self.real[protocol.name, source.target]
         for name in protocol.needs - known.keys():
             known[name] = real.field(name)
         for name in sorted(protocol.needs):
@@ -197,7 +188,9 @@ class Evaluation:
                 raise GanforgeError(
                     f"Protocol {protocol.name} measures {users}, which {_LACKS[name.partition('_')[2]]}"
                 )
-        return Comparison(features, logits, protocol.sampling.seed, real.extract, **known)
+        return Comparison(
+            features, logits, protocol.sampling.seed, real.extract, real.data.train.data.modality, **known
+        )
 
 
 def _measured(protocol: Protocol, comparison: Comparison) -> dict[str, float]:
@@ -209,6 +202,16 @@ def _measured(protocol: Protocol, comparison: Comparison) -> dict[str, float]:
             raise GanforgeError(f"Protocol {protocol.name}: {name} gives a value that another metric gives too.")
         values |= found
     return values
+
+
+def _check_reads(protocol: Protocol, column: Column) -> None:
+    """Refuse samples that a protocol's extractor cannot read."""
+    reads, kind = protocol.extractor.reads, column.modality.name
+    if reads not in (None, kind):
+        raise GanforgeError(
+            f"Protocol {protocol.name} measures {reads}, and the samples are {kind}: choose a protocol for {kind}, or "
+            "protocol=[] for none."
+        )
 
 
 def _repeated(protocol: Protocol, repeat: int) -> Protocol:

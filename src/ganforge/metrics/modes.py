@@ -1,16 +1,17 @@
 """How much of a mixture a generator covers: modes captured, share of good samples, reverse KL divergence."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.mixtures import Points
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.inputs import features
 
-__all__ = ["ModeProtocol", "mode_scores"]
+__all__ = ["ModeCoverage", "mode_scores"]
 
 
 def mode_scores(points: Tensor, centres: Tensor, sigma: float, threshold: float = 3.0) -> dict[str, float]:
@@ -42,30 +43,28 @@ def mode_scores(points: Tensor, centres: Tensor, sigma: float, threshold: float 
 
 
 @dataclass(frozen=True)
-class ModeProtocol:
-    """What mode scores depend on besides the samples; see :class:`ganforge.metrics.protocol.Protocol`.
+class ModeCoverage:
+    """Mode coverage of a known mixture: see :func:`mode_scores`.
 
     Attributes:
-        name: what people call it.
-        samples: number of generated points.
-        threshold: see :func:`mode_scores`.
-        weights: the generator's averaged weights where there are any, or the raw ones.
-        seed: of the latents.
+        threshold: Mahalanobis distance below which a point is of high quality.
     """
 
-    name: str = "pacgan_modes"
-    samples: int = 2500
     threshold: float = 3.0
-    weights: Literal["ema", "raw"] = "ema"
-    seed: int = 0
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.samples < 1 or not self.threshold > 0:
-            raise GanforgeError("protocol.samples must be at least 1 and protocol.threshold above 0.")
-        if self.weights not in ("ema", "raw"):
-            raise GanforgeError(f"protocol.weights must be ema or raw, got '{self.weights}'.")
+        if not self.threshold > 0:
+            raise GanforgeError(f"protocol: ModeCoverage.threshold must be above 0, got {self.threshold}.")
 
-    def tag(self, centres: Tensor, sigma: float) -> str:
-        """Return the name with eight digits of a hash of the protocol and the mixture."""
-        text = json.dumps([asdict(self), centres.tolist(), sigma, "running statistics"], sort_keys=True)
-        return f"{self.name}@{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+    def __call__(self, comparison: Comparison) -> dict[str, float]:
+        """See :class:`~ganforge.metrics.comparison.Metric`.
+
+        Raises:
+            GanforgeError: if the samples are not points of a known mixture.
+        """
+        modality = comparison.modality
+        if not isinstance(modality, Points) or modality.mixture is None:
+            raise GanforgeError("ModeCoverage counts modes of a known mixture of points: use data=ring or data=grid.")
+        points = features(comparison)
+        return mode_scores(points, modality.mixture.centres, modality.mixture.sigma, self.threshold)

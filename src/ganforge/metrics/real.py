@@ -15,7 +15,7 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import lock
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray, Splits
+from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.moments import Moments
 from ganforge.metrics.protocol import Protocol
@@ -29,20 +29,23 @@ _log = logging.getLogger("ganforge")
 def is_one_set(splits: Splits) -> bool:
     """Whether training and held-out images are the same ones, as where a folder or file was named."""
     train, heldout = splits.train, splits.heldout
-    return train is heldout or (len(train) == len(heldout) and train.fingerprint == heldout.fingerprint)
+    same = len(train) == len(heldout) and train.data.fingerprint == heldout.data.fingerprint
+    return train is heldout or same
 
 
-def both(splits: Splits) -> ImageArray:
-    """Return the training and the held-out images as one array; where they are one set, that set once."""
+def both(splits: Splits) -> Split:
+    """Return the training and the held-out images as one split; where they are one set, that set once."""
     train, heldout = splits.train, splits.heldout
     if is_one_set(splits):
         return train
     labels = None
-    if train.labels is not None and heldout.labels is not None:
-        labels = torch.cat([train.labels, heldout.labels])
-    identity = hashlib.blake2b(f"{train.fingerprint} {heldout.fingerprint}".encode(), digest_size=16).hexdigest()
-    images = torch.cat([part[torch.arange(len(part))] for part in (train, heldout)])
-    return ImageArray(images, labels, identity)
+    if train.label is not None and heldout.label is not None:
+        labels = torch.cat([train.label, heldout.label])
+    identity = hashlib.blake2b(
+        f"{train.data.fingerprint} {heldout.data.fingerprint}".encode(), digest_size=16
+    ).hexdigest()
+    values = torch.cat([part.data.read() for part in (train, heldout)])
+    return labelled(Column(values, train.data.modality, identity), labels)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class RealSide:
     Attributes:
         protocol: whose.
         loaded: its extractor, on ``device``.
-        data: both splits.
+        data: both splits, ``data`` being what samples are to look like.
         cache: folder.
         device: where features are extracted, and given.
     """
@@ -68,28 +71,27 @@ class RealSide:
     _memory: dict[str, dict[str, Tensor]] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def array(self) -> ImageArray:
+    def split(self) -> Split:
         """The images of the protocol's split.
 
         Raises:
             GanforgeError: if there are fewer than the protocol wants.
         """
-        split = self.protocol.split
-        array: ImageArray = both(self.data) if split == "full" else getattr(self.data, split)
+        name = self.protocol.split
+        split: Split = both(self.data) if name == "full" else getattr(self.data, name)
         count = self.protocol.num_real
-        if count is None or count == len(array):
-            return array
-        if count > len(array):
+        if count is None or count == len(split):
+            return split
+        if count > len(split):
             raise GanforgeError(
-                f"Protocol {self.protocol.name} has num_real={count:,} and the {split} split holds {len(array):,} "
+                f"Protocol {self.protocol.name} has num_real={count:,} and the {name} split holds {len(split):,} "
                 f"images: set protocol.{self.protocol.name}.num_real=null for all of them, which makes it a protocol "
                 "of its own."
             )
         # Datasets lie sorted by class: the first ones are another distribution.
-        chosen = torch.randperm(len(array), generator=torch_generator(0, "num_real"))[:count].sort().values
-        rows = chosen if array.rows is None else array.rows[chosen]
-        labels = None if array.labels is None else array.labels[chosen]
-        return ImageArray(array.images, labels, array.identity and f"{array.identity} drawn {count}", rows)
+        chosen = torch.randperm(len(split), generator=torch_generator(0, "num_real"))[:count].sort().values
+        identity = split.data.identity
+        return split.take(chosen, identity and f"{identity} drawn {count}")
 
     @property
     def is_drawn(self) -> bool:
@@ -131,28 +133,26 @@ class RealSide:
     def field(self, name: str) -> Any:
         """Return the field of a :class:`~ganforge.metrics.comparison.Comparison` called ``name``."""
         side, _, what = name.partition("_")
-        array = self.array if side == "real" else getattr(self.data, side)
+        split: Split = self.split if side == "real" else getattr(self.data, side)
         if what == "labels":
-            return None if array.labels is None else array.labels.to(self.device)
+            return None if split.label is None else split.label.to(self.device)
         if what == "images":
-            return array[torch.arange(len(array))]
+            return split.data.read()
         if what == "moments":
-            kept = self._kept(array, "moments", self._moments)
+            kept = self._kept(split.data, "moments", self._moments)
             return Moments(kept["total"], kept["products"], int(kept["count"]))
-        features = Features(**self._kept(array, "features", self._features))
+        features = Features(**self._kept(split.data, "features", self._features))
         return (features.features if what == "features" else features.logits).to(self.device)
 
-    def _kept(
-        self, array: ImageArray, kind: str, compute: Callable[[ImageArray], dict[str, Tensor]]
-    ) -> dict[str, Tensor]:
+    def _kept(self, column: Column, kind: str, compute: Callable[[Column], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Return tensors from memory or the cache, or compute and keep them."""
-        parts = (array.fingerprint, self.protocol.extractor.name, self.protocol.extractor.resize, self.loaded.weights)
+        parts = (column.fingerprint, self.protocol.extractor.name, self.protocol.extractor.resize, self.loaded.weights)
         key = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
         if (known := self._memory.get(key + kind)) is None:
             path = self.cache / "real" / key / f"{kind}.safetensors"
             known = _read(path)
             if known is None:
-                known = self._computed(path, lambda: compute(array))
+                known = self._computed(path, lambda: compute(column))
             self._memory[key + kind] = known
         return known
 
@@ -175,12 +175,12 @@ class RealSide:
                 _write(path, known)
             return known
 
-    def _features(self, array: ImageArray) -> dict[str, Tensor]:
-        parts = [self.extract(array[numbers]) for numbers in torch.arange(len(array)).split(_BATCH)]
+    def _features(self, column: Column) -> dict[str, Tensor]:
+        parts = [self.extract(column[numbers]) for numbers in torch.arange(len(column)).split(_BATCH)]
         return {name: torch.cat([getattr(part, name).cpu() for part in parts]) for name in Features._fields}
 
-    def _moments(self, array: ImageArray) -> dict[str, Tensor]:
-        moments = Moments.of(self.extract(array[rows]).features for rows in torch.arange(len(array)).split(_BATCH))
+    def _moments(self, column: Column) -> dict[str, Tensor]:
+        moments = Moments.of(self.extract(column[rows]).features for rows in torch.arange(len(column)).split(_BATCH))
         state = {"total": moments.total, "products": moments.products, "count": torch.tensor(moments.count)}
         return {name: value.cpu() for name, value in state.items()}
 

@@ -13,11 +13,14 @@ from torch.optim import Optimizer
 from ganforge.core import rng
 from ganforge.core.distributed import average_buffers, average_gradients, rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
+from ganforge.data.modality import Modality, Raw
+from ganforge.data.module import DataModule
 from ganforge.loggers.wandb import WandbLogger
 from ganforge.models.ledger import Ledger
 from ganforge.models.targets import flatten, setter
 from ganforge.optimizers import check_pairs
+from ganforge.sampling.sampler import Sampler
 
 __all__ = ["AdversarialModule", "Phase"]
 
@@ -89,6 +92,7 @@ class AdversarialModule(pl.LightningModule, ABC):
         self._schedules = flatten(schedules or {})
         self.accumulate = accumulate
         self._restored_rng: dict[str, Any] | None = None
+        self._modalities: dict[str | None, Modality] = {}
 
     @abstractmethod
     def players(self) -> dict[str, Sequence[nn.Module]]:
@@ -99,6 +103,9 @@ class AdversarialModule(pl.LightningModule, ABC):
         """Return the phases of one batch in the order in which they run; called once, before training."""
 
     @abstractmethod
+    def samplers(self) -> dict[str, Sampler]:
+        """Return what the procedure draws samples with, by name, the main one first; cheap, and called often."""
+
     def sample(
         self,
         n: int,
@@ -106,8 +113,35 @@ class AdversarialModule(pl.LightningModule, ABC):
         condition: Tensor | None = None,
         ema: bool = True,
         generator: torch.Generator | None = None,
+        sampler: str | None = None,
     ) -> Tensor:
-        """Return ``(n, c, h, w)`` generated images in [-1, 1], from averaged weights where there are any."""
+        """Draw ``n`` samples as networks see them (images in [-1, 1]); batch norm uses its running statistics.
+
+        Args:
+            n: how many.
+            condition: ``(n, ...)``; ``None`` draws conditions where the procedure has any.
+            ema: use averaged weights, where there are any.
+            generator: of latents and conditions; ``None``: the device's global one.
+            sampler: its name; ``None`` for the main one.
+        """
+        samplers = self.samplers()
+        chosen = samplers[sampler or next(iter(samplers))].with_weights("ema" if ema else "raw")
+        return chosen.sample(n, generator, condition)
+
+    def bind(self, data: DataModule) -> None:
+        """Take from the data module what samples are; called before training, and when a run is restored."""
+        self._modalities = {None: data.modality}
+        self._modalities.update(data.given)
+
+    def modality_of(self, target: str | None = None) -> Modality:
+        """Return what the dataset's column ``target`` is, ``None`` for ``data``; :class:`Raw` before :meth:`bind`."""
+        return self._modalities.get(target, Raw())
+
+    def setup(self, stage: str) -> None:
+        """Bind the trainer's data module, where it is ganforge's."""
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, DataModule):
+            self.bind(data)
 
     def check(self, batch: Batch) -> None:
         """Refuse combinations that make no sense; called once, on a copy, with a small made-up batch."""
@@ -141,9 +175,9 @@ class AdversarialModule(pl.LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run every phase that is due, then advance the clock. Final."""
-        self.images_per_batch = images = len(batch.images) * world_size()
-        if batch.images.ndim == 4:
-            batch = batch._replace(images=batch.images.contiguous(memory_format=self.memory_format))
+        self.images_per_batch = images = len(batch.data) * world_size()
+        if batch.data.ndim == 4:
+            batch = batch._replace(data=batch.data.contiguous(memory_format=self.memory_format))
         for place, (set_value, schedule) in self._setters.items():
             value = schedule(self.images_seen) * (self.rate_scale if place.endswith(".lr") else 1.0)
             set_value(value)
@@ -166,7 +200,7 @@ class AdversarialModule(pl.LightningModule, ABC):
             optimizer.zero_grad(set_to_none=True)
             for part in batch.split(self.accumulate):
                 losses = phase.losses(part)
-                share = len(part.images) / len(batch.images)
+                share = len(part.data) / len(batch.data)
                 total = torch.stack([loss.float() for loss in losses.values()]).sum()
                 self.manual_backward(total if share == 1 else total * share)
                 self.ledger.record(phase.player, losses, share)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.models.base import AdversarialModule
 
 __all__ = ["ByHand"]

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.constraint import Constraint

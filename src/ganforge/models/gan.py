@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ganforge.augment.base import Augment
 from ganforge.conditioning import Conditioning
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
+from ganforge.data.module import DataModule
 from ganforge.ema import EMA
 from ganforge.latents import Latent
 from ganforge.losses.adversarial import AdversarialLoss
@@ -20,6 +21,7 @@ from ganforge.losses.step import Player, Step, Term
 from ganforge.models.base import AdversarialModule, Phase
 from ganforge.models.preflight import check_labels_are_read, check_terms
 from ganforge.networks.critique import Critique
+from ganforge.sampling.sampler import Sampler
 
 __all__ = ["GAN"]
 
@@ -106,7 +108,7 @@ class GAN(AdversarialModule):
 
     def _step(self, player: Player, batch: Batch, *, judge_real: bool, judge_fake: bool = True) -> Step:
         """Draw latents, generate, and judge what the phase needs judged."""
-        real = batch.images
+        real = batch.data
         condition = None if self.conditioning is None else self.conditioning(batch)
         latent = self.latent(len(real), generator=None, device=real.device)
         with torch.set_grad_enabled(player == "generator"):
@@ -189,28 +191,16 @@ class GAN(AdversarialModule):
         elif phase is self._main["generator"] and self.ema is not None and self.generator_ema is not None:
             self.ema.update(self.generator_ema, self.generator, images, self.images_seen)
 
-    @torch.no_grad()
-    def sample(
-        self,
-        n: int,
-        *,
-        condition: Tensor | None = None,
-        ema: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """See :class:`AdversarialModule`; batch norm uses its running statistics."""
-        network = self.generator_ema if ema and self.generator_ema is not None else self.generator
-        device = next(network.parameters()).device
-        latent = self.latent(n, generator=generator, device=device)
-        if condition is None and self.conditioning is not None:
-            condition = self.conditioning.sample(n, generator=generator, device=device)
-        training = network.training
-        network.eval()
-        try:
-            images: Tensor = network(latent, condition)
-        finally:
-            network.train(training)
-        return images
+    def samplers(self) -> dict[str, Sampler]:
+        """See :class:`AdversarialModule`."""
+        modality = self.modality_of()
+        return {"generator": Sampler(self.generator, self.latent, self.conditioning, modality, self.generator_ema)}
+
+    def bind(self, data: DataModule) -> None:
+        """See :class:`AdversarialModule`."""
+        super().bind(data)
+        if self.conditioning is not None:
+            self.conditioning.bind(data.heldout)
 
     def term_states(self) -> dict[str, Any]:
         """See :class:`AdversarialModule`."""

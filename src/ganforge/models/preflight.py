@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.losses.step import Term
 from ganforge.models.base import AdversarialModule
 from ganforge.models.by_hand import ByHand

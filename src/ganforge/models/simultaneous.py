@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.losses.step import Step
 from ganforge.models.stand_in import StandInGAN
 

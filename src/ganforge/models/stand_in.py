@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 from torch.func import functional_call
 
-from ganforge.data.images import Batch
+from ganforge.data.columns import Batch
 from ganforge.losses.step import Step
 from ganforge.models.gan import GAN
 from ganforge.networks.critique import Critique

@@ -7,14 +7,18 @@ import torch
 from torch import Tensor
 
 from ganforge.core.rng import torch_generator
-from ganforge.data.arrays import ImageArray
+from ganforge.data.columns import Column
 from ganforge.data.images import grid
+from ganforge.data.modality import Modality
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.sources import Drawn
+from ganforge.sampling.interpolation import interpolate
 from ganforge.sampling.neighbours import nearest
+from ganforge.sampling.results import Picture
+from ganforge.sampling.seeded import SeededSampler
 
-__all__ = ["Panel", "nearest_panel", "neighbourhood_sweep", "precision_recall", "sample_panels"]
+__all__ = ["Panel", "nearest_panel", "neighbourhood_sweep", "precision_recall", "sample_panels", "walk_panels"]
 
 _NEIGHBOURS = (1, 2, 3, 5, 10)
 _MOST = 2000  # features on either side of the sweep
@@ -36,12 +40,17 @@ class Panel:
     picture: Tensor | None = None
     points: list[tuple[int, float, float]] = field(default_factory=list)
 
+    def of(self, name: str) -> "Panel":
+        """Return the panel with the sampler's name in its title."""
+        return replace(self, title=f"{self.title} ({name})")
 
-def sample_panels(drawn: Drawn) -> list[Panel]:
-    """Show the first images, and a row a class where there are classes."""
-    images = drawn.images.cpu()
-    panels = [Panel("Samples", "The first ones, not selected.", grid(images[:64], 8))]
-    if drawn.labels is not None and len(found := drawn.labels.cpu().unique()) > 1:
+
+def sample_panels(drawn: Drawn, modality: Modality) -> list[Panel]:
+    """Show the first samples, and a row a class where there are classes of images."""
+    images = drawn.samples.cpu()
+    shown = images[:64] if modality.name == "images" else images
+    panels = [Panel("Samples", "The first ones, not selected.", modality.picture(shown, 8))]
+    if modality.name == "images" and drawn.labels is not None and len(found := drawn.labels.cpu().unique()) > 1:
         rows = []
         for label in found[:12]:
             row = images[drawn.labels.cpu() == label][:8]
@@ -51,21 +60,27 @@ def sample_panels(drawn: Drawn) -> list[Panel]:
     return panels
 
 
-def nearest_panel(images: Tensor, train: ImageArray) -> Panel | None:
-    """Show samples with the training images nearest to them, pixel by pixel; ``None`` if their shapes differ."""
+def nearest_panel(images: Tensor, train: Column) -> list[Panel]:
+    """Show samples with the training images nearest to them, pixel by pixel; nothing if these have other shapes."""
     queries = images[:8].cpu()
-    if train.images.shape[1:] != queries.shape[1:]:
-        return None
+    if train.modality.name != "images" or train.values.shape[1:] != queries.shape[1:]:
+        return []
     count = min(6, len(train))
     found = nearest(queries, train, lambda part: part.flatten(1).float(), count)
     near = train[found.flatten()].unflatten(0, (len(queries), count))
     blank = torch.full_like(queries[:, None], 255)
     rows = torch.cat([queries[:, None], blank, near], 1)
-    return Panel(
-        "Nearest training images",
-        f"Left: the sample; right: the {count} nearest of {len(train):,} training images, by pixels.",
-        grid(rows.flatten(0, 1), count + 2),
-    )
+    text = f"Left: the sample; right: the {count} nearest of {len(train):,} training images, by pixels."
+    return [Panel("Nearest training images", text, grid(rows.flatten(0, 1), count + 2))]
+
+
+def walk_panels(sampler: SeededSampler) -> list[Panel]:
+    """Show walks between latents; nothing where there are no latents or no images."""
+    if sampler.modality.name != "images" or sampler.sampler.latent is None:
+        return []
+    walks = interpolate(sampler, n=8, steps=8)
+    assert isinstance(walks, Picture)
+    return [Panel("Walks", walks.note, walks.pixels)]
 
 
 def neighbourhood_sweep(comparison: Comparison) -> Panel | None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge import __version__
 from ganforge.core.errors import GanforgeError
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
+from ganforge.sampling.seeded import Origin, SeededSampler
 
 __all__ = ["Restored", "read_config", "restore", "settle"]
 
@@ -25,7 +27,8 @@ class Restored:
     Attributes:
         folder: the run's folder.
         config: its composed configuration, as it was trained.
-        module: the training module, on the CPU, in evaluation mode; ``module.sample`` draws from it.
+        module: the training module, on the CPU, in evaluation mode; ``module.samplers()`` draw from it.
+        data: the data module that the run was trained on; nothing is read before its ``splits()``.
         checkpoint: the file that the weights are from.
         images_seen: how many real images it had been trained on.
     """
@@ -33,35 +36,65 @@ class Restored:
     folder: RunFolder
     config: DictConfig
     module: Any
+    data: Any
     checkpoint: Path
     images_seen: int
 
-    def data(self) -> Any:
-        """Build the data module that the run was trained on; nothing is read before its ``splits()``."""
-        from hydra.utils import instantiate
+    def sampler(self, name: str | None = None, **options: Any) -> SeededSampler:
+        """Return the sampler called ``name``, the procedure's main one for ``None``, to draw numbered samples from.
 
-        return instantiate(self.config.data)
+        Args:
+            name: one of the procedure's samplers.
+            **options: see :class:`~ganforge.sampling.seeded.SeededSampler`.
+
+        Raises:
+            GanforgeError: if there is no such sampler, or an option is impossible.
+        """
+        samplers = self.module.samplers()
+        if name is not None and name not in samplers:
+            raise GanforgeError(f"sampler={name} is not there: '{self.folder.path}' draws with {', '.join(samplers)}.")
+        sampler = samplers[name or next(iter(samplers))]
+        protocols = list((self.config.get("protocol") or {}).values())
+
+        def train() -> Any:
+            return self.data.splits().train.towards(sampler.target).data
+
+        def extractor() -> Any:
+            return instantiate(protocols[0].extractor)
+
+        origin = Origin(
+            str(self.folder.path), str(self.checkpoint), train, extractor if protocols else None, self._description
+        )
+        return SeededSampler(sampler, origin, **options)
+
+    def _description(self) -> dict[str, Any]:
+        """Return the generator's and the latent's configuration, as plain values."""
+        model = OmegaConf.to_container(self.config.model, resolve=True)
+        assert isinstance(model, dict)
+        return {"generator": model.get("generator"), "latent": model.get("latent"), "images_seen": self.images_seen}
 
 
-def restore(run: str | Path, checkpoint: str = "last") -> Restored:
+def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | None = None) -> Restored:
     """Bring back a run.
 
     Args:
         run: the run's folder, or one of its checkpoint files.
         checkpoint: ``last``, ``previous``, ``best``, or a file's path; not read where ``run`` is a file.
+        command: says where on this machine the data lie; see :func:`settle`.
 
     Raises:
         GanforgeError: if there is no run, or its checkpoint is missing, damaged or not of its configuration.
     """
-    from hydra.utils import instantiate
-
     path = Path(run).expanduser()
     if path.is_file():
         path, checkpoint = path.resolve().parent.parent, str(path.resolve())
     config = read_config(path)
     folder = RunFolder(path)
     file, content = checkpoint_to_resume(folder, checkpoint, "checkpoint")
-    module = instantiate(config.model)
+    if command is not None:
+        settle(config, command)
+    module, data = instantiate(config.model), instantiate(config.data)
+    module.bind(data)
     try:
         module.load_state_dict(content["state_dict"])
     except (RuntimeError, KeyError) as error:
@@ -71,7 +104,7 @@ def restore(run: str | Path, checkpoint: str = "last") -> Restored:
         ) from error
     images_seen = int(content["ganforge"]["images_seen"])
     module.images_seen = images_seen
-    return Restored(folder, config, module.eval().requires_grad_(False), file, images_seen)
+    return Restored(folder, config, module.eval().requires_grad_(False), data, file, images_seen)
 
 
 def settle(config: DictConfig, command: DictConfig) -> None:

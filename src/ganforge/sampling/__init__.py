@@ -1,13 +1,13 @@
-"""Looking at what a trained generator draws: pictures, films, streams of images, the generator itself as a file.
+"""Drawing from a trained generator: pictures, films, streams of samples, the generator itself as a file.
 
-A :class:`~ganforge.sampling.sampler.Sampler` wraps a run that :func:`ganforge.runs.restore.restore` brought back.
-Each mode of ``ganforge sample`` is a function of a sampler that returns a
+:class:`~ganforge.sampling.sampler.Sampler` is how anything draws from a generator. Each mode of ``ganforge sample``
+is a function of a :class:`~ganforge.sampling.seeded.SeededSampler` that returns a
 :class:`~ganforge.sampling.results.Result`; in a notebook a picture shows itself::
 
     from ganforge.runs.restore import restore
-    from ganforge.sampling import Sampler, grid
+    from ganforge.sampling import grid
 
-    grid(Sampler(restore("outputs/dcgan_mnist5k/0123456789")), n=64)
+    grid(restore("outputs/dcgan_mnist5k/0123456789").sampler(), n=64)
 """
 
 from ganforge.sampling.export import export
@@ -16,14 +16,17 @@ from ganforge.sampling.neighbours import neighbours
 from ganforge.sampling.pictures import classes, grid, style_mixing, truncation
 from ganforge.sampling.results import Film, Picture, Result
 from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import Origin, SeededSampler
 from ganforge.sampling.stream import images
 from ganforge.sampling.traversal import traverse
 
 __all__ = [
     "Film",
+    "Origin",
     "Picture",
     "Result",
     "Sampler",
+    "SeededSampler",
     "classes",
     "export",
     "grid",

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
-from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["ganspace", "sefa"]
 
 
-def sefa(sampler: Sampler, count: int) -> Tensor:
+def sefa(sampler: SeededSampler, count: int) -> Tensor:
     """Closed-form factorisation (Shen and Zhou 2021, equations 5 to 8): unit eigenvectors of ``A^T A``.
 
     ``A`` is the weight of the first layer on the latent or, for a generator with styles, the weights of all its layers
@@ -37,7 +37,7 @@ def sefa(sampler: Sampler, count: int) -> Tensor:
     return _padded(_signed(vectors.flip(1).T[: _available(count, weight.shape[1])]), sampler)
 
 
-def ganspace(sampler: Sampler, count: int, samples: int) -> Tensor:
+def ganspace(sampler: SeededSampler, count: int, samples: int) -> Tensor:
     """Principal components of what the latent first becomes (Härkönen et al. 2020, section 2), a standard deviation
     long.
 
@@ -86,7 +86,7 @@ def _available(count: int, coordinates: int) -> int:
     return count
 
 
-def _padded(vectors: Tensor, sampler: Sampler) -> Tensor:
+def _padded(vectors: Tensor, sampler: SeededSampler) -> Tensor:
     """Fill up directions of a part of the latent (BigGAN's first chunk) with zeros."""
     missing = 0 if sampler.has_styles else sampler.prior.dim - vectors.shape[1]
     return torch.nn.functional.pad(vectors, (0, missing))
@@ -129,7 +129,7 @@ def _watching(layers: list[nn.Module], seen: list[Any]) -> Iterator[None]:
             handle.remove()
 
 
-def _first_layer(sampler: Sampler) -> _First:
+def _first_layer(sampler: SeededSampler) -> _First:
     network = sampler.network
     candidates = [
         module
@@ -138,7 +138,7 @@ def _first_layer(sampler: Sampler) -> _First:
         if cast(Tensor, module.weight).ndim in (2, 4)
     ]
     seen: list[Any] = []
-    (batch,) = sampler.batches(sampler.latents(2), sampler.labels(2, label=None if sampler.classes is None else 0))
+    (batch,) = sampler.batches(*sampler.inputs(2, label=None if sampler.classes is None else 0))
     with torch.no_grad(), _watching(candidates, seen):
         network(*batch)
     if not seen:
@@ -153,7 +153,7 @@ def _first_layer(sampler: Sampler) -> _First:
     return _First(layer, weight[:, first : first + sampler.prior.dim])
 
 
-def _first_outputs(sampler: Sampler, latents: Tensor, labels: Tensor | None) -> Tensor:
+def _first_outputs(sampler: SeededSampler, latents: Tensor, labels: Tensor | None) -> Tensor:
     """Return ``(n, features)`` outputs of the first layer."""
     layer = _first_layer(sampler).layer
     outputs: list[Any] = []

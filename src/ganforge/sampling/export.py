@@ -19,6 +19,7 @@ from ganforge.core.files import is_disk_full, write_text
 from ganforge.sampling.checks import one_of, require_module
 from ganforge.sampling.results import Result
 from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["Drawing", "Exported", "export"]
 
@@ -29,21 +30,23 @@ _TOLERANCE = 1e-4
 
 
 class Drawing(nn.Module):
-    """What is exported: ``(latent) -> images`` or ``(latent, labels) -> images``, in evaluation mode.
+    """What is exported: ``(latent) -> samples``, ``(latent, condition) -> samples``, or ``(condition) -> samples``.
 
-    Images are clamped to [-1, 1], the noise of a generator with styles is the constant one, weights that training
-    computes at each step (spectral normalisation) are plain tensors, and buffers of one number are constants.
+    In evaluation mode: samples are clamped to their range (images to [-1, 1]), the noise of a generator with styles is
+    the constant one, weights that training computes at each step (spectral normalisation) are plain tensors, and
+    buffers of one number are constants.
 
     Args:
-        network: the generator; it is copied.
+        sampler: of the generator, which is copied.
         psi: truncation of a generator with styles; ``None`` for none.
     """
 
-    def __init__(self, network: nn.Module, psi: float | None = None) -> None:
+    def __init__(self, sampler: Sampler, psi: float | None = None) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+        self.clamp, self.has_latent = sampler.modality.clamp, sampler.latent is not None
+        self.network = copy.deepcopy(sampler.network).cpu().eval().requires_grad_(False)
         self.options: dict[str, Any] = {}
-        if hasattr(network, "synthesise"):
+        if sampler.has_styles:
             self.options = {"noise": "constant", "truncation": 1.0 if psi is None else psi}
         for module in list(self.network.modules()):
             for name in list(getattr(module, "parametrizations", ())):
@@ -53,10 +56,10 @@ class Drawing(nn.Module):
                     delattr(module, name)
                     setattr(module, name, np.float64(buffer.item()))
 
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return ``(n, c, h, w)`` images in [-1, 1], or ``(n, d)`` points as they are."""
-        images: Tensor = self.network(latent, labels, **self.options)
-        return images.clamp(-1, 1) if images.ndim == 4 else images
+    def forward(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+        """Return ``(n, ...)`` samples from the latent, the condition, or both in this order."""
+        latent, condition = (first, second) if self.has_latent else (None, first)
+        return self.clamp(self.network(latent, condition, **self.options))
 
 
 class Exported(Result):
@@ -67,7 +70,7 @@ class Exported(Result):
         suffix: ``.safetensors``, ``.onnx`` or ``.pt2``.
     """
 
-    def __init__(self, sampler: Sampler, suffix: str) -> None:
+    def __init__(self, sampler: SeededSampler, suffix: str) -> None:
         if sampler.truncation is not None and not sampler.has_styles:
             raise GanforgeError(
                 "truncation confines this run's latents, which whoever uses the exported generator draws: leave "
@@ -84,21 +87,13 @@ class Exported(Result):
 
     def description(self) -> dict[str, Any]:
         """Return what is needed to build the network and to feed it, as plain values."""
-        from omegaconf import OmegaConf
-
-        run = self.sampler.run
-        return {
-            "generator": OmegaConf.to_container(run.config.model.generator, resolve=True),
-            "latent": OmegaConf.to_container(run.config.model.latent, resolve=True),
-            "classes": self.sampler.classes,
-            "images_seen": run.images_seen,
-        }
+        return {**self.sampler.origin.description(), "classes": self.sampler.classes}
 
     def _write(self, path: Path) -> None:
         if self.suffix == ".safetensors":
             self._write_weights(path)
             return
-        drawing = Drawing(self.sampler.network, self.sampler.truncation)
+        drawing = Drawing(self.sampler.sampler, self.sampler.truncation)
         read = self._write_program(path, drawing)
         inputs = self._inputs(5)
         difference = (read(inputs) - drawing(*inputs)).abs().max().item()
@@ -110,9 +105,8 @@ class Exported(Result):
         self.note = f"Differs from torch's images by at most {difference:.1g} of a range of 2."
 
     def _inputs(self, n: int) -> tuple[Tensor, ...]:
-        """Return latents and, where there are any, labels."""
-        labels = self.sampler.labels(n)
-        return (self.sampler.latents(n),) if labels is None else (self.sampler.latents(n), labels)
+        """Return latents and conditions, those that there are."""
+        return tuple(column for column in self.sampler.inputs(n) if column is not None)
 
     def _write_weights(self, path: Path) -> None:
         from safetensors.torch import load_file, save_file
@@ -173,7 +167,7 @@ def _write_torch(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Ca
 def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:
     import onnxruntime
 
-    names = ["latent", "labels"][: len(inputs)]
+    names = ["latent", "labels"][-len(inputs) :] if not drawing.has_latent else ["latent", "labels"][: len(inputs)]
     program = torch.onnx.export(
         _trace(drawing, inputs), (), input_names=names, output_names=["images"], dynamo=True, verbose=False
     )
@@ -188,7 +182,7 @@ def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Cal
     return run
 
 
-def export(sampler: Sampler, format: str = "safetensors") -> Exported:  # noqa: A002 - as on the command line
+def export(sampler: SeededSampler, format: str = "safetensors") -> Exported:  # noqa: A002 - as on the command line
     """Return the generator, to be saved.
 
     ``safetensors`` holds the weights and, in its header and in a JSON file beside it, the configuration; ganforge

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from ganforge.data.images import grid as lay_out
-from ganforge.latents import Coded, Normal
+from ganforge.latents import Coded, Normal, slerp
 from ganforge.sampling.checks import above_zero, one_of, require_module, whole
 from ganforge.sampling.results import Film, Picture
-from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["interpolate", "linear", "spherical"]
 
@@ -19,18 +19,8 @@ def linear(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
 
 def spherical(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """As :func:`linear`, along the great circle (Shoemake 1985; for latents White 2016, section 2.1).
-
-    ``sin((1 - t) a) / sin(a) start + sin(t a) / sin(a) end``, with ``a`` the angle between the two; straight where they
-    point the same or opposite ways.
-    """
-    cosine = torch.nn.functional.cosine_similarity(start, end, dim=-1).clamp(-1, 1)
-    angle = cosine.arccos()[:, None, ..., None]
-    share = _shares(start, steps)
-    is_straight = angle.sin().abs() < 1e-4
-    sine = torch.where(is_straight, torch.ones_like(angle), angle.sin())
-    curved = (((1 - share) * angle).sin() * start[:, None] + (share * angle).sin() * end[:, None]) / sine
-    return torch.where(is_straight, linear(start, end, steps), curved)
+    """As :func:`linear`, along the great circle; see :func:`ganforge.latents.slerp`."""
+    return slerp(start[:, None], end[:, None], _shares(start, steps))
 
 
 def _shares(like: Tensor, steps: int) -> Tensor:
@@ -42,7 +32,7 @@ _WALKS = {"linear": linear, "spherical": spherical}
 
 
 def interpolate(
-    sampler: Sampler,
+    sampler: SeededSampler,
     n: int = 6,
     steps: int | None = None,
     path: str | None = None,
@@ -64,6 +54,7 @@ def interpolate(
     Raises:
         GanforgeError: for impossible values, or ``mp4`` without PyAV.
     """
+    sampler.require_images("mode=interpolate")
     _check(sampler, path, space, format)
     steps = (10 if format == "png" else 30) if steps is None else whole("mode.steps", steps, 2)
     if path is None:
@@ -77,7 +68,7 @@ def interpolate(
     return Film(there_and_back, above_zero("mode.fps", fps), f".{format}", note)
 
 
-def _check(sampler: Sampler, path: str | None, space: str, file_format: str) -> None:
+def _check(sampler: SeededSampler, path: str | None, space: str, file_format: str) -> None:
     if path is not None:
         one_of("mode.path", path, tuple(_WALKS))
     one_of("mode.space", space, ("latent", "style"))
@@ -88,7 +79,7 @@ def _check(sampler: Sampler, path: str | None, space: str, file_format: str) -> 
         sampler.require_styles("mode.space=style")
 
 
-def _walks(sampler: Sampler, n: int, steps: int, path: str, space: str) -> Tensor:
+def _walks(sampler: SeededSampler, n: int, steps: int, path: str, space: str) -> Tensor:
     """Return ``(n, steps, c, h, w)`` images."""
     start, end = sampler.latents(2 * n).unflatten(0, (n, 2)).unbind(1)
     labels = sampler.labels(2 * n)

@@ -7,11 +7,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.arrays import ImageArray
+from ganforge.data.columns import Column
 from ganforge.data.images import grid as lay_out
 from ganforge.sampling.checks import one_of, whole
 from ganforge.sampling.results import Picture
-from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["nearest", "neighbours"]
 
@@ -19,7 +19,7 @@ __all__ = ["nearest", "neighbours"]
 Embed = Callable[[Tensor], Tensor]
 
 
-def nearest(queries: Tensor, array: ImageArray, embed: Embed, count: int, batch_size: int = 500) -> Tensor:
+def nearest(queries: Tensor, array: Column, embed: Embed, count: int, batch_size: int = 500) -> Tensor:
     """Return which images of ``array`` are nearest to each query, the nearest first, ``(n, count)`` int64.
 
     Euclidean distance; a part of ``array`` at a time is in memory. Of images equally near, the first counts.
@@ -44,7 +44,7 @@ def nearest(queries: Tensor, array: ImageArray, embed: Embed, count: int, batch_
     return which.cpu()
 
 
-def neighbours(sampler: Sampler, n: int = 8, count: int = 4, space: str | None = None) -> Picture:
+def neighbours(sampler: SeededSampler, n: int = 8, count: int = 4, space: str | None = None) -> Picture:
     """Draw a row an image: the generated one, then the nearest training images, as they are in the dataset.
 
     Mirrored training images are not looked at, though ``data.horizontal_flip`` trains on them.
@@ -59,6 +59,7 @@ def neighbours(sampler: Sampler, n: int = 8, count: int = 4, space: str | None =
     Raises:
         GanforgeError: for features where the run has no metrics or their weights are missing, or impossible values.
     """
+    sampler.require_images("mode=neighbours")
     spaces = {"pixels": _pixels, "features": _features(sampler)}
     if space is not None:
         one_of("mode.space", space, (*spaces, "both"))
@@ -68,8 +69,8 @@ def neighbours(sampler: Sampler, n: int = 8, count: int = 4, space: str | None =
             "use mode.space=pixels."
         )
     chosen = [space] if space in spaces else [name for name, embed in spaces.items() if embed is not None]
-    generated = sampler.draw(sampler.latents(whole("n", n)), sampler.labels(n))
-    train: ImageArray = sampler.run.data().splits().train
+    generated = sampler.draw(*sampler.inputs(whole("n", n)))
+    train = sampler.origin.train()
     whole("mode.count", count, 1, len(train))
     columns = [generated[:, None]]
     for name in chosen:
@@ -83,21 +84,18 @@ def neighbours(sampler: Sampler, n: int = 8, count: int = 4, space: str | None =
     return Picture(lay_out(rows.flatten(0, 1), rows.shape[1]), note)
 
 
-def _pixels(sampler: Sampler) -> Embed:
+def _pixels(sampler: SeededSampler) -> Embed:
     return lambda images: images.to(sampler.device).flatten(1).float()
 
 
-def _features(sampler: Sampler) -> Callable[[Sampler], Embed] | None:
+def _features(sampler: SeededSampler) -> Callable[[SeededSampler], Embed] | None:
     """Return what loads the metrics' network, or ``None`` where the run has no metrics."""
-    from hydra.utils import instantiate
-
-    protocols = list((sampler.run.config.get("protocol") or {}).values())
-    if not protocols:
+    extractor = sampler.origin.extractor
+    if extractor is None:
         return None
-    node = protocols[0].extractor
 
-    def load(sampler: Sampler) -> Embed:
-        network = instantiate(node).load().module.to(sampler.device)
+    def load(sampler: SeededSampler) -> Embed:
+        network = extractor().load().module.to(sampler.device)
         return lambda images: network(images.to(sampler.device)).features
 
     return load

@@ -10,7 +10,7 @@ from ganforge.data.images import grid as lay_out
 from ganforge.latents import Normal
 from ganforge.sampling.checks import above_zero, whole
 from ganforge.sampling.results import Picture
-from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["classes", "grid", "style_mixing", "truncation"]
 
@@ -18,7 +18,7 @@ __all__ = ["classes", "grid", "style_mixing", "truncation"]
 _ROWS = 20
 
 
-def grid(sampler: Sampler, n: int = 64, columns: int | None = None, label: int | None = None) -> Picture:
+def grid(sampler: SeededSampler, n: int = 64, columns: int | None = None, label: int | None = None) -> Picture:
     """Draw ``n`` images side by side; a conditional run's classes take turns.
 
     Args:
@@ -31,17 +31,18 @@ def grid(sampler: Sampler, n: int = 64, columns: int | None = None, label: int |
         GanforgeError: for impossible values.
     """
     whole("n", n)
-    labels = sampler.labels(n, label=label)
+    latents, labels = sampler.inputs(n, label=label)
     by_class = labels is not None and label is None and sampler.classes in range(2, _ROWS + 1)
     if columns is None and by_class:
         columns = sampler.classes
-    images = sampler.draw(sampler.latents(n), labels)
-    pixels = lay_out(images, None if columns is None else whole("mode.columns", columns))
-    told = f"{n} images" if label is None else f"{n} images of class {label}"
-    return Picture(pixels, f"{told}; classes take turns." if labels is not None and label is None else f"{told}.")
+    columns = None if columns is None else whole("mode.columns", columns)
+    pixels = sampler.modality.picture(sampler.draw(latents, labels), columns)
+    what = f"{n} {sampler.modality.name}" if label is None else f"{n} {sampler.modality.name} of class {label}"
+    turns = "; classes take turns" if sampler.classes is not None and label is None else ""
+    return Picture(pixels, f"{what}{turns}.")
 
 
-def classes(sampler: Sampler, n: int = 8, classes: Sequence[int] | None = None) -> Picture:
+def classes(sampler: SeededSampler, n: int = 8, classes: Sequence[int] | None = None) -> Picture:
     """Draw a row a class; a column is one latent, so that only the class changes along it.
 
     Args:
@@ -52,6 +53,7 @@ def classes(sampler: Sampler, n: int = 8, classes: Sequence[int] | None = None) 
     Raises:
         GanforgeError: if the run has no classes, or not these.
     """
+    sampler.require_images("mode=classes")
     count = sampler.require_classes("mode=classes")
     chosen = list(range(min(count, _ROWS))) if classes is None else list(classes)
     if not chosen:
@@ -66,8 +68,8 @@ def classes(sampler: Sampler, n: int = 8, classes: Sequence[int] | None = None) 
     return Picture(lay_out(images, n), note)
 
 
-def truncation(sampler: Sampler, n: int = 8, values: Sequence[float] | None = None) -> Picture:
-    """Draw the same images at several truncations, a row each; see :class:`Sampler` for what it means.
+def truncation(sampler: SeededSampler, n: int = 8, values: Sequence[float] | None = None) -> Picture:
+    """Draw the same images at several truncations, a row each; see :class:`SeededSampler` for what it means.
 
     Args:
         sampler: what to draw from; its own truncation is not read.
@@ -78,6 +80,7 @@ def truncation(sampler: Sampler, n: int = 8, values: Sequence[float] | None = No
     Raises:
         GanforgeError: for a value below 0 (a threshold of 0 too), or a prior without truncation.
     """
+    sampler.require_images("mode=truncation")
     latents, labels = sampler.latents(whole("n", n)), sampler.labels(n)
     chosen = _truncations(sampler, values)
     name = "psi, the distance kept from the mean style," if sampler.has_styles else "the latent's threshold"
@@ -85,7 +88,7 @@ def truncation(sampler: Sampler, n: int = 8, values: Sequence[float] | None = No
     return Picture(lay_out(torch.cat(rows), n), f"From top to bottom {name} is {', '.join(f'{v:g}' for v in chosen)}.")
 
 
-def _truncations(sampler: Sampler, values: Sequence[float] | None) -> list[float]:
+def _truncations(sampler: SeededSampler, values: Sequence[float] | None) -> list[float]:
     if values is not None:
         if not values:
             raise GanforgeError("mode.values must name at least one truncation, or be null for the usual ones.")
@@ -95,7 +98,7 @@ def _truncations(sampler: Sampler, values: Sequence[float] | None) -> list[float
     return [2.0, 1.0, 0.5, 0.04] if isinstance(sampler.prior, Normal) else [1.0, 0.5, 0.25, 0.04]
 
 
-def style_mixing(sampler: Sampler, n: int = 5, cut: int | None = None) -> Picture:
+def style_mixing(sampler: SeededSampler, n: int = 5, cut: int | None = None) -> Picture:
     """Mix styles (Karras et al. 2019, section 3.1): coarse ones from the left column, fine ones from the top row.
 
     Args:
@@ -106,6 +109,7 @@ def style_mixing(sampler: Sampler, n: int = 5, cut: int | None = None) -> Pictur
     Raises:
         GanforgeError: if the generator has no styles, or ``cut`` leaves none on one side.
     """
+    sampler.require_images("mode=style_mixing")
     sampler.require_styles("mode=style_mixing")
     styles = sampler.styles(sampler.latents(2 * whole("n", n)), sampler.labels(2 * n))
     layers = styles.shape[1]

@@ -1,7 +1,9 @@
-"""A trained generator, ready to draw: which weights, which latents, which labels."""
+"""How samples are drawn from a generator: the one place where inputs meet its network."""
 
 from collections.abc import Iterator
-from functools import cached_property
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,183 +11,158 @@ from torch import Tensor, nn
 from ganforge.conditioning import Conditioning, Label
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.images import quantise
+from ganforge.data.modality import Modality
 from ganforge.latents import Latent
-from ganforge.runs.restore import Restored
-from ganforge.sampling.checks import above_zero, whole
 
-__all__ = ["Sampler"]
+__all__ = ["BatchNorm", "Inputs", "Noise", "Sampler"]
+
+#: Statistics that batch norms use in sampling: of training, of each sampled batch, or accumulated anew beforehand.
+BatchNorm = Literal["running", "batch", "standing"]
+
+#: Noise inside a generator with styles: fresh at each call, or always the same.
+Noise = Literal["random", "constant"]
+
+_STANDING_BATCHES = 16
 
 
-class Sampler:
-    """Draws images from a restored run. Image ``k`` of a seed is the same one in every mode and on every device.
+class Inputs(NamedTuple):
+    """What a generator draws ``n`` samples from.
 
-    Its latent comes from a random stream of its own, its label is ``k`` modulo the number of classes, batch
-    normalisation uses its running statistics, and StyleGAN2's noise is the constant one. Equal up to rounding, which
-    depends on the device and on how many images are drawn together.
-
-    Args:
-        run: from :func:`ganforge.runs.restore.restore`; its module must have ``generator`` and ``latent``.
-        ema: use the averaged weights, where the run has any.
-        seed: of latents and labels.
-        truncation: fewer kinds of images, each more typical. For a generator with styles the factor psi by which styles
-            keep their distance from the mean style (Karras et al. 2019, appendix B), for others the threshold of
-            :meth:`ganforge.latents.Latent.truncate`; ``None`` for none.
-        device: ``auto``, or a torch device.
-        batch_size: images drawn together.
-
-    Raises:
-        GanforgeError: if the run draws nothing from latents, or a value is impossible.
+    Attributes:
+        latent: ``(n, latent_dim)``, or ``None`` for a generator without one.
+        condition: ``(n, ...)``, or ``None``.
     """
 
-    def __init__(
-        self,
-        run: Restored,
-        *,
-        ema: bool = True,
-        seed: int = 0,
-        truncation: float | None = None,
-        device: str = "auto",
-        batch_size: int = 64,
-    ) -> None:
-        module = run.module
-        if not isinstance(getattr(module, "generator", None), nn.Module) or not hasattr(module, "latent"):
-            raise GanforgeError(
-                f"{type(module).__name__} draws nothing from latents, which sampling needs: look at the pictures in "
-                f"'{run.folder.path / 'samples'}'."
-            )
-        self.run, self.seed = run, seed
-        self.truncation = truncation if truncation is None else above_zero("truncation", truncation)
-        self.batch_size = whole("batch_size", batch_size)
-        average = getattr(module, "generator_ema", None)
-        self.prior: Latent = module.latent
-        self.conditioning: Conditioning | None = getattr(module, "conditioning", None)
-        self.device = _device(device)
-        network: nn.Module = module.generator if average is None or not ema else average
-        self.network = network.to(self.device).eval()
+    latent: Tensor | None
+    condition: Tensor | None
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A generator with what it draws from and what it draws; evaluation, sampling, export, health and reports use it.
+
+    Attributes:
+        network: ``(latent, condition) -> samples``, the raw weights.
+        latent: prior of its input; ``None`` for a generator of conditions alone.
+        conditioning: what it is conditioned on, or ``None``.
+        modality: what its samples are.
+        average: the network with averaged weights, where the procedure keeps any.
+        target: the given column of the dataset that its samples are to look like; ``None``: ``data``.
+    """
+
+    network: nn.Module
+    latent: Latent | None
+    conditioning: Conditioning | None
+    modality: Modality
+    average: nn.Module | None = None
+    target: str | None = None
+
+    def with_weights(self, weights: Literal["ema", "raw"]) -> "Sampler":
+        """Return the sampler of the averaged weights, where there are any, or of the raw ones."""
+        network = self.average if weights == "ema" and self.average is not None else self.network
+        return replace(self, network=network, average=None)
 
     @property
-    def classes(self) -> int | None:
-        """Number of classes of a run that is conditioned on labels, or ``None``."""
-        return self.conditioning.classes if isinstance(self.conditioning, Label) else None
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.network.parameters()).device
 
     @property
     def has_styles(self) -> bool:
         """Whether the generator maps latents to styles and draws from these, as StyleGAN2's does."""
         return hasattr(self.network, "map") and hasattr(self.network, "synthesise")
 
-    @cached_property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width; GanforgeError if the run draws no images."""
-        channels, height, width = self.draw(self.latents(1), self.labels(1)).shape[1:]
-        return channels, height, width
+    @property
+    def classes(self) -> int | None:
+        """Number of classes of a generator that is conditioned on labels, else ``None``."""
+        return self.conditioning.classes if isinstance(self.conditioning, Label) else None
 
-    def require_classes(self, asked: str) -> int:
-        """Return the number of classes; GanforgeError if the run has none, or draws no images."""
-        assert self.shape
-        if self.classes is None:
-            raise GanforgeError(
-                f"{asked} needs a run that is conditioned on labels, and '{self.run.folder.path}' is not: use "
-                "mode=grid, or train with conditioning=label and a conditional variant such as model=acgan."
-            )
-        return self.classes
+    def inputs(self, n: int, generator: torch.Generator | None, condition: Tensor | None = None) -> Inputs:
+        """Draw latents and then, unless they are given, conditions; on the network's device."""
+        device = self.device
+        latent = None if self.latent is None else self.latent(n, generator=generator, device=device)
+        if condition is None and self.conditioning is not None:
+            condition = self.conditioning.sample(n, generator=generator, device=device)
+        return Inputs(latent, condition)
 
-    def require_styles(self, asked: str) -> None:
-        """Raise GanforgeError if the generator has no styles, or draws no images."""
-        assert self.shape
-        if not self.has_styles:
-            raise GanforgeError(
-                f"{asked} needs a generator with styles, and '{self.run.folder.path}' has none: use mode=interpolate "
-                "or mode=traverse, or train with model=stylegan2."
-            )
-
-    def latents(self, n: int, start: int = 0) -> Tensor:
-        """Return the latents of images ``start`` to ``start + n``, ``(n, dim)`` float32 on the CPU."""
-        cpu = torch.device("cpu")
-        rows = [self.prior(1, generator=torch_generator(self.seed, "image", start + k), device=cpu) for k in range(n)]
-        return torch.cat(rows)
-
-    def labels(self, n: int, start: int = 0, label: int | None = None) -> Tensor | None:
-        """Return the conditions of images ``start`` to ``start + n``, or ``None`` for an unconditional run.
+    def generate(self, inputs: Inputs, *, truncation: float | None = None, noise: Noise = "random") -> Tensor:
+        """Return samples as networks see them, ``(n, *shape)``, the network in the mode that it is in.
 
         Args:
-            n: how many.
-            start: number of the first image.
-            label: the same class for all of them.
+            inputs: on the network's device.
+            truncation: the factor by which styles keep their distance from the mean style, where there are styles
+                (Karras et al. 2019, appendix B); else the threshold of :meth:`ganforge.latents.Latent.truncate`.
+            noise: that inside a generator with styles: fresh at each call, or always the same.
 
         Raises:
-            GanforgeError: if ``label`` is not a class of the run.
+            GanforgeError: for truncation without a latent.
         """
-        if label is not None:
-            count = self.require_classes("mode.label")
-            return torch.full((n,), whole("mode.label", label, 0, count - 1))
-        if self.conditioning is None:
-            return None
-        if self.classes is not None:
-            return torch.arange(start, start + n) % self.classes
-        cpu = torch.device("cpu")
-        streams = (torch_generator(self.seed, "condition", start + k) for k in range(n))
-        return torch.cat([self.conditioning.sample(1, generator=stream, device=cpu) for stream in streams])
+        if self.has_styles and (truncation is not None or noise != "random"):
+            return self.synthesise(self.styles(inputs, truncation), noise)
+        samples: Tensor = self.network(self.truncated(inputs.latent, truncation), inputs.condition)
+        return samples
+
+    def truncated(self, latent: Tensor | None, threshold: float | None) -> Tensor | None:
+        """Return latents confined to ``[-threshold, threshold]`` by their prior; as they are for ``None``."""
+        if threshold is None:
+            return latent
+        if self.latent is None or latent is None:
+            raise GanforgeError("truncation confines latents, and this generator has none: leave truncation out.")
+        return self.latent.truncate(latent, threshold)
+
+    def styles(self, inputs: Inputs, truncation: float | None = None) -> Tensor:
+        """Return ``(n, layers, d)`` styles; ``truncation`` is the factor psi, ``None`` for 1."""
+        network: Any = self.network
+        styles: Tensor = network.map(inputs.latent, inputs.condition, 1.0 if truncation is None else truncation)
+        return styles
+
+    def synthesise(self, styles: Tensor, noise: Noise = "random") -> Tensor:
+        """Return samples from ``(n, layers, d)`` styles."""
+        network: Any = self.network
+        samples: Tensor = network.synthesise(styles, noise)
+        return samples
 
     @torch.no_grad()
-    def draw(self, latents: Tensor, labels: Tensor | None = None, *, truncation: float | None = None) -> Tensor:
-        """Return ``(n, c, h, w)`` uint8 images on the CPU, from ``(n, dim)`` latents.
+    def sample(self, n: int, generator: torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
+        """Draw ``n`` samples as networks see them, in evaluation mode and without gradients; the mode is restored."""
+        with self.evaluating():
+            return self.generate(self.inputs(n, generator, condition))
+
+    @contextmanager
+    def evaluating(
+        self, batch_norm: BatchNorm = "running", *, seed: int = 0, batch_size: int = 1, truncation: float | None = None
+    ) -> Iterator[None]:
+        """Put the network into evaluation mode, its batch norms on the statistics asked for, and back.
 
         Args:
-            latents: of any length.
-            labels: one condition an image, where the run is conditional.
-            truncation: instead of the sampler's own.
-
-        Raises:
-            GanforgeError: if the run draws points of the plane, or has diverged.
+            batch_norm: ``standing`` statistics are means over 16 fresh batches (Brock et al. 2019, appendix C.1).
+            seed, batch_size, truncation: of these batches.
         """
-        limit = self.truncation if truncation is None else truncation
-        if self.has_styles:
-            return self.synthesise(self.styles(latents, labels, truncation=limit))
-        if limit is not None:
-            latents = self.prior.truncate(latents, limit)
-        return torch.cat([self._pixels(self.network(z, y)) for z, y in self.batches(latents, labels)])
+        training = self.network.training
+        norms = [part for part in self.network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+        kept = [(norm.running_mean, norm.running_var, norm.momentum, norm.num_batches_tracked) for norm in norms]
+        self.network.eval()
+        try:
+            if batch_norm == "batch":
+                for norm in norms:
+                    norm.running_mean = norm.running_var = None  # in evaluation mode this means the batch's own
+            elif batch_norm == "standing":
+                self._accumulate(norms, seed, batch_size, truncation)
+            yield
+        finally:
+            for norm, (mean, variance, momentum, tracked) in zip(norms, kept, strict=True):
+                norm.running_mean, norm.running_var, norm.momentum = mean, variance, momentum
+                norm.num_batches_tracked = tracked
+            self.network.train(training)
 
     @torch.no_grad()
-    def styles(self, latents: Tensor, labels: Tensor | None = None, *, truncation: float | None = None) -> Tensor:
-        """Return ``(n, layers, d)`` styles on the CPU; ``truncation`` instead of the sampler's own."""
-        limit = self.truncation if truncation is None else truncation
-        psi = 1.0 if limit is None else limit
-        mapped = [self.network.map(z, y, psi).cpu() for z, y in self.batches(latents, labels)]  # type: ignore[operator]
-        return torch.cat(mapped)
-
-    @torch.no_grad()
-    def synthesise(self, styles: Tensor) -> Tensor:
-        """Return ``(n, c, h, w)`` uint8 images on the CPU, from ``(n, layers, d)`` styles."""
-        drawn = [self.network.synthesise(w, noise="constant") for w, _ in self.batches(styles)]  # type: ignore[operator]
-        return torch.cat([self._pixels(images) for images in drawn])
-
-    def batches(self, latents: Tensor, labels: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield both in parts of ``batch_size``, on the network's device."""
-        parts = latents.split(self.batch_size)
-        conditions = [None] * len(parts) if labels is None else labels.split(self.batch_size)
-        for part, condition in zip(parts, conditions, strict=True):
-            yield part.to(self.device), None if condition is None else condition.to(self.device)
-
-    def _pixels(self, images: Tensor) -> Tensor:
-        if images.ndim != 4:
-            raise GanforgeError(
-                f"'{self.run.folder.path}' draws points of the plane, not images: look at its 'samples' folder, or "
-                "keep the generator itself with mode=export."
-            )
-        if not images.isfinite().all():
-            raise GanforgeError(
-                f"The generator of '{self.run.checkpoint}' has diverged, its images are not finite: try "
-                "checkpoint=previous or checkpoint=best."
-            )
-        return quantise(images).cpu()
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise GanforgeError(f"device={name} is not there: use device=auto, or device=cpu.") from error
-    return torch.device(name)
+    def _accumulate(self, norms: list[Any], seed: int, batch_size: int, truncation: float | None) -> None:
+        """Replace running statistics by plain means over fresh batches."""
+        for norm in norms:
+            norm.running_mean, norm.running_var = torch.zeros_like(norm.running_mean), torch.ones_like(norm.running_var)
+            norm.num_batches_tracked, norm.momentum = torch.zeros_like(norm.num_batches_tracked), None
+            norm.train()
+        for number in range(_STANDING_BATCHES):
+            stream = torch_generator(seed, "standing", number, device=self.device)
+            self.generate(self.inputs(batch_size, stream), truncation=truncation)
+        self.network.eval()

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from torch import Tensor
 from tqdm import tqdm
 
 from ganforge.sampling.checks import one_of, whole
 from ganforge.sampling.results import Result
-from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["Images", "images"]
 
@@ -20,7 +21,7 @@ _SUFFIXES = {"folder": "", "zip": ".zip", "npz": ".npz"}
 
 
 class Images(Result):
-    """Images that are drawn while they are written.
+    """Samples that are drawn while they are written.
 
     Args:
         sampler: what to draw from.
@@ -29,19 +30,24 @@ class Images(Result):
         label: only this class.
     """
 
-    def __init__(self, sampler: Sampler, n: int, suffix: str, label: int | None) -> None:
+    def __init__(self, sampler: SeededSampler, n: int, suffix: str, label: int | None) -> None:
         self.sampler, self.n, self.suffix, self.label = sampler, n, suffix, label
         self._labels = sampler.labels(n, label=label)
-        told = "no labels" if self._labels is None else "with labels"
-        self.note = f"{n:,} images, {told}."
-        channels, *sides = sampler.shape  # and what cannot be drawn is refused before writing
-        self._shape = (*sides, channels)
+        labels = "no labels" if self._labels is None else "with labels"
+        self.note = f"{n:,} {sampler.modality.name}, {labels}."
+        first = sampler.draw(*sampler.inputs(1))  # what cannot be drawn is refused before writing
+        self._first = self._laid_out(first)
+        self._key = "images" if sampler.modality.name == "images" else "samples"
 
     def _draw(self, start: int, count: int) -> "np.ndarray":
-        """Return ``(count, h, w, c)`` uint8."""
-        labels = None if self._labels is None else self._labels[start : start + count]
-        pixels = self.sampler.draw(self.sampler.latents(count, start), labels)
-        return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+        """Return stored samples; images are ``(count, h, w, c)`` uint8."""
+        return self._laid_out(self.sampler.draw(*self.sampler.inputs(count, start, self.label)))
+
+    def _laid_out(self, stored: Tensor) -> "np.ndarray":
+        """Return an array, the channels of images last."""
+        if self.sampler.modality.name == "images":
+            stored = stored.permute(0, 2, 3, 1)
+        return stored.contiguous().numpy()
 
     def _batches(self) -> Iterator["np.ndarray"]:
         size = self.sampler.batch_size
@@ -72,8 +78,8 @@ class Images(Result):
                 for name, content in self._files():
                     archive.writestr(zipfile.ZipInfo(name), content)
                 return
-            with _member(archive, "images.npy") as member:
-                _header(member, (self.n, *self._shape), "|u1")
+            with _member(archive, f"{self._key}.npy") as member:
+                _header(member, (self.n, *self._first.shape[1:]), self._first.dtype.str)
                 for batch in self._batches():
                     member.write(batch.tobytes())
             if self._labels is not None:
@@ -99,11 +105,11 @@ def _png(pixels: "np.ndarray") -> bytes:
     return buffer.getvalue()
 
 
-def images(sampler: Sampler, n: int = 1000, format: str = "folder", label: int | None = None) -> Images:  # noqa: A002
+def images(sampler: SeededSampler, n: int = 1000, format: str = "folder", label: int | None = None) -> Images:  # noqa: A002
     """Return images 0 to ``n`` of the sampler's seed, to be saved; classes take turns.
 
     A folder and a zip archive hold PNGs named by number and, for a run conditioned on labels, ``labels.csv``. A NumPy
-    archive holds ``images``, ``(n, h, w, c)`` uint8, and ``labels``.
+    archive holds ``images``, ``(n, h, w, c)`` uint8 (samples of another kind as ``samples``), and ``labels``.
 
     Args:
         sampler: what to draw from.
@@ -115,4 +121,6 @@ def images(sampler: Sampler, n: int = 1000, format: str = "folder", label: int |
         GanforgeError: for impossible values, or a run that draws no images.
     """
     one_of("mode.format", format, tuple(_SUFFIXES))
+    if format != "npz":
+        sampler.require_images(f"mode.format={format}")
     return Images(sampler, whole("n", n), _SUFFIXES[format], label)

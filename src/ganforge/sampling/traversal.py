@@ -9,7 +9,7 @@ from ganforge.latents import Coded
 from ganforge.sampling.checks import above_zero, one_of, whole
 from ganforge.sampling.directions import ganspace, sefa
 from ganforge.sampling.results import Picture
-from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["traverse"]
 
@@ -18,7 +18,7 @@ _EXTENT = {"codes": 2.0, "sefa": 3.0, "ganspace": 2.0}
 
 
 def traverse(
-    sampler: Sampler,
+    sampler: SeededSampler,
     n: int = 5,
     directions: str | None = None,
     samples_each: int = 3,
@@ -46,7 +46,7 @@ def traverse(
     one_of("mode.directions", directions, tuple(_EXTENT))
     whole("n", n)
     whole("mode.samples_each", samples_each)
-    assert sampler.shape  # images, not points
+    sampler.require_images("mode=traverse")
     reach = _EXTENT[directions] if extent is None else above_zero("mode.extent", extent)
     if directions == "codes":
         return _codes(sampler, n, samples_each, steps, reach)
@@ -58,7 +58,7 @@ def traverse(
     return Picture(lay_out(images, steps), note)
 
 
-def _along(sampler: Sampler, found: Tensor, samples_each: int, places: Tensor) -> Tensor:
+def _along(sampler: SeededSampler, found: Tensor, samples_each: int, places: Tensor) -> Tensor:
     """Return images, direction by direction, latent by latent, place by place."""
     latents, labels = sampler.latents(samples_each), sampler.labels(samples_each)
     moves = places[None, :, None] * found[:, None]  # (directions, places, d)
@@ -73,7 +73,7 @@ def _along(sampler: Sampler, found: Tensor, samples_each: int, places: Tensor) -
     return sampler.draw(moved.flatten(0, 2), labels)
 
 
-def _codes(sampler: Sampler, n: int, samples_each: int, steps: int | None, reach: float) -> Picture:
+def _codes(sampler: SeededSampler, n: int, samples_each: int, steps: int | None, reach: float) -> Picture:
     prior = sampler.prior
     if not isinstance(prior, Coded):
         raise GanforgeError(

@@ -1,9 +1,10 @@
-"""Feature extractors: uint8 images to features for Fréchet distances and logits for the Inception Score."""
+"""Feature extractors: stored samples to features for Fréchet distances and logits for the Inception Score."""
 
 from ganforge.metrics.extractors.base import Extractor, Features, Loaded
 from ganforge.metrics.extractors.digits import DigitClassifier, StackedDigitClassifier
 from ganforge.metrics.extractors.dinov2 import DinoV2
 from ganforge.metrics.extractors.efficientnet import EfficientNetLite0
+from ganforge.metrics.extractors.identity import Identity
 from ganforge.metrics.extractors.inception import Inception
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "EfficientNetLite0",
     "Extractor",
     "Features",
+    "Identity",
     "Inception",
     "Loaded",
     "StackedDigitClassifier",

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,8 @@ class Extractor(ABC):
     name: str
     #: The resize kernel between images and the network, as protocols report it.
     resize: str
+    #: The kind of samples that it reads, a :attr:`ganforge.data.modality.Modality.name`; ``None`` for any.
+    reads: ClassVar[str | None] = "images"
 
     @abstractmethod
     def load(self) -> Loaded:
