@@ -176,20 +176,13 @@ def _hydra(name: str, words: list[str]) -> None:
 
     from ganforge.core.config import config_folder, register_resolvers
     from ganforge.core.task import HydraTask
+    from ganforge.core.workarounds import command_line, errors_of_hydra
 
     register_resolvers()
     command = COMMANDS[name]
     task = HydraTask(command.task, [sys.argv[0], name], words)
-    original = sys.argv
-    sys.argv = [original[0], *words]
-    previous = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
+    with command_line(sys.argv[0], *words), errors_of_hydra():
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command.config)(task)()
-    finally:
-        sys.argv = original
-        if previous is None:
-            del os.environ["HYDRA_FULL_ERROR"]
     if task.failure is not None:
         raise task.failure
 

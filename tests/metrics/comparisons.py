@@ -24,5 +24,11 @@ def compare(fake=None, real=None, **fields):
     fake = normal(60, seed=1) if fake is None else fake
     if real is not None:
         fields = {"real_features": real, "real_moments": Moments.of(iter([real])), **fields}
-    fields = {"fake_logits": torch.zeros(len(fake), 4), "seed": 0, "extract": lambda images: None, "modality": Images(32, 3), **fields}
+    fields = {
+        "fake_logits": torch.zeros(len(fake), 4),
+        "seed": 0,
+        "extract": lambda images: None,
+        "modality": Images(32, 3),
+        **fields,
+    }
     return Comparison(fake_features=fake, **fields)

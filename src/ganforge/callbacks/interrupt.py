@@ -12,12 +12,10 @@ from ganforge.callbacks.checkpoint import Checkpoint
 from ganforge.callbacks.clocked import training_module
 from ganforge.core.console import say
 from ganforge.core.distributed import world_size
+from ganforge.core.signals import SAVE_AND_END
 from ganforge.core.sweep import stop_requested
 
 __all__ = ["Interrupt"]
-
-#: SIGUSR1 is what our SLURM template asks for before the job's time is over, SIGUSR2 what submitit does.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Interrupt(pl.Callback):
@@ -46,7 +44,7 @@ class Interrupt(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Install the handlers, after Lightning has installed its own."""
         try:
-            self._previous = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+            self._previous = {number: signal.signal(number, self._handle) for number in SAVE_AND_END}
         except ValueError:  # not the main thread: whoever started this thread handles signals
             self._previous = {}
 

@@ -1,8 +1,6 @@
 """Train one composed configuration, from its run folder's state to the last word on the console."""
 
-import logging
 import sys
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
 from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.runs.summary import announce, farewell, final_scores
 
-__all__ = ["quieten", "train"]
+__all__ = ["train"]
 
 
 def train(config: DictConfig) -> dict[str, float]:
@@ -63,10 +61,10 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from ganforge.callbacks.pruning import Pruning
     from ganforge.core import rng
     from ganforge.core.distributed import rank
-    from ganforge.core.strategy import GradientAveraging
+    from ganforge.core.workarounds import gradient_averaging, quiet_lightning
     from ganforge.models.preflight import preflight
 
-    quieten()
+    quiet_lightning()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
     model = instantiate(config.model)
@@ -84,7 +82,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         precision=config.trainer.precision,
         deterministic=config.trainer.deterministic,
         benchmark=not config.trainer.deterministic,
-        strategy=GradientAveraging() if several else "auto",
+        strategy=gradient_averaging() if several else "auto",
         logger=loggers,
         callbacks=callbacks,
         max_epochs=-1,
@@ -151,18 +149,6 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: An
         table.rewind(state["images_seen"])
     say(f"Going on from {path} at {state['images_seen']:,} images.")
     return path
-
-
-def quieten() -> None:
-    """Silence what Lightning says of itself; what is wrong is still told."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",  # images are in memory: whole batches are indexed
-        ".*GPU available but not used.*",
-        ".*isinstance.treespec, LeafSpec.*is deprecated.*",  # inside Lightning
-    ):
-        warnings.filterwarnings("ignore", message=message)
 
 
 def _keep_record(folder: RunFolder, model: Any, callbacks: list[Any]) -> None:

@@ -5,7 +5,6 @@ Imports no torch, so that ``--help`` and configuration errors answer at once.
 
 import re
 import sys
-import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.core.settings import record_settings, signature
+from ganforge.core.workarounds import accept_launchers_of_plugins
 
 __all__ = ["compose", "config_folder", "groups", "quoted", "register_resolvers"]
 
@@ -61,8 +61,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
-    # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
-    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+    accept_launchers_of_plugins()
 
 
 def quoted(value: str) -> str:

@@ -9,11 +9,9 @@ from contextlib import contextmanager
 
 from ganforge.core.console import say
 from ganforge.core.errors import Stopped
+from ganforge.core.signals import SLURM_WARNINGS
 
 __all__ = ["is_running", "queued_again", "this_job"]
-
-#: What SLURM is asked to send before a job's time is over: our template asks for SIGUSR1, submitit for SIGUSR2.
-_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def this_job() -> str | None:
@@ -54,7 +52,7 @@ def queued_again(wanted: bool) -> Iterator[None]:
 
 def _must_make_way(number: int) -> bool:
     """Whether a signal means that SLURM needs the job's place. SIGTERM also comes with ``scancel``: the state tells."""
-    if number in _WARNINGS:
+    if number in SLURM_WARNINGS:
         return True
     return number == signal.SIGTERM and this_job() is not None and _still_wanted(str(this_job()))
 

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from ganforge.core.complaints import explain
 from ganforge.core.errors import Stopped
+from ganforge.core.signals import SLURM_WARNINGS, ignore
 from ganforge.core.sweep import ask_to_stop, run_of_a_sweep
 from ganforge.sweeps.share import claim_devices
 
@@ -85,10 +86,9 @@ class Guard:
 
 def _leave_to_the_stop_file() -> None:
     """Ignore signals that reach workers too, except in training, which saves and ends; submitit handles its own."""
-    warnings = () if "SUBMITIT_EXECUTOR" in os.environ else (signal.SIGUSR1, signal.SIGUSR2)
+    warnings = () if "SUBMITIT_EXECUTOR" in os.environ else SLURM_WARNINGS
     with suppress(ValueError):  # not in a main thread
-        for number in (signal.SIGINT, *warnings):
-            signal.signal(number, signal.SIG_IGN)
+        ignore((signal.SIGINT, *warnings))
 
 
 def _tidy() -> None:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from ganforge.core.complaints import find_cause
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError
+from ganforge.core.signals import handled_by
 from ganforge.core.slurm import queued_again
 from ganforge.core.sweep import ask_to_stop, asked_to_stop
 from ganforge.runs.folder import RunFolder
@@ -23,9 +24,6 @@ from ganforge.sweeps.share import Workers, devices_of_workers, fit_launcher, vis
 from ganforge.sweeps.table import Row, conclude, render, rows_of, save
 
 __all__ = ["Sweep"]
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Sweep:
@@ -171,9 +169,5 @@ def _asks_to_stop(stop: Path) -> Iterator[None]:
         ask_to_stop(stop, number)
         say("Stopping the sweep: runs in progress save first; Ctrl-C again ends at once.")
 
-    previous = {number: signal.signal(number, handle) for number in _SIGNALS}
-    try:
+    with handled_by(handle):
         yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -110,9 +110,7 @@ class Plan:
             raise GanforgeError(f"tune.objective must be a list of values' names, [metrics/fid]; got {objective}.")
         if len(objective) > 1 and self.prunes:
             raise GanforgeError("A trial is pruned by one value, and tune.objective has several: add tune/pruner=none.")
-        callbacks = [one for one in (space.base.callbacks or {}).values() if isinstance(one, DictConfig)]
-        measured = space.base.protocol or any(one.get("protocol") for one in callbacks)
-        if objective[0].startswith("metrics/") and not measured:
+        if objective[0].startswith("metrics/") and not space.base.protocol:
             raise GanforgeError(f"{objective[0]} is measured by a protocol, and none is chosen: add protocol=digits.")
         for word in self.overrides:
             if word.startswith(("resume=", "force=", "paths.run=", "~")):
