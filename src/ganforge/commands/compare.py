@@ -111,17 +111,15 @@ def _beside(study: "Study") -> Path:
 
 def _summary(study: "Study") -> list[str]:
     """Return the ranking of the metric asked for as lines."""
+    from ganforge.core.tables import text_table
     from ganforge.reports.tables import written_ranking
 
     lines: list[str] = []
     for measure in study.of_metric(study.metric):
         header, rows, best = written_ranking(study, measure)
-        table = [header, *([f"{row[0]} *" if row[0] in best else row[0], *row[1:]] for row in rows)]
-        widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+        marked = [[f"{row[0]} *" if row[0] in best else row[0], *row[1:]] for row in rows]
         lines.append(f"\n{measure.title} ({measure.how}):")
-        for row in table:
-            cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-            lines.append("  ".join(["", row[0].ljust(widths[0]), *cells]))
+        lines += [f"  {line}" for line in text_table([header, *marked], left=[0])]
     if lines:
         lines.append("  * the best mean, and what is not told apart from it\n")
     return lines

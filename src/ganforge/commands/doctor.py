@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ganforge import __version__
 from ganforge.core.config import compose
 from ganforge.core.console import log_to, say
+from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
 
@@ -175,8 +176,6 @@ def _cifar10(wanted: bool) -> Finding:
     from hydra.utils import instantiate
 
     what = f"IS(CIFAR-10 train) = {CIFAR10_SCORE} +- {CIFAR10_TOLERANCE}"
-    import torch
-
     from ganforge.metrics.evaluation import Evaluation
     from ganforge.metrics.sources import Stored
 
@@ -189,8 +188,7 @@ def _cifar10(wanted: bool) -> Finding:
         return Finding(what, "not run", str(error))
     if not wanted:
         return Finding(what, "not run", "data and weights are here: add --cifar10")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    evaluation = Evaluation([protocol], splits, Path(config.paths.cache).expanduser(), device)
+    evaluation = Evaluation([protocol], splits, Path(config.paths.cache).expanduser(), choose_device())
     score = evaluation(Stored(splits.train))[protocol.name]["inception_score"]
     is_right = abs(score - CIFAR10_SCORE) <= CIFAR10_TOLERANCE
     return Finding(what, "yes" if is_right else "FAILED", f"measured {score:.4f} ({evaluation.tags[protocol.name]})")

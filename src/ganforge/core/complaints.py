@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ganforge.core.config import compose, groups
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import environment_rank
 from ganforge.core.settings import without_settings
 
@@ -57,8 +57,7 @@ def explain(error: BaseException, overrides: Sequence[str] = (), config: str = "
             return tell(match, _Asked(overrides, config))
     if type(error).__name__ == "InstantiationException":
         return _instantiation(error, text)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return f"{first.rstrip('.')}. See 'ganforge {config} --help', or add debug=true for the trace."
+    return f"{first_line(error).rstrip('.')}. See 'ganforge {config} --help', or add debug=true for the trace."
 
 
 def _unknown_key(match: re.Match[str], asked: _Asked) -> str:
@@ -162,8 +161,7 @@ def _instantiation(error: BaseException, text: str) -> str:
     key = re.search(r"full_key: (\S+)", text)
     target = re.search(r"Error (?:in call to target|locating target|instantiating) '([^']+)'", text)
     place = f"{key[1]}: " if key else ""
-    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-    return f"{place}{target[1] if target else 'the object'} cannot be built: {reason}"
+    return f"{place}{target[1] if target else 'the object'} cannot be built: {first_line(cause)}"
 
 
 _POSITIVE = (

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge import __version__
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.sampling.seeded import Origin, SeededSampler
 
@@ -146,8 +146,9 @@ def read_config(folder: Path) -> DictConfig:
     try:
         config = OmegaConf.load(path)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise GanforgeError(f"'{path}' cannot be read ({reason}): repeat the run with force=true.") from error
+        raise GanforgeError(
+            f"'{path}' cannot be read ({first_line(error)}): repeat the run with force=true."
+        ) from error
     if not isinstance(config, DictConfig) or "model" not in config:
         raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
     plain = OmegaConf.to_container(config, resolve=False)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from ganforge.core.complaints import find_cause
 from ganforge.core.console import log_to, say
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.signals import handled_by
 from ganforge.core.slurm import queued_again
 from ganforge.core.sweep import ask_to_stop, asked_to_stop
@@ -113,7 +113,7 @@ class Sweep:
             except Exception as error:
                 if not any(_has_died(job) for job in remaining):
                     raise _sentence(error, self.config) from error
-                say(f"A worker process died ({_first_line(error)}; out of memory?).")
+                say(f"A worker process died ({first_line(error)}; out of memory?).")
                 if attempt == 2 or not self.workers.relaunch or self.stop.exists():
                     return
                 say("Going on with the runs that it took down.")
@@ -139,10 +139,6 @@ def _to_go_on(job: Job) -> Job:
     return replace(job, overrides=tuple(word for word in job.overrides if word != "force=true"))
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
 def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
     """Return what a launcher says that could not start anything, as a sentence for the user."""
     cause = find_cause(error)
@@ -150,7 +146,7 @@ def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
         return cause
     kind = str(config.hydra.launcher._target_).rpartition(".")[2]
     return GanforgeError(
-        f"{kind} could not launch the runs ({_first_line(error)}): try hydra/launcher=basic, or debug=true."
+        f"{kind} could not launch the runs ({first_line(error)}): try hydra/launcher=basic, or debug=true."
     )
 
 

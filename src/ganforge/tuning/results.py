@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.core.config import compose, groups
 from ganforge.core.files import write_text
+from ganforge.core.tables import text_table
 from ganforge.tuning.study import SharedStudy, optuna
 
 __all__ = ["best_trials", "importances", "keep_best", "table", "write_best"]
@@ -32,8 +33,7 @@ def table(shared: SharedStudy, trials: Sequence[Any]) -> list[str]:
     for trial in trials:
         values = [f"{value:.5g}" for value in trial.values]
         rows.append([str(trial.number), *values, *(shown(trial.params[name]) for name in names)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return text_table(rows)
 
 
 def shown(value: Any) -> str:
