@@ -27,7 +27,7 @@ _HELP = f"""ganforge {__version__}: experiments with generative adversarial netw
 examples
   ganforge train model=lsgan data=cifar10 download=true
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
-  ganforge compare outputs            # which variant is better, and whether that can be told
+  ganforge compare outputs            # which variant is better, and whether significantly
   ganforge train resume=true ...                      # the same command goes on where it was stopped
   ganforge tune model=wgan_gp data=mnist5k tune=tpe tune.n_trials=40 tune.workers=2
   ganforge evaluate outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
@@ -126,9 +126,9 @@ def _run(name: str, words: list[str]) -> int:
     except Exception as error:
         if trace:
             raise
-        from ganforge.core.complaints import complain
+        from ganforge.core.messages import print_error
 
-        return complain(error, words, command.config or "train")
+        return print_error(error, words, command.config or "train")
     return 0
 
 

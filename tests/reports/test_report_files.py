@@ -194,7 +194,7 @@ def test_a_real_run_is_read_as_it_is_written(train, run_folder):
     study = read_study(["outputs"])
     (variant,) = study.variants
     (run,) = variant.runs
-    assert (run.path, run.seed, run.state, run.complaints) == (run_folder(), 1, "finished", ())
+    assert (run.path, run.seed, run.state, run.problems) == (run_folder(), 1, "finished", ())
     assert (run.images_seen, variant.options["loss"]) == (128, "hinge")
     assert {"metrics/fid", "generator/gradient_norm", "discriminator/gradient_norm"} <= {name for name, _ in run.series}
     assert len(study.of_metric("fid")) == 1

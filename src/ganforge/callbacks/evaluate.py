@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from ganforge.callbacks.clocked import Scoring, training_module
-from ganforge.core.console import say, warnings_told
+from ganforge.core.console import say, warnings_reported
 from ganforge.core.errors import GanforgeError
 from ganforge.data.module import ImageData
 from ganforge.metrics.evaluation import Evaluation
@@ -64,7 +64,7 @@ class Evaluate(Scoring):
         assert self._evaluation is not None
         module.ledger.read(module.images_seen)
         started = time.perf_counter()
-        with warnings_told(FewSamplesWarning, self._told):
+        with warnings_reported(FewSamplesWarning, self._told):
             sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
             measured = self._evaluation.over(sources)
         named = _named(measured)

@@ -61,7 +61,7 @@ def write_report(study: "Study", output: Path | str, formats: Sequence[str] = FO
     """Write a comparison in each of ``formats`` below ``output``.
 
     Returns:
-        The files, and what a reader must be told besides the study's own notes.
+        The files, and notes besides the study's own.
 
     Raises:
         GanforgeError: if the folder cannot be written to, or the extra ``report`` is needed and not installed.
@@ -121,5 +121,5 @@ def _summary(study: "Study") -> list[str]:
         lines.append(f"\n{measure.title} ({measure.how}):")
         lines += [f"  {line}" for line in text_table([header, *marked], left=[0])]
     if lines:
-        lines.append("  * the best mean, and what is not told apart from it\n")
+        lines.append("  * the best mean, and what is not significantly different from it\n")
     return lines

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganforge.core.console import log_to, say, warnings_told
+from ganforge.core.console import log_to, say, warnings_reported
 from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.launch import environment_rank, inside_a_launched_process, launch
@@ -112,7 +112,7 @@ def _evaluate_here(config: DictConfig) -> None:
             found = bootstrap(evaluation.protocols[name], comparison, config.bootstrap)
             intervals[name] |= {f"{prefix}{value}": interval for value, interval in found.items()}
 
-    with warnings_told(FewSamplesWarning, set()):
+    with warnings_reported(FewSamplesWarning, set()):
         sets = [evaluation.over(judged.sources, repeat, look) for repeat in range(config.repeats)]
     results = {
         name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
@@ -173,7 +173,7 @@ def _cell(result: Result, name: str) -> str:
 
 def _main() -> int:
     """Evaluate the configuration file named on the command line: one of several processes."""
-    from ganforge.core.complaints import complain
+    from ganforge.core.messages import print_error
 
     config = OmegaConf.load(sys.argv[1])
     assert isinstance(config, DictConfig)
@@ -183,7 +183,7 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        return complain(error)
+        return print_error(error)
     return 0
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganforge.core.complaints import complain
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock
 from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
+from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
 from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
-from ganforge.runs.summary import announce, farewell, final_scores
+from ganforge.runs.summary import announce, final_scores, print_summary
 
 __all__ = ["train"]
 
@@ -112,7 +112,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     pruned = next((callback.pruned for callback in callbacks if isinstance(callback, Pruning)), None)
     if rank() == 0:
         folder.update(pruned=pruned)
-        farewell(config, folder, scores)
+        print_summary(config, folder, scores)
     return scores
 
 
@@ -193,7 +193,7 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        complain(in_one_sentence(error, folder))
+        print_error(in_one_sentence(error, folder))
         return exit_status(error)
     return 0
 

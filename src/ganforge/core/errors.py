@@ -4,7 +4,7 @@ __all__ = ["GanforgeError", "Pruned", "Stopped", "StudyError", "TakenOver", "fir
 
 
 class GanforgeError(Exception):
-    """A condition the user can act on, told in one sentence: the cause, then the way out.
+    """A condition the user can act on, described in one sentence: the cause, then the way out.
 
     The command line prints the sentence without a stack trace and exits with status 1; ``debug=true`` shows the trace.
     """

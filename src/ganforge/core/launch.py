@@ -62,7 +62,7 @@ def launch(config: Path, processes: int, module: str = "ganforge.commands.train"
 
     Raises:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, which are passed on once; the processes have saved.
-        GanforgeError: if one failed; it has told why on the console. Both end with ``kept``: what is not lost.
+        GanforgeError: if one failed; it has printed why. Both end with ``kept``: what is not lost.
         TakenOver, StudyError: if that is what one has raised.
     """
     command = [sys.executable, "-m", "ganforge.core.workarounds", "--standalone", f"--nproc-per-node={processes}"]
@@ -114,7 +114,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _below(parent: int) -> list[int]:
-    """Return a process's children and theirs, where /proc tells them."""
+    """Return a process's children and theirs, where there is a /proc."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

@@ -4,8 +4,8 @@ import os
 from importlib import import_module
 from typing import Any
 
-from ganforge.core.complaints import check_values
 from ganforge.core.config import register_resolvers
+from ganforge.core.messages import check_values
 from ganforge.core.settings import record_settings
 from ganforge.core.workarounds import command_line, run_from
 

@@ -101,7 +101,7 @@ def stand_in_trainer(optimizers: Any, backward: Callable[..., None]) -> Any:
 def _run_torchrun(arguments: Sequence[str]) -> int:
     """Run torch's launcher without its reports, since the processes have reported what went wrong; return the status.
 
-    Its ``main`` is wrapped in what prints the reports, and the ends of the processes are told by private exceptions.
+    Its ``main`` is wrapped in what prints the reports, and how the processes ended comes as private exceptions.
     """
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException

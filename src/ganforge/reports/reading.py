@@ -1,4 +1,4 @@
-"""Runs as their folders tell of them: finished, failed, still being written, or half written."""
+"""Runs read from their folders: finished, failed, still being written, or half written."""
 
 import json
 import math
@@ -47,7 +47,7 @@ class Run:
         series: by name and protocol; the protocol of what is not measured under one is empty.
         diverged: the keys of series whose last value was not finite: whatever they held before, this run has no value.
         status: ``run.json`` as it is.
-        complaints: what could not be read, in sentences without the folder's name.
+        problems: what could not be read, in sentences without the folder's name.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class Run:
     series: Mapping[tuple[str, str], Series]
     diverged: frozenset[tuple[str, str]] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
-    complaints: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -120,20 +120,20 @@ def _walk(top: Path) -> Iterator[Path]:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run's folder; what is missing or broken is told in ``complaints`` and left out."""
-    complaints: list[str] = []
+    """Read a run's folder; what is missing or broken is left out and listed in ``problems``."""
+    problems: list[str] = []
     folder = RunFolder(path)
     status = folder.status()
     if not status:
-        complaints.append("its run.json is missing or cut short, so neither its variant nor how it ended is known")
-    settings = _read_settings(status, complaints)
+        problems.append("its run.json is missing or cut short, so neither its variant nor how it ended is known")
+    settings = _read_settings(status, problems)
     rows, broken = read_rows(path / "metrics.csv")
     rows = [row._replace(name=_plain_name(row.name, row.protocol)) for row in rows]
     if broken:
-        complaints.append(f"{broken} broken {'line' if broken == 1 else 'lines'} of its metrics.csv left out")
+        problems.append(f"{broken} broken {'line' if broken == 1 else 'lines'} of its metrics.csv left out")
     finite = [row for row in rows if math.isfinite(row.value)]
     if len(finite) < len(rows):
-        complaints.append(f"{len(rows) - len(finite)} values of its metrics.csv are not finite and left out")
+        problems.append(f"{len(rows) - len(finite)} values of its metrics.csv are not finite and left out")
     seed = settings.pop("seed", path.name)
     choices = status.get("choices")
     return Run(
@@ -146,7 +146,7 @@ def read_run(path: Path) -> Run:
         series=_series(finite),
         diverged=frozenset(key for key, series in _series(rows).items() if not math.isfinite(series.values[-1])),
         status=status,
-        complaints=tuple(complaints),
+        problems=tuple(problems),
     )
 
 
@@ -154,7 +154,7 @@ def _plain_name(name: str, protocol: str) -> str:
     """Return ``metrics/<value>`` of what was measured under a protocol.
 
     Training logs ``metrics/<protocol>/<value>`` where an earlier protocol has given that value: the protocol's tag
-    tells it, and with the protocols in another order the same measure would have another name.
+    identifies it, and with the protocols in another order the same measure would have another name.
     """
     return f"metrics/{name.rpartition('/')[2]}" if protocol and name.startswith("metrics/") else name
 
@@ -166,7 +166,7 @@ def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:
     return state
 
 
-def _read_settings(status: Mapping[str, Any], complaints: list[str]) -> dict[str, Any]:
+def _read_settings(status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Return what the run's result depends on, by section; empty if it is not recorded."""
     settings = status.get("settings")
     if isinstance(settings, dict) and settings:
@@ -175,7 +175,7 @@ def _read_settings(status: Mapping[str, Any], complaints: list[str]) -> dict[str
         packages = status.get("packages")
         version = packages.get("ganforge") if isinstance(packages, dict) else None
         by = f"ganforge {version}" if version else "an unknown version of ganforge"
-        complaints.append(f"its run.json was written by {by} and holds no settings, so its variant is not known")
+        problems.append(f"its run.json was written by {by} and holds no settings, so its variant is not known")
     return {}
 
 

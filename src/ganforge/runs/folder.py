@@ -102,7 +102,7 @@ class RunFolder:
 
 
 def this_process() -> dict[str, Any]:
-    """Return what tells this process from all others: host, number and start."""
+    """Return what identifies this process: host, number and start."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "pid": pid, "process_start": _process_start(pid)}
 
@@ -132,7 +132,7 @@ def _alive(pid: int, started: str) -> bool:
 
 
 def _process_start(pid: int) -> str:
-    """Return the kernel's start time of a process where /proc tells it, else nothing."""
+    """Return the kernel's start time of a process where there is a /proc, else nothing."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -36,7 +36,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _choices() -> dict[str, str]:
-    """Return the option taken from each group, such as ``{"loss": "hinge"}``; a composed value does not tell it."""
+    """Return the option taken from each group, such as ``{"loss": "hinge"}``; composed values do not say."""
     from hydra.core.hydra_config import HydraConfig
 
     if not HydraConfig.initialized():

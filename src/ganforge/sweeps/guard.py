@@ -13,8 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganforge.core.complaints import explain
 from ganforge.core.errors import Stopped
+from ganforge.core.messages import error_message
 from ganforge.core.signals import SLURM_WARNINGS, ignore
 from ganforge.core.sweep import ask_to_stop, run_of_a_sweep
 from ganforge.sweeps.share import claim_devices
@@ -78,9 +78,9 @@ class Guard:
                 import traceback
 
                 traceback.print_exc()
-            told = explain(error)
-            print(f"ganforge: {told}", file=sys.stderr, flush=True)  # noqa: T201
-            return "failed", told
+            message = error_message(error)
+            print(f"ganforge: {message}", file=sys.stderr, flush=True)  # noqa: T201
+            return "failed", message
         return "finished", ""
 
 
@@ -92,7 +92,7 @@ def _leave_to_the_stop_file() -> None:
 
 
 def _tidy() -> None:
-    """Give back what a run held, before the next one in this process."""
+    """Free what a run held, before the next one in this process."""
     gc.collect()
     if "torch" in sys.modules:
         import torch

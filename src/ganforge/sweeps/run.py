@@ -11,9 +11,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from ganforge.core.complaints import find_cause
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.messages import find_cause
 from ganforge.core.signals import handled_by
 from ganforge.core.slurm import queued_again
 from ganforge.core.sweep import ask_to_stop, asked_to_stop
@@ -27,7 +27,7 @@ __all__ = ["Sweep"]
 
 
 class Sweep:
-    """Launches what a plan leaves to do, and tells what came out.
+    """Launches what a plan leaves to do, and reports the results.
 
     Args:
         context: Hydra's; launchers compose each run with it.
@@ -63,7 +63,7 @@ class Sweep:
         """
         todo = [job for job in self.jobs if job.state == "todo"]
         with log_to(None), queued_again(bool(OmegaConf.select(self.config, "requeue"))):
-            launcher = self._launcher(todo) if todo else None  # what is not installed is told before anything else
+            launcher = self._launcher(todo) if todo else None  # what is not installed is refused before anything else
             self.folder.mkdir(parents=True, exist_ok=True)
             self.stop.unlink(missing_ok=True)
             say(f"Sweep {self.name}: {len(self.jobs)} runs, {len(todo)} to do.")
@@ -152,7 +152,7 @@ def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
 
 @contextmanager
 def _asks_to_stop(stop: Path) -> Iterator[None]:
-    """Turn the first Ctrl-C, SIGTERM or SLURM's warning into a stop file with its number, which all runs look for.
+    """Turn the first Ctrl-C, SIGTERM or SLURM's warning into a stop file with its number, which all runs watch for.
 
     A second Ctrl-C ends at once.
 

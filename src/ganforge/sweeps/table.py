@@ -20,8 +20,8 @@ class Row:
     """How one run of a sweep stands.
 
     Attributes:
-        label: the values that tell it from the others.
-        state: finished, skipped, failed, stopped, running, waiting (not started) or twin.
+        label: the values in which it differs from the others.
+        state: finished, skipped, failed, stopped, running, waiting (not started) or duplicate.
         images_seen: where its clock stands; ``None`` before anything was written.
         scores: the last measurement.
         protocol: how that was measured.
@@ -39,7 +39,7 @@ class Row:
 
 
 def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, Any]]) -> list[Row]:
-    """Read every run's folder; ``outcomes`` holds what the launcher brought back of those that it was given."""
+    """Read every run's folder; ``outcomes`` holds what the launcher returned for those that it was given."""
     return [_row(job, outcomes.get(job.folder)) for job in jobs]
 
 

@@ -85,7 +85,7 @@ def _final(name: str, scores: Mapping[str, float], table: Path) -> float:
 
 
 def _pruner(settings: Mapping[str, Any], first: int, total: int) -> Any:
-    """Build the pruner; what it is not told of images comes from the run."""
+    """Build the pruner; numbers of images that it leaves open come from the run."""
     from hydra.utils import instantiate
 
     known = {"min_resource": max(1, first), "max_resource": max(first + 1, total)}

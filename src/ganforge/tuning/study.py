@@ -117,7 +117,7 @@ class SharedStudy:
         return trials
 
     def identity(self, number: int) -> str:
-        """Return what tells a trial from all others, also from those of an earlier study with the same name."""
+        """Return what identifies a trial, also among those of an earlier study with the same name."""
         return f"{self.plan.name} {number} {self.trials()[number].datetime_start.isoformat()}"
 
     def done(self) -> int:
