@@ -1,4 +1,4 @@
-"""What the watch costs: seconds of processor time of a look, and of the training between two looks.
+"""What health costs: seconds of processor time of a check, and of the training between two checks.
 
     python scripts/bench_health.py model=dcgan data=mnist5k
 
@@ -20,7 +20,7 @@ from ganforge.data.order import decoded
 from ganforge.health.probe import Probe
 from ganforge.models.by_hand import ByHand
 
-STEPS, LOOKS = 30, 3
+STEPS, CHECKS = 30, 3
 
 
 def measure(function: Any) -> float:
@@ -43,11 +43,11 @@ def main() -> int:
     by_hand.step(batches[0])
     probe(module, size)
     steps = [measure(lambda number=number: by_hand.step(batches[number % 10])) for number in range(STEPS)]
-    looks = [measure(lambda: probe(module, size)) for _ in range(LOOKS)]
-    step, look = statistics.median(steps), statistics.median(looks)
+    checks = [measure(lambda: probe(module, size)) for _ in range(CHECKS)]
+    step, check = statistics.median(steps), statistics.median(checks)
     between = config.callbacks.health.every_kimg * 1000 / size * step
-    print(f"step {1e3 * step:.1f} ms, look {1e3 * look:.0f} ms")
-    print(f"every {config.callbacks.health.every_kimg:g} kimg: {between:.1f} s of training, {look / between:.2%} more")
+    print(f"step {1e3 * step:.1f} ms, check {1e3 * check:.0f} ms")
+    print(f"every {config.callbacks.health.every_kimg:g} kimg: {between:.1f} s of training, {check / between:.2%} more")
     return 0
 
 

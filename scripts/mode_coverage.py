@@ -104,7 +104,7 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
                     f"optimizer.discriminator.lr={arguments.learning_rate}",
                     f"network.width={arguments.width}",
                     f"network.discriminator.width={arguments.width // 2}",
-                    f"callbacks.modes.every_kimg={kimg / 10:g}",
+                    f"callbacks.evaluate.every_kimg={kimg / 10:g}",
                     f"callbacks.checkpoint.every_kimg={kimg / 5:g}",
                     f"callbacks.samples.every_kimg={kimg:g}",
                     f"callbacks.curves.every_kimg={kimg:g}",

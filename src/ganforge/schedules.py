@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize, height_and_width
 
 __all__ = ["Constant", "Cosine", "Growth", "Linear", "Schedule", "Step"]
 
@@ -85,9 +86,10 @@ class Growth(Schedule):
         share: part of the run spent growing.
     """
 
-    def __init__(self, image_size: int, total_kimg: float, share: float = 0.5) -> None:
-        self.levels = image_size.bit_length() - 3
-        if 4 << self.levels != image_size:
+    def __init__(self, image_size: ImageSize, total_kimg: float, share: float = 0.5) -> None:
+        height, width = height_and_width(image_size)
+        self.levels = height.bit_length() - 3
+        if self.levels < 0 or 4 << self.levels != height or height != width:
             raise GanforgeError(f"Growth needs data.image_size to be 4, 8, 16, 32, ..., got {image_size}.")
         if not 0 < share < 1:
             raise GanforgeError(f"Growth: share must be between 0 and 1, got {share}.")

@@ -1,26 +1,62 @@
-"""What stands beside the progress bar."""
+"""What progress shows, and what it sends to the loggers."""
 
 from types import SimpleNamespace
 
-from ganforge.callbacks.clocked import Scoring
+import pytest
+
 from ganforge.callbacks.progress import Progress
+from ganforge.callbacks.scores import Scores
+from ganforge.loggers.base import Loggers, RunLogger
 
 
-class Measured(Scoring):
-    criterion = "fid"
+class Kept(RunLogger):
+    """Keeps what it is given."""
+
+    name, version = "kept", ""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def log_hyperparams(self, params):
+        pass
+
+    def log_metrics(self, metrics, step=None):
+        self.rows.append((step, metrics))
 
 
-def shown(last):
-    scoring = Measured(every_kimg=1)
-    scoring.last = last
-    module = SimpleNamespace(ledger=SimpleNamespace(latest={"generator/adversarial": 0.5, "generator/r1": 1.0}))
-    return Progress()._text(SimpleNamespace(callbacks=[scoring]), module)
+@pytest.fixture
+def shown(caplog):
+    """Return the line of an interval, and what was logged of it."""
+    caplog.set_level("INFO", logger="ganforge")
+
+    def show(last, fresh=64):
+        ledger = SimpleNamespace(latest={"generator/adversarial": 0.5, "generator/r1": 1.0}, fresh=fresh)
+        module = SimpleNamespace(ledger=ledger, images_seen=0, total_images=128)
+        progress, logger = Progress(line_seconds=0), Kept()
+        progress.open(module)
+        module.images_seen = 64
+        caplog.clear()
+        progress.update(module, Scores(last=last), Loggers([logger]))
+        assert ledger.fresh is None
+        return [record.message for record in caplog.records], logger.rows
+
+    return show
 
 
-def test_losses_and_the_criterion_are_shown():
-    assert shown({"fid": 12.3456, "images_seen": 64}) == {"G": "0.500", "FID": "12.35"}
+def test_losses_and_the_criterion_are_shown(shown):
+    (line,), ((clock, values),) = shown({"fid": 12.3456, "images_seen": 64})
+    assert line.startswith("0.1 of 0.1 kimg, ")
+    assert line.endswith(" min left, G 0.500, FID 12.35")
+    assert clock == 64
+    assert values.keys() == {"generator/adversarial", "generator/r1", "speed/images_per_second"}
 
 
-def test_a_protocol_without_the_criterion_shows_the_losses():
-    assert shown({"modes": 7.0, "images_seen": 64}) == {"G": "0.500"}
-    assert shown({}) == {"G": "0.500"}
+def test_a_protocol_without_the_criterion_shows_the_losses(shown):
+    for last in ({"modes": 7.0, "images_seen": 64}, {}):
+        (line,), _ = shown(last)
+        assert line.endswith(" min left, G 0.500")
+
+
+def test_between_intervals_nothing_is_said_and_nothing_logged(shown):
+    assert shown({"fid": 1.0}, fresh=None) == ([], [])

@@ -351,10 +351,10 @@ def test_two_commands_cannot_both_begin_one_run(train, run_folder, monkeypatch):
 
 
 def test_a_second_ctrl_c_is_a_stop_and_no_failure(train, run_folder, capsys, monkeypatch):
-    def interrupt(self, trainer, module):
+    def interrupt(self, loggers):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Curves, "act", interrupt)
+    monkeypatch.setattr(Curves, "draw", interrupt)
     assert train() == 130
     assert "ganforge: interrupted" in capsys.readouterr().err
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "stopped"

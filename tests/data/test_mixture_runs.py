@@ -15,7 +15,7 @@ def test_recipe_trains(model: str, tmp_path: Path) -> None:
     settings = ["experiment=mixture", "data=grid", f"model={model}", "total_kimg=0.4", "network.width=16"]
     settings += [
         "network.discriminator.width=8",
-        "callbacks.modes.every_kimg=0.2",
+        "callbacks.evaluate.every_kimg=0.2",
         "logger=csv",
         "trainer=cpu",
     ]

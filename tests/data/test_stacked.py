@@ -43,7 +43,7 @@ def score(images: torch.Tensor, reference: torch.Tensor | None = None) -> dict[s
     features, logits = StackedDigitClassifier().load().module(images)
     metric = StackedModes("uniform" if reference is None else "data")
     extract = None  # the metric asks for nothing more
-    return metric(Comparison(features, logits, 0, extract, real_labels=reference))  # type: ignore[arg-type]
+    return metric(Comparison(features, logits, 0, extract, Images(32, 3), real_labels=reference))  # type: ignore[arg-type]
 
 
 def test_channels_are_digits_of_the_same_split_and_make_up_the_label(digits: Splits, sample: Splits) -> None:
@@ -103,7 +103,7 @@ def test_refusals(digits: Splits) -> None:
     with pytest.raises(GanforgeError, match=r"StackedModes\.reference"):
         StackedModes(reference="even")  # type: ignore[arg-type]
     with pytest.raises(GanforgeError, match="must be StackedDigitClassifier"):
-        StackedModes()(Comparison(torch.zeros(2, 3), torch.zeros(2, 10), 0, None))  # type: ignore[arg-type]
+        StackedModes()(Comparison(torch.zeros(2, 3), torch.zeros(2, 10), 0, None, Images(32, 3)))  # type: ignore[arg-type]
 
 
 def test_command_line_run_counts_modes(train: Callable[..., int], run_folder: Callable[[], Path]) -> None:

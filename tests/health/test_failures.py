@@ -57,7 +57,7 @@ FAILURES = {
 }
 HEALTHY = {
     "dcgan": [],
-    # At the papers' rate a critic this small learns nothing in 32 kimg, and samples stay alike: that is told, rightly.
+    # At the papers' rate a critic this small learns nothing in 32 kimg, and samples stay alike: rightly an alarm.
     "wgan_gp": [
         "loss=wasserstein",
         "term=[gradient_penalty]",
@@ -108,4 +108,4 @@ def test_processes_decide_alike(action):
     health = json.loads(path.read_text())["health"]
     assert health["stopped_by"] == ("collapse" if action == "stop" else None)
     assert len(health["rollbacks"]) == (0 if action == "stop" else 1)
-    assert done.stdout.count("Try: ") == 1  # told by one process
+    assert done.stdout.count("Try: ") == 1  # reported by one process

@@ -1,4 +1,4 @@
-"""The watch in real runs of a few steps: what it writes, that it changes nothing, and what its actions do."""
+"""Health in real runs of a few steps: what it writes, that it changes nothing, and what its actions do."""
 
 import csv
 import json
@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from ganforge.callbacks.health import Health
-from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column, Split, Splits
-from ganforge.data.mixtures import Points
 from ganforge.data.modality import Images
-from ganforge.loggers.wandb import WandbLogger
+from ganforge.loggers.base import Loggers
+from ganforge.models.ledger import Ledger
 from ganforge.runs.folder import load_checkpoint
 
 #: Nothing is found, but what a case asks for.
@@ -64,7 +63,7 @@ def test_measures_are_logged_and_a_young_run_is_left_alone(train, run_folder, ca
     assert not (folder / "checkpoints" / "healthy.ckpt").exists()
 
 
-def test_watching_changes_no_bit_of_training(train, run_folder, tmp_path, monkeypatch):
+def test_checking_changes_no_bit_of_training(train, run_folder, tmp_path, monkeypatch):
     runs = []
     for number, options in enumerate((["callbacks.health=null"], ["callbacks.health.every_kimg=0.016"])):
         (tmp_path / str(number)).mkdir()
@@ -74,7 +73,7 @@ def test_watching_changes_no_bit_of_training(train, run_folder, tmp_path, monkey
     assert same(*runs)
 
 
-def test_an_alarm_is_told_once_and_logged(train, run_folder, capsys):
+def test_an_alarm_is_reported_once_and_logged(train, run_folder, capsys):
     assert train(*CALM, "callbacks.health.thresholds.step=1e9", "callbacks.health.every_kimg=0.016") == 0
     told = capsys.readouterr().out
     assert told.count("Health: vanishing gradient at 0.0 kimg: the generator's gradient is") == 1
@@ -95,9 +94,11 @@ def test_stop_saves_says_why_and_lets_the_run_go_on(train, run_folder, capsys):
     folder = run_folder()
     assert status(folder)["state"] == "failed"
     assert status(folder)["health"]["stopped_by"] == "collapse"
+    assert status(folder)["ending"]["kind"] == "unhealthy"
+    assert status(folder)["ending"]["message"] in captured.err
     assert status(folder)["images_seen"] == 64
     assert load_checkpoint(folder / "checkpoints" / "last.ckpt")["ganforge"]["images_seen"] == 64
-    assert train(*options, "resume=true") == 0  # told before, so it does not stop again
+    assert train(*options, "resume=true") == 0  # reported before, so it does not stop again
     assert status(folder)["state"] == "finished"
 
 
@@ -159,33 +160,23 @@ def test_a_resumed_run_is_the_uninterrupted_one(train, run_folder):
     }
 
 
-def test_points_and_single_images_are_left_alone():
-    points = Split(Column(torch.rand(9, 2), Points()))
+def test_a_single_image_is_not_measured():
     single = Split(Column(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), Images(8, 1)))
-    for array in (points, single):
-        data = SimpleNamespace(splits=lambda array=array: Splits(array, array))
-        watch = Health("checkpoints", 1)
-        watch.on_fit_start(SimpleNamespace(datamodule=data), None)
-        watch.act(None, None)  # looks at nothing
-    assert "health" not in compose(["data=ring", "network=mlp_points"]).callbacks
+    health = Health("checkpoints", 1)
+    health.prepare(SimpleNamespace(splits=lambda: Splits(single, single)))
+    module = SimpleNamespace(ledger=Ledger(1))
+    assert health.check(module, Loggers([]), [], measure=True, extractor=None) is None
 
 
-def test_alarms_reach_wandb_and_a_failing_one_ends_nothing(tmp_path, monkeypatch):
-    class Run:
-        alerts = ()
-
-        def alert(self, title, text, level):
-            if "broken" in text:
-                raise RuntimeError("no service")
-            self.alerts = (*self.alerts, (title, text, level))
-
-    run = Run()
-    logger = WandbLogger(str(tmp_path), project="p", name="n", mode="offline")
-    monkeypatch.setattr(WandbLogger, "_start", lambda self: run)
-    logger.log_alarm("collapse", "all the same")
-    logger.log_alarm("collapse", "broken")
-    logger.log_alarm("collapse", "never sent")
-    assert run.alerts == (("collapse", "all the same", "WARN"),)
+def test_a_loss_that_is_not_finite_is_an_alarm_without_any_measure():
+    health = Health("checkpoints", 1, action="stop")
+    ledger = Ledger(1)
+    ledger.record("generator", {"adversarial": torch.tensor(float("nan"))}, 1.0)
+    ledger.take(16)
+    module = SimpleNamespace(ledger=ledger, images_seen=16, total_images=64)
+    assert health.check(module, Loggers([]), [], measure=False, extractor=None) is None  # the ledger ends the run
+    (alarm,) = health.record()["alarms"]
+    assert (alarm["name"], alarm["images_seen"]) == ("divergence", 16)
 
 
 @pytest.mark.parametrize(

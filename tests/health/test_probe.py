@@ -67,13 +67,14 @@ def splits(bright=0, dark=0):
 
 def test_spread_is_the_mean_distance_of_pairs_and_of_nearest_ones():
     images = torch.tensor([0.0, 1.0, 3.0])[:, None, None, None].expand(3, 1, 2, 2)  # distances 2, 4, 6
-    assert spread(images) == pytest.approx((4.0, (2 + 2 + 4) / 3))
-    assert spread(torch.ones(5, 3, 8, 8)) == (0.0, 0.0)
+    assert spread(Images(2, 1).embed(images)) == pytest.approx((4.0, (2 + 2 + 4) / 3))
+    assert spread(Images(8, 3).embed(torch.ones(5, 3, 8, 8))) == (0.0, 0.0)
 
 
 def test_noise_within_a_patch_is_no_variety():
     noise = torch.randn(20, 1, 256, 256, generator=torch.Generator().manual_seed(0))
-    assert spread(noise)[0] < spread(torch.randn(20, 1, 16, 16))[0] / 10
+    fine = spread(Images(16, 1).embed(torch.randn(20, 1, 16, 16)))
+    assert spread(Images(256, 1).embed(noise))[0] < fine[0] / 10
 
 
 def test_ranking_is_the_share_of_pairs_with_ties_halved():

@@ -4,14 +4,18 @@ import csv
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock, Mock
 
 import pytest
 import torch
+from pytorch_lightning.loggers.logger import Logger
 
 from ganforge import cli
 from ganforge.core.config import compose
+from ganforge.loggers.base import Loggers
 from ganforge.loggers.table import FIELDS, TableLogger
 from ganforge.loggers.wandb import WandbLogger, choose_mode, stable_id
+from ganforge.runs.folder import load_checkpoint
 
 
 def rows(path):
@@ -68,8 +72,9 @@ def test_wandbs_own_variable_chooses_the_mode(monkeypatch, tmp_path):
     monkeypatch.delenv("WANDB_MODE")
     assert compose(["logger=auto"]).logger.wandb.mode == "auto"
     disabled = WandbLogger(str(tmp_path), project="p", name="n", mode="disabled")
-    monkeypatch.setattr(WandbLogger, "_start", lambda self: pytest.fail("it has started"))
+    monkeypatch.setattr("wandb.init", lambda **options: pytest.fail("it has started"))
     disabled.log_metrics({"a": 1.0}, step=1)
+    assert disabled.state_dict() == {}
     disabled.finalize("success")
     assert not list(tmp_path.iterdir())
 
@@ -80,17 +85,87 @@ def test_identifier_is_stable(tmp_path):
     assert stable_id(tmp_path / "other") != first
 
 
-def test_a_failing_dashboard_is_told_once_and_ends_nothing(tmp_path, monkeypatch, caplog):
+def test_a_failing_dashboard_is_reported_once_and_ends_nothing(tmp_path, monkeypatch, caplog):
     logger = WandbLogger(str(tmp_path), project="p", name="n", mode="offline")
-    monkeypatch.setattr(WandbLogger, "_start", lambda self: (_ for _ in ()).throw(RuntimeError("no\nservice")))
+    monkeypatch.setattr("wandb.init", Mock(side_effect=RuntimeError("no\nservice")))
     caplog.set_level("INFO", logger="ganforge")
     for step in range(3):
         logger.log_metrics({"a": 1.0}, step=step)
     logger.log_picture("samples", torch.zeros(3, 4, 4, dtype=torch.uint8), 1)
     logger.finalize("success")
-    told = [record.message for record in caplog.records]
-    assert len(told) == 1
-    assert "(no); training goes on" in told[0]
+    reported = [record.message for record in caplog.records]
+    assert len(reported) == 1
+    assert "(no); training goes on" in reported[0]
+
+
+def test_alarms_reach_wandb_and_a_failing_one_ends_nothing(tmp_path, monkeypatch):
+    run = MagicMock()
+    run.alert.side_effect = [None, RuntimeError("no service")]
+    monkeypatch.setattr("wandb.init", lambda **options: run)
+    logger = WandbLogger(str(tmp_path), project="p", name="n", mode="offline")
+    for text in ("all the same", "broken", "never sent"):
+        logger.log_alarm("collapse", text)
+    sent = [call.kwargs for call in run.alert.call_args_list]
+    assert [(alert["title"], alert["text"], alert["level"]) for alert in sent] == [
+        ("collapse", "all the same", "WARN"),
+        ("collapse", "broken", "WARN"),
+    ]
+
+
+def test_a_wandb_run_goes_on_in_another_folder_by_its_checkpoint(tmp_path):
+    first, second, third = (
+        WandbLogger(str(tmp_path / folder), project="p", name="n", mode="offline") for folder in "abc"
+    )
+    states = Loggers([first]).state_dict()
+    assert states == {"WandbLogger": {"run_id": stable_id(tmp_path / "a")}}
+    Loggers([second]).load_state_dict(states)
+    assert second.version == first.version
+    own = stable_id(tmp_path / "c")
+    Loggers([third, TableLogger(str(tmp_path / "metrics.csv"))]).load_state_dict(states)
+    assert third.version == own  # a folder that has a run keeps it
+
+
+class Foreign(Logger):
+    """One of Lightning's or a user's: knows nothing of pictures, protocols and alarms."""
+
+    name, version = "foreign", ""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def log_hyperparams(self, params):
+        pass
+
+    def log_metrics(self, metrics, step=None):
+        self.rows.append((step, metrics))
+
+
+def test_any_logger_of_lightnings_gets_the_values(tmp_path):
+    foreign, table = Foreign(), TableLogger(str(tmp_path / "metrics.csv"))
+    loggers = Loggers([foreign, table])
+    loggers.log_metrics({"generator/adversarial": 0.5}, 16)
+    loggers.log_measured({"metrics/fid": 3.0}, 32, "digits@1234")
+    loggers.log_picture("samples", torch.zeros(3, 4, 4, dtype=torch.uint8), 32)
+    loggers.log_alarm("collapse", "all the same")
+    loggers.save()
+    assert foreign.rows == [(16, {"generator/adversarial": 0.5}), (32, {"metrics/fid": 3.0})]
+    assert [row["protocol"] for row in rows(table.path)] == ["", "digits@1234"]
+    table.finalize("success")
+    loggers.rewind(16)
+    assert [row["images_seen"] for row in rows(table.path)] == ["16"]
+    assert loggers.state_dict() == {}
+
+
+def test_a_run_keeps_its_loggers_states_in_checkpoints(train, run_folder, monkeypatch):
+    monkeypatch.setattr("wandb.init", lambda **options: MagicMock())
+    assert train("logger=wandb", "logger.wandb.mode=offline") == 0
+    folder = run_folder()
+    states = load_checkpoint(folder / "checkpoints" / "last.ckpt")["loggers"]
+    assert states == {"WandbLogger": {"run_id": (folder / "wandb_run_id").read_text()}}
+    (folder / "wandb_run_id").unlink()
+    assert train("logger=wandb", "logger.wandb.mode=offline", "resume=previous") == 0
+    assert (folder / "wandb_run_id").read_text() == states["WandbLogger"]["run_id"]
 
 
 def test_tensorboard(tmp_path):

@@ -57,6 +57,7 @@ def splits(count=200):
 
 
 class Noise:
+    target = order = path_pairs = None
     """A model that draws noise; counts its batches."""
 
     def __init__(self, labels=False, value=None):
@@ -129,7 +130,7 @@ def test_values_do_not_depend_on_the_number_of_ranks(world, tmp_path, monkeypatc
 
     monkeypatch.setattr("ganforge.metrics.evaluation.world_size", lambda: getattr(local, "world", 1))
     monkeypatch.setattr("ganforge.metrics.evaluation.rank", lambda: local.rank)
-    monkeypatch.setattr("ganforge.metrics.evaluation.gather_rows", gather)
+    monkeypatch.setattr("ganforge.metrics.shares.gather_rows", gather)
 
     def work(rank):
         local.rank, local.world = rank, world
@@ -240,7 +241,7 @@ def test_a_part_of_a_sorted_set_is_like_the_whole(digits, tmp_path):
     data = sorted_by_class(digits)
     few = Evaluation([protocol(num_real=400, num_fake=400, metrics=FID)], data, tmp_path, CPU)
     assert few(Stored(digits.heldout))["test"]["fid"] < 40
-    assert len(few.real["test"].split.label.unique()) == 10
+    assert len(few.real["test", None].split.label.unique()) == 10
     few = Evaluation([protocol(num_fake=400, metrics=FID)], digits, tmp_path, CPU)
     assert few(Stored(data.train))["test"]["fid"] < 20
 
@@ -250,7 +251,7 @@ def test_a_stored_set_taken_whole_keeps_its_order(digits, tmp_path):
     part = digits.train.take(torch.arange(90))
     evaluation = Evaluation([protocol(metrics=FID)], digits, tmp_path, CPU)
     seen = []
-    evaluation(Stored(part), look=lambda _, comparison: seen.append(comparison))
+    evaluation(Stored(part), look=lambda _protocol, _prefix, comparison: seen.append(comparison))
     expected = next(iter(evaluation._extractors.values())).module(part.data.read()).features
     torch.testing.assert_close(seen[0].fake_features, expected, rtol=1e-4, atol=1e-4)
     assert torch.equal(seen[0].fake_labels, part.label)
@@ -283,7 +284,7 @@ def test_one_set_is_no_held_out_one(alike, tmp_path):
     with pytest.raises(GanforgeError, match=r"measures nearest, which needs images the model has never seen.*one set"):
         Evaluation([protocol(metrics={"nearest": NearestTraining()})], data, tmp_path, CPU)
     full = Evaluation([protocol(split="full", metrics=FID)], data, tmp_path, CPU)
-    assert len(full.real["test"].split) == 200
+    assert len(full.real["test", None].split) == 200
 
 
 def test_a_cache_that_cannot_be_made_costs_time_alone(tmp_path, caplog):

@@ -1,6 +1,7 @@
 """What holds for every metric: found by looking, so that a new one is held to it without a new test."""
 
 import dataclasses
+import fnmatch
 import importlib
 import json
 import math
@@ -12,8 +13,9 @@ from comparisons import compare, images, normal
 
 import ganforge.metrics
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison
-from ganforge.metrics.directions import better
+from ganforge.metrics.comparison import Comparison, directions
+from ganforge.metrics.frechet import FrechetDistance
+from ganforge.metrics.inception_score import InceptionScore
 
 #: Smaller than the published parameters, so that few samples do.
 SMALL = {
@@ -28,8 +30,8 @@ SMALL = {
     "LpipsDiversity": {"pairs": 3},
     "PerceptualPathLength": {"samples": 5},
 }
-#: A protocol is no metric, and stacked digits need a logit a mode: tests/data/test_stacked.py.
-ELSEWHERE = {"Protocol", "StackedModes"}
+#: A protocol is no metric; modes need a logit each (tests/data/test_stacked.py) or a known mixture (test_modes.py).
+ELSEWHERE = {"Protocol", "StackedModes", "ModeCoverage"}
 LABELS = torch.arange(2).repeat(120)
 
 
@@ -135,11 +137,19 @@ def test_the_order_of_samples_does_not_matter(name, make):
     assert make(name)(dataclasses.replace(whole, **shuffled)) == pytest.approx(make(name)(whole), rel=1e-6)
 
 
-def test_directions_are_known_of_what_is_ranked():
-    assert [better(name) for name in ("fid", "a/fid", "kid_full", "swd_16", "intra_fid_worst", "mifid")] == ["less"] * 6
-    assert [better(name) for name in ("recall", "cas_real_to_real", "modes", "metrics/coverage")] == ["greater"] * 4
-    assert better("ms_ssim") is None  # good is what real images have
-    assert [better(name) for name in ("fid_infinity_fit", "a/mifid_distance")] == ["greater"] * 2
-    assert [better(name) for name in ("intra_fid_worst_class", "fid_gap", "kid_error", "fid_low", "kid_std")] == [
-        None
-    ] * 5
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_says_which_way_its_values_are_better(name, make):
+    metric = make(name)
+    values = metric(comparison(metric.needs))
+    for pattern in metric.better:
+        assert [value for value in values if fnmatch.fnmatchcase(value, pattern)], pattern
+    beside = set(values) - set(directions([metric], values))
+    assert all(value.endswith(("_std", "_error", "_low", "_high", "_class")) for value in beside)
+    assert "better" not in dataclasses.asdict(metric)
+
+
+def test_directions_are_found_behind_a_samplers_name():
+    found = directions(
+        [FrechetDistance(), InceptionScore(splits=2)], ["a_to_b/fid", "inception_score_std", "kid", "fid"]
+    )
+    assert found == {"a_to_b/fid": "less", "fid": "less"}

@@ -1,11 +1,19 @@
 import math
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
+from hydra.utils import instantiate
 
+from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
-from ganforge.data.mixtures import Grid, Ring
-from ganforge.metrics.modes import ModeProtocol, mode_scores
+from ganforge.data.mixtures import Grid, MixtureSample, Points, Ring
+from ganforge.data.modality import Images, Modality
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.evaluation import Evaluation
+from ganforge.metrics.extractors import Identity
+from ganforge.metrics.modes import ModeCoverage, mode_scores
 
 
 def test_true_samples_score_full_marks() -> None:
@@ -36,14 +44,29 @@ def test_without_good_samples_the_divergence_is_infinite() -> None:
     assert scores == {"modes": 0, "high_quality": 0, "reverse_kl": math.inf}
 
 
-def test_protocol_s_tag_tells_mixtures_and_sample_sizes_apart() -> None:
+def compared(points: torch.Tensor, modality: Modality) -> Comparison:
+    return Comparison(points, torch.zeros(len(points), 0), 0, Identity().load().module, modality)
+
+
+def test_the_metric_reads_the_mixture_that_the_points_are_of() -> None:
     ring = Ring()
-    tags = {
-        ModeProtocol().tag(ring.centres, ring.sigma),
-        ModeProtocol().tag(ring.centres, 0.02),
-        ModeProtocol(samples=100).tag(ring.centres, ring.sigma),
-        ModeProtocol(weights="raw").tag(ring.centres, ring.sigma),
-    }
-    assert len(tags) == 4
-    with pytest.raises(GanforgeError, match=r"protocol\.samples"):
-        ModeProtocol(samples=0)
+    points, _ = ring.draw(500, torch.Generator().manual_seed(0))
+    scores = ModeCoverage(threshold=2.0)(compared(points, Points(ring)))
+    assert scores == mode_scores(points, ring.centres, ring.sigma, 2.0)
+    for modality in (Points(), Images(8, 1)):
+        with pytest.raises(GanforgeError, match="known mixture of points: use data=ring"):
+            ModeCoverage()(compared(points, modality))
+    with pytest.raises(GanforgeError, match=r"ModeCoverage\.threshold"):
+        ModeCoverage(threshold=0.0)
+    with pytest.raises(GanforgeError, match="not finite"):
+        ModeCoverage()(compared(points * math.inf, Points(ring)))
+
+
+def test_protocols_refuse_kinds_that_they_do_not_read(tmp_path: Path) -> None:
+    sample = MixtureSample(Ring(), points=100)
+    splits = sample.load(Points(sample.mixture))
+    for name, reads in (("digits", False), ("pacgan_modes", True)):
+        (node,) = compose([f"protocol=[{name}]"]).protocol.values()
+        refused = nullcontext() if reads else pytest.raises(GanforgeError, match="measures images, and the samples are")
+        with refused:
+            Evaluation([instantiate(node)], splits, tmp_path, torch.device("cpu"))

@@ -1,5 +1,6 @@
 """Every network option builds at the image sizes that it takes, and refuses the others in one sentence."""
 
+import re
 from itertools import product
 
 import pytest
@@ -143,3 +144,43 @@ def test_began_judges_by_its_absolute_error():
     assert critique.features.shape == (3, 5)
     errors = torch.nn.functional.l1_loss(discriminator.decoder(critique.features), images, reduction="none")
     torch.testing.assert_close(-critique.logits, errors.mean((1, 2, 3)))
+
+
+#: Modules of networks that draw rectangles too.
+RECTANGULAR = {"mlp", "sndcgan", "deep_conv"}
+
+
+@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.parametrize("name", IMAGES)
+def test_rectangles_are_drawn_or_refused(name):
+    module = read(name).network.generator._target_.split(".")[-2]
+    sentence = told(name, [32, 48], 3)
+    if module in RECTANGULAR:
+        assert sentence is None
+        return
+    assert re.fullmatch(
+        r"network=\w+ takes square images, and data\.image_size is 32 x 48: set one number of pixels, or choose "
+        r"network=mlp or network=sndcgan, which take rectangles\.",
+        sentence,
+    )
+    assert sentence.split()[0].removeprefix("network=") in options("network")
+
+
+@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.parametrize("name", IMAGES)
+def test_two_equal_sides_are_a_square(name):
+    with torch.device("meta"):
+        square, sides = built(read(name)), built(read(name, [32, 32]))
+    for one, other in zip(square, sides, strict=True):
+        shapes = [{key: value.shape for key, value in network.state_dict().items()} for network in (one, other)]
+        assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", ["mlp", "sndcgan", "deep_conv"])
+def test_rectangular_networks_fit_together(name):
+    config = read(name, image_size=[16, 24], channels=2)
+    config.network.width = 8
+    generator, discriminator = built(config)
+    images = generator(torch.randn(4, LATENT_DIM))
+    assert images.shape == (4, 2, 16, 24)
+    assert discriminator(images).logits.shape == (4,)

@@ -21,7 +21,7 @@ def test_samples_as_the_trained_model(train, run_folder):
     draw = [run.module.sample(4, generator=torch.Generator().manual_seed(1)) for run in (restored, again)]
     assert torch.equal(*draw)
     assert draw[0].shape == (4, 1, 32, 32)
-    assert len(restored.data().splits().train) == 4500
+    assert len(restored.data.splits().train) == 4500
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_a_row_shows_neighbours_in_both_spaces(make_sampler):
     sampler = make_sampler(CONDITIONAL)
     generated = sampler.draw(sampler.latents(3), sampler.labels(3))
     picture = cells(neighbours(sampler, n=3, count=2).pixels, 1 + 2 * 3)
-    every = sampler.run.data().splits().train.data.read()
+    every = sampler.run.data.splits().train.data.read()
     network = DigitClassifier().load().module
     for first, embed in ((2, flat), (5, lambda images: network(images).features)):
         near = torch.cdist(embed(generated), embed(every)).topk(2, largest=False).indices

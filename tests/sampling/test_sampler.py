@@ -9,7 +9,6 @@ from sampling_runs import CONDITIONAL, DCGAN, INFOGAN, STYLES
 from ganforge.core.errors import GanforgeError
 from ganforge.latents import Coded, Normal, Uniform
 from ganforge.sampling import (
-    Sampler,
     classes,
     export,
     grid,
@@ -38,7 +37,7 @@ def test_image_k_of_a_seed_does_not_depend_on_its_company(overrides, make_sample
 
 def test_averaged_or_raw_weights(make_sampler):
     average = make_sampler(DCGAN)
-    raw = Sampler(average.run, ema=False, device="cpu")
+    raw = average.run.sampler(ema=False, device="cpu")
     with torch.no_grad():
         next(average.run.module.generator.parameters()).neg_()
     latents = average.latents(4)
@@ -110,8 +109,8 @@ POINTS = ["experiment=mixture", "network.width=4"]
         (DCGAN, lambda s: grid(s).enlarged(0), "zoom must be a whole number"),
         (DCGAN, lambda s: grid(s).save("grid.jpg"), "output must end in .png here, got 'grid.jpg'"),
         *[
-            (POINTS, mode, "draws points of the plane, not images.*mode=export")
-            for mode in (grid, classes, interpolate, truncation, traverse, neighbours, style_mixing, images)
+            (POINTS, mode, "is for images, and '.*' draws points: use mode=grid")
+            for mode in (classes, interpolate, truncation, traverse, neighbours, style_mixing, images)
         ],
     ],
 )
@@ -124,14 +123,13 @@ def test_what_cannot_be_is_one_sentence(overrides, mode, sentence, make_sampler)
 def test_a_model_without_latents_and_a_device_that_is_not_there(make_sampler):
     run = make_sampler(DCGAN).run
     with pytest.raises(GanforgeError, match="device=cuda:77 is not there"):
-        Sampler(run, device="cuda:77")
+        run.sampler(device="cuda:77")
     with pytest.raises(GanforgeError, match="truncation must be a number above 0"):
-        Sampler(run, truncation=-1)
+        run.sampler(truncation=-1)
     with torch.no_grad():
         for weight in run.module.generator_ema.parameters():
             weight.fill_(torch.nan)
     with pytest.raises(GanforgeError, match=r"has diverged.*checkpoint=previous"):
-        grid(Sampler(run, device="cpu"))
-    del run.module.latent
-    with pytest.raises(GanforgeError, match="GAN draws nothing from latents"):
-        Sampler(run)
+        grid(run.sampler(device="cpu"))
+    with pytest.raises(GanforgeError, match=r"sampler=b_to_a is not there.*draws with generator"):
+        run.sampler("b_to_a")

@@ -53,6 +53,8 @@ def test_a_pruned_trial_stops_early_and_its_folder_says_so():
     assert tune("tune.n_trials=1", *never) == 0
     assert run_of(0)["state"] == "pruned"
     assert run_of(0)["images_seen"] == 64
+    assert run_of(0)["ending"]["kind"] == "pruned"
+    assert run_of(0)["ending"]["message"] == "Pruned at 64 of 128 images: other trials were better there."
     (trial,) = trials()
     assert trial.state.name == "PRUNED"
     assert list(trial.intermediate_values) == [64]
@@ -75,11 +77,11 @@ def test_an_objective_that_is_not_measured_ends_the_study_at_the_first_evaluatio
 
 
 def test_a_trial_that_was_stopped_goes_on_from_its_checkpoint(capsys, monkeypatch):
-    def stop(self, trainer, module):
+    def stop(self, loggers):
         raise Stopped("stopped", 130)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Curves, "act", stop)  # comes at 128 images, before the checkpoint there
+        patched.setattr(Curves, "draw", stop)  # comes at 128 images, before the checkpoint there
         assert tune("tune.n_trials=1") == 130
     assert "Stopped after 0 of 1 trials. To go on, repeat the command." in capsys.readouterr().err
     assert [trial.state.name for trial in trials()] == ["RUNNING"]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ganforge.augment.adaptive import Adaptive
+from ganforge.augment.base import require_images
 from ganforge.augment.wavelets import BANDS, equalise, warp
 from ganforge.core.errors import GanforgeError
 
@@ -64,7 +65,7 @@ class Ada(Adaptive):
     transformation is drawn for each image by itself, with probability ``p`` times its strength. In order,
     with what ``ranges`` sets and its default in brackets:
 
-    * ``x_flip``, in half of the draws; ``rotate90``, by 0 to 3 quarter turns (square images only);
+    * ``x_flip``, in half of the draws; ``rotate90``, by 0 to 3 quarter turns (square images only, others are refused);
       ``integer_translation``, uniform up to [1/8 of the size], to whole pixels;
     * ``scale``, log-normal, log2 deviation [0.2]; ``rotation``, uniform up to [1] half turn to either side,
       before and after anisotropic scaling, either with probability p; ``anisotropy``, log-normal [0.2];
@@ -115,8 +116,15 @@ class Ada(Adaptive):
 
     def forward(self, images: Tensor) -> Tensor:
         """See :class:`~ganforge.augment.base.Augment`."""
-        if images.shape[1] not in (1, 3):
-            raise GanforgeError(f"Ada: images have {images.shape[1]} channels, not 1 or 3; use DiffAugment.")
+        require_images("augment=ada", images)
+        channels, height, width = images.shape[1:]
+        if channels not in (1, 3):
+            raise GanforgeError(f"Ada: images have {channels} channels, not 1 or 3; use DiffAugment.")
+        if height != width and self.strengths["rotate90"]:
+            raise GanforgeError(
+                f"Ada: rotate90 turns square images, and these are {height} x {width}; set "
+                "+augment.strengths.rotate90=0."
+            )
         with torch.autocast(images.device.type, enabled=False):
             augmented = images.to(torch.promote_types(images.dtype, torch.float32))
             for stage, names in self._stages():

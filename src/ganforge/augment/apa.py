@@ -9,7 +9,7 @@ __all__ = ["Apa"]
 
 
 class Apa(Adaptive):
-    """Adaptive pseudo augmentation: with probability ``p`` a real image is replaced by a generated one.
+    """Adaptive pseudo augmentation: with probability ``p`` a real sample is replaced by a generated one.
 
     Images themselves are left as they are (Jiang et al. 2021, "Deceive D: adaptive pseudo augmentation for
     GAN training with limited data", section 3); compose with :class:`~ganforge.augment.ada.Ada` of a fixed
@@ -23,5 +23,5 @@ class Apa(Adaptive):
 
     def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
         """See :class:`~ganforge.augment.base.Augment`; the generated images are detached."""
-        deceive = torch.rand(len(real), 1, 1, 1, device=real.device) < self.p
+        deceive = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device) < self.p
         return torch.where(deceive, fake.detach().to(real.dtype), real)

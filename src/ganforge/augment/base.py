@@ -5,13 +5,22 @@ from typing import Self
 
 from torch import Tensor, nn
 
-__all__ = ["Augment", "Compose", "Identity"]
+from ganforge.core.errors import GanforgeError
+
+__all__ = ["Augment", "Compose", "Identity", "require_images"]
+
+
+def require_images(owner: str, samples: Tensor) -> None:
+    """Raise GanforgeError where samples are no ``(n, c, h, w)`` images."""
+    if samples.ndim != 4:
+        shape = " x ".join(map(str, samples.shape[1:]))
+        raise GanforgeError(f"{owner}: it changes images, and samples are {shape} numbers; leave it out.")
 
 
 class Augment(nn.Module):
     """A differentiable augmentation of the discriminator's input; every default changes nothing.
 
-    The loop passes all images, real and generated, in every phase, through ``forward``; real images alone, in
+    The loop passes all samples, real and generated, in every phase, through ``forward``; real ones alone, in
     the discriminator's phases, first through :meth:`pseudo`; and calls :meth:`observe` after each
     discriminator step.
 
@@ -20,15 +29,19 @@ class Augment(nn.Module):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map ``(n, c, h, w)`` images in [-1, 1], ``c`` 1 or 3, to images of the same shape and dtype."""
+        """Map ``(n, ...)`` samples, of images those in [-1, 1], to samples of the same shape and dtype.
+
+        Raises:
+            GanforgeError: for samples of a kind or shape that it cannot change.
+        """
         return images
 
     def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return what the discriminator's real branch is to see in place of ``real``.
 
         Args:
-            real: ``(n, c, h, w)`` images of the data set.
-            fake: ``(n, c, h, w)`` generated images, of the real images' conditions where there are any.
+            real: ``(n, ...)`` samples of the data set.
+            fake: ``(n, ...)`` generated ones, of the real ones' conditions where there are any.
         """
         return real
 

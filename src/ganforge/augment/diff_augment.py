@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganforge.augment.base import Augment
+from ganforge.augment.base import Augment, require_images
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["DiffAugment"]
@@ -36,6 +36,7 @@ class DiffAugment(Augment):
 
     def forward(self, images: Tensor) -> Tensor:
         """See :class:`~ganforge.augment.base.Augment`."""
+        require_images("augment=diff_augment", images)
         for name in self.policy:
             images = _AUGMENTATIONS[name](images)
         return images

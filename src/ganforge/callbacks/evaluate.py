@@ -3,14 +3,16 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import pytorch_lightning as pl
 from torch import nn
 
-from ganforge.callbacks.clocked import Scoring, training_module
+from ganforge.callbacks.clocked import Clocked
+from ganforge.callbacks.scores import Scores
 from ganforge.core.console import say, warnings_reported
 from ganforge.core.errors import GanforgeError
-from ganforge.data.module import ImageData
+from ganforge.data.columns import Splits
+from ganforge.loggers.base import Loggers
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.inputs import FewSamplesWarning
 from ganforge.metrics.protocol import Protocol
@@ -24,56 +26,67 @@ __all__ = ["Evaluate"]
 _CRITERIA = ("fid", "kid", "reverse_kl", "inception_score")
 
 
-class Evaluate(Scoring):
-    """Measures the generator under protocols on all ranks, and remembers the best and the last values.
+class Evaluate(Clocked):
+    """Evaluates the generator under protocols on all ranks; its :class:`Scores` are kept in checkpoints.
 
-    Weights are found and real images measured before training starts, so that what is missing is told at once. Values
-    are called ``metrics/<value>``, and ``metrics/<protocol>/<value>`` where an earlier protocol has given that value.
+    Weights are found and real samples measured before training starts, so that what is missing is an error at once.
+    Values are called ``metrics/<value>``, and ``metrics/<protocol>/<value>`` where an earlier protocol has given that
+    value.
 
     Args:
         protocols: how to measure, by name.
-        cache: folder of real images' statistics.
-        every_kimg: thousands of images between evaluations; ``None``: a two-hundredth of the number of images that are
+        cache: folder of real samples' statistics.
+        every_kimg: thousands of images between evaluations; ``None``: a two-hundredth of the number of samples that are
             generated for one, so that measuring costs the same share of any run.
-    """
 
-    criterion = "fid"
+    Raises:
+        GanforgeError: if there is no protocol.
+    """
 
     def __init__(self, protocols: Mapping[str, Protocol], cache: str, every_kimg: float | None = None) -> None:
         self.protocols, self.cache = list(protocols.values()), Path(cache).expanduser()
         if not self.protocols:
             raise GanforgeError("callbacks.evaluate needs a protocol: choose one, or leave the callback out.")
         super().__init__(every_kimg or max(protocol.num_fake for protocol in self.protocols) / 200)
+        self.scores = Scores()
         self._evaluation: Evaluation | None = None
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Load the extractors and measure the real images."""
-        data: ImageData = trainer.datamodule  # type: ignore[attr-defined]
+    def prepare(self, module: AdversarialModule, splits: Splits) -> None:
+        """Load the extractors and measure the real samples that the module's samplers are compared with."""
         if self._evaluation is None:
-            targets = [sampler.target for sampler in training_module(pl_module).samplers().values()]
-            self._evaluation = Evaluation(self.protocols, data.splits(), self.cache, pl_module.device, targets)
+            targets = [sampler.target for sampler in module.samplers().values()]
+            self._evaluation = Evaluation(self.protocols, splits, self.cache, module.device, targets)
 
     def extractor(self) -> nn.Module:
         """Return the first protocol's feature extractor."""
         assert self._evaluation is not None
         return self._evaluation.extractor(self.protocols[0].name)
 
-    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """Sample, measure, log."""
+    def measure(self, module: AdversarialModule, loggers: Loggers) -> None:
+        """Generate, measure, log."""
         assert self._evaluation is not None
         module.ledger.read(module.images_seen)
         started = time.perf_counter()
-        with warnings_reported(FewSamplesWarning, self._told):
-            sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
+        sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
+        with warnings_reported(FewSamplesWarning, self._warned):
             measured = self._evaluation.over(sources)
         named = _named(measured)
-        self.criterion = _criterion([name for values in named.values() for name in values])
+        self.scores.criterion = _criterion([name for values in named.values() for name in values])
         seconds = time.perf_counter() - started
         for protocol, values in named.items():
             tag = self._evaluation.tags[protocol]
-            self.keep(trainer, module, values, tag)
+            self.scores.add(values, module.images_seen, tag)
+            loggers.log_measured({f"metrics/{name}": value for name, value in values.items()}, module.images_seen, tag)
             say(f"{module.images_seen / 1000:,.1f} kimg: {format_scores(values)} ({tag}, {seconds:.1f} s)")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the scores so far, for checkpoints."""
+        return self.scores.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave."""
+        self.scores.load_state_dict(state)
 
 
 def _named(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

@@ -1,47 +1,52 @@
-"""Diagnosis while training: measures on the clock, alarms, and what an alarm leads to."""
+"""Diagnosis while training: checks on the clock, alarms, and what an alarm leads to."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import pytorch_lightning as pl
 from torch import nn
+from torch.optim import Optimizer
 
-from ganforge.callbacks.checkpoint import Checkpoint
-from ganforge.callbacks.clocked import Scoring, Watching, log_values, training_module
-from ganforge.callbacks.evaluate import Evaluate
+from ganforge.callbacks.clocked import Clocked
 from ganforge.callbacks.rollback import return_to
 from ganforge.core.console import say
 from ganforge.core.distributed import agreed, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.health.diagnosis import AILMENTS, Alarm, Diagnosis, Thresholds
+from ganforge.data.module import DataModule
+from ganforge.health.diagnosis import FAILURE_MODES, Alarm, Diagnosis, Thresholds
 from ganforge.health.probe import Probe
+from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
-from ganforge.models.gan import GAN
 
 __all__ = ["Health"]
 
 
-class Health(Watching):
-    """Names collapse, vanishing gradients, divergence and overfitting while training, each with its evidence.
+class Health(Clocked):
+    """Detects collapse, vanishing gradients, divergence and overfitting while training, each with its evidence.
 
-    It comes before the callbacks that evaluate and save. Measures are logged as ``health/<measure>``, the number of
-    active alarms as ``health/alarms``, and 1 or 0 as ``health/<ailment>`` when an alarm is raised or clears. It
-    measures on every rank, decides by rank 0's values, and uses random numbers of its own. It is silent on points.
+    Measures are logged as ``health/<measure>``, the number of active alarms as ``health/alarms``, and 1 or 0 as
+    ``health/<failure mode>`` when an alarm is raised or clears. It measures on every rank, decides by rank 0's values,
+    and uses random numbers of its own.
 
     Args:
         checkpoints: the run's checkpoints; ``healthy.ckpt`` among them is what a rollback returns to.
-        every_kimg: thousands of images between looks.
-        action: ``warn`` tells; ``stop`` also saves and ends the run; ``rollback`` returns to the last healthy
+        every_kimg: thousands of images between checks.
+        action: ``warn`` reports; ``stop`` also saves and ends the run; ``rollback`` returns to the last healthy
             checkpoint (:func:`~ganforge.callbacks.rollback.return_to`), and stops where there is none.
-        acts_on: the ailments that lead to a stop or a rollback; others are told.
-        images: samples, and real images of each split, that a look takes at least.
-        grace_steps: generator steps before which only divergence is looked for.
-        patience: looks in a row that must find an ailment before it is told.
+        acts_on: the failure modes that lead to a stop or a rollback; others are reported.
+        images: samples, and real ones of each split, that a check takes at least.
+        grace_steps: generator steps before which only divergence is checked.
+        patience: checks in a row that must find a failure mode before it is reported.
         rollbacks: how many at most in a run; then it stops.
         slow_down: what a rollback multiplies all learning rates by.
         thresholds: where measures become symptoms.
-        seed: of latents and of the choice of images.
+        seed: of latents and of the choice of real samples.
+
+    Raises:
+        GanforgeError: if a value is impossible.
+
+    Attributes:
+        healthy_at: the clock of ``healthy.ckpt``, where there is one.
     """
 
     def __init__(
@@ -66,104 +71,110 @@ class Health(Watching):
         self.limit, self.slow_down = rollbacks, slow_down
         self.diagnosis = Diagnosis(thresholds or Thresholds(), patience)
         self.rollbacks: list[int] = []
-        self.stopped_by: Alarm | None = None
-        self._looked_at = -1
+        self.healthy_at: int | None = None
+        self._stopped_by: Alarm | None = None
+        self._checked_at = -1
         self._probe: Probe | None = None
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Find the real images; there is nothing to do where data are points."""
-        data = getattr(trainer, "datamodule", None)
-        splits = None if data is None else data.splits()
-        if (
-            splits is not None
-            and splits.train.data.values.ndim == 4
-            and min(len(splits.train), len(splits.heldout)) > 1
-        ):
+    def prepare(self, data: DataModule | None) -> None:
+        """Choose the real samples to compare with; where there are none, only the losses are checked."""
+        if data is None:
+            return
+        splits = data.splits()
+        if min(len(splits.train), len(splits.heldout)) > 1:
             self._probe = Probe(splits, self.images, self.seed)
 
-    def on_train_batch_end(
+    def check(
         self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
-        """Look if it is time, and at once where a loss was not finite."""
-        module = training_module(pl_module)
-        due = [callback for callback in _clocked(trainer) if callback.is_due(module)]
-        if due:
-            module.ledger.take(module.images_seen)
+        module: AdversarialModule,
+        loggers: Loggers,
+        optimizers: Sequence[Optimizer],
+        *,
+        measure: bool,
+        extractor: nn.Module | None,
+    ) -> Alarm | None:
+        """Report alarms, and roll back where that is asked for; return the alarm that the run is to stop for.
+
+        Called on all ranks after each batch: a loss that was not finite, which waits in the module's ledger, is an
+        alarm at once.
+
+        Args:
+            module: in training.
+            loggers: of the run.
+            optimizers: of the players, which a rollback takes back too.
+            measure: whether the networks are to be measured now.
+            extractor: maps stored samples to features for coverage; not used where it is larger than the players, as it
+                would cost more than they do.
+        """
+        cleared: list[str] = []
         if module.ledger.complaint is not None:
             evidence = str(module.ledger.complaint).partition(":")[0]
-            self._respond(trainer, module, self.diagnosis.not_finite(module.images_seen, evidence), [])
-        elif self in due or (self.action == "rollback" and any(isinstance(callback, Checkpoint) for callback in due)):
-            self.act(trainer, module)
+            raised = self.diagnosis.not_finite(module.images_seen, evidence)
+        elif measure and self._probe is not None:
+            raised, cleared = self._measure(self._probe, module, loggers, extractor)
+        else:
+            return None
+        self._report(raised, cleared, module, loggers)
+        grave = next((alarm for alarm in raised if alarm.name in self.acts_on), None)
+        if grave is None or self.action == "warn" or module.images_seen >= module.total_images:
+            return None
+        return self._act_on(grave, module, optimizers)
 
-    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """Measure, judge, log, tell, and do what was asked for."""
-        if self._probe is None:
-            return
-        parts = -(-module.images_per_batch // (world_size() * module.accumulate))
-        values = agreed(self._probe(module, parts, _extractor(trainer, module)), module.device)
-        steps = module.n_critic if isinstance(module, GAN) else 1
-        grace = self.grace_steps * steps * module.images_per_batch
-        raised, cleared = self.diagnosis.look(values, module.images_seen, grace)
-        self._looked_at = module.images_seen
-        log_values(trainer, {f"health/{name}": value for name, value in values.items()}, module.images_seen)
-        self._respond(trainer, module, raised, cleared)
+    def _measure(
+        self, probe: Probe, module: AdversarialModule, loggers: Loggers, extractor: nn.Module | None
+    ) -> tuple[list[Alarm], list[str]]:
+        """Measure, log and judge; return the alarms raised and the names of those that have cleared."""
+        images = -(-module.images_per_batch // (world_size() * module.accumulate))
+        if extractor is not None and _size(extractor) > _size(module):
+            extractor = None
+        values = agreed(probe(module, images, extractor), module.device)
+        grace = self.grace_steps * module.batches_per_round * module.images_per_batch
+        found = self.diagnosis.check(values, module.images_seen, grace)
+        self._checked_at = module.images_seen
+        loggers.log_metrics({f"health/{name}": value for name, value in values.items()}, module.images_seen)
+        return found
 
-    def _respond(self, trainer: pl.Trainer, module: AdversarialModule, raised: list[Alarm], cleared: list[str]) -> None:
-        """Tell alarms everywhere, then act on the first that is to be acted on."""
+    def _report(
+        self, raised: Sequence[Alarm], cleared: Sequence[str], module: AdversarialModule, loggers: Loggers
+    ) -> None:
+        """Report what has changed to the console and the loggers."""
         changes = {"alarms": float(len(self.diagnosis.active))} | dict.fromkeys(cleared, 0.0)
         changes |= {alarm.name: 1.0 for alarm in raised}
-        log_values(trainer, {f"health/{name}": value for name, value in changes.items()}, module.images_seen)
+        loggers.log_metrics({f"health/{name}": value for name, value in changes.items()}, module.images_seen)
         for alarm in raised:
-            say(alarm.told())
-            for logger in trainer.loggers:
-                log_alarm = getattr(logger, "log_alarm", None)
-                if log_alarm is not None:
-                    log_alarm(alarm.name.replace("_", " "), alarm.told())
+            say(alarm.message())
+            loggers.log_alarm(alarm.name.replace("_", " "), alarm.message())
         for name in cleared:
             say(f"Health: {name.replace('_', ' ')} has cleared at {module.images_seen / 1000:,.1f} kimg.")
-        grave = next((alarm for alarm in raised if alarm.name in self.acts_on), None)
-        if grave is not None and self.action != "warn" and module.images_seen < module.total_images:
-            self._act_on(grave, trainer, module)
 
-    def _act_on(self, alarm: Alarm, trainer: pl.Trainer, module: AdversarialModule) -> None:
+    def _act_on(self, alarm: Alarm, module: AdversarialModule, optimizers: Sequence[Optimizer]) -> Alarm | None:
+        """Roll back if that is asked for and possible; else return the alarm to stop for."""
         if self.action == "rollback" and self.healthy_at is not None and len(self.rollbacks) < self.limit:
-            back = return_to(trainer, module, self.checkpoints / "healthy.ckpt", self.slow_down)
+            clock = return_to(module, optimizers, self.checkpoints / "healthy.ckpt", self.slow_down)
             self.rollbacks.append(module.images_seen)
-            self.diagnosis.forget()
+            self.diagnosis.reset()
             say(
-                f"Health: rolled back to the weights of {back / 1000:,.1f} kimg ({len(self.rollbacks)} of "
+                f"Health: rolled back to the weights of {clock / 1000:,.1f} kimg ({len(self.rollbacks)} of "
                 f"{self.limit}); learning rates are {module.rate_scale:g} times the configured ones from here on."
             )
-        elif module.ledger.complaint is None:  # else the ledger ends the run, with its own sentence
-            self.stopped_by = alarm
-            for callback in _clocked(trainer):
-                if isinstance(callback, Checkpoint) and not callback.is_due(module):  # else it saves by itself
-                    callback.save(trainer, module)
-            trainer.should_stop = True
+            return None
+        if module.ledger.complaint is not None:  # ends the run, with its own sentence
+            return None
+        self._stopped_by = alarm
+        return alarm
 
-    def vouches(self, images_seen: int) -> bool:
-        """See :class:`Watching`."""
-        return self.action == "rollback" and self._looked_at == images_seen and not self.diagnosis.suspects
+    def is_healthy(self, images_seen: int) -> bool:
+        """Whether a checkpoint written at this clock is one to roll back to: checked just now, and nothing found."""
+        return self.action == "rollback" and self._checked_at == images_seen and not self.diagnosis.has_symptoms
 
-    def raise_if_stopped(self) -> None:
-        """Say why this run has ended.
-
-        Raises:
-            GanforgeError: if it was stopped for its health.
-        """
-        if self.stopped_by is None:
-            return
+    def explain(self, alarm: Alarm) -> str:
+        """Return why the run has stopped for an alarm, and how to go on."""
         tried = ""
         if self.action == "rollback":
             tried = f" after {len(self.rollbacks)} rollbacks" if self.rollbacks else ", without a healthy checkpoint"
-        raise GanforgeError(
-            f"Stopped and saved at {self.stopped_by.images_seen:,} images{tried}, as callbacks.health.action="
-            f"{self.action} asks. {self.stopped_by.told()} To go on as it is: resume=true."
+        return (
+            f"Stopped and saved at {alarm.images_seen:,} images{tried}, as callbacks.health.action={self.action} asks. "
+            f"{alarm.message()} To go on as it is: resume=true."
         )
 
     def record(self) -> dict[str, Any]:
@@ -172,46 +183,35 @@ class Health(Watching):
             "alarms": [vars(alarm) for alarm in self.diagnosis.alarms],
             "active": self.diagnosis.active,
             "rollbacks": self.rollbacks,
-            "stopped_by": None if self.stopped_by is None else self.stopped_by.name,
+            "stopped_by": None if self._stopped_by is None else self._stopped_by.name,
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Keep the course of every ailment in checkpoints."""
+        """Return the course of every failure mode, for checkpoints."""
         return {
             "diagnosis": self.diagnosis.state_dict(),
             "rollbacks": list(self.rollbacks),
             "healthy_at": self.healthy_at,
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`state_dict` gave."""
-        self.diagnosis.load_state_dict(state_dict["diagnosis"])
-        self.rollbacks, self.healthy_at = list(state_dict["rollbacks"]), state_dict["healthy_at"]
+        self.diagnosis.load_state_dict(state["diagnosis"])
+        self.rollbacks, self.healthy_at = list(state["rollbacks"]), state["healthy_at"]
 
 
 def _validate(action: str, acts_on: Sequence[str], images: int, slow_down: float) -> None:
     if action not in ("warn", "stop", "rollback"):
         raise GanforgeError(f"callbacks.health.action must be warn, stop or rollback, got '{action}'.")
-    unknown = sorted(set(acts_on) - AILMENTS.keys())
+    unknown = sorted(set(acts_on) - FAILURE_MODES.keys())
     if unknown:
-        raise GanforgeError(f"callbacks.health.acts_on names {unknown}: choose from {', '.join(AILMENTS)}.")
+        raise GanforgeError(f"callbacks.health.acts_on names {unknown}: choose from {', '.join(FAILURE_MODES)}.")
     if images < 8:
         raise GanforgeError(f"callbacks.health.images must be a whole number >= 8, got {images}.")
     if not 0 < slow_down <= 1:
         raise GanforgeError(f"callbacks.health.slow_down must be above 0 and at most 1, got {slow_down}.")
 
 
-def _clocked(trainer: pl.Trainer) -> list[Scoring | Checkpoint | Watching]:
-    """Return the callbacks that read the ledger when they are due."""
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return [callback for callback in callbacks if isinstance(callback, Scoring | Checkpoint | Watching)]
-
-
-def _extractor(trainer: pl.Trainer, module: AdversarialModule) -> nn.Module | None:
-    """Return the evaluation's feature extractor if it is no larger than the players: a larger one would cost more."""
-    for callback in _clocked(trainer):
-        if isinstance(callback, Evaluate):
-            extractor = callback.extractor()
-            sizes = [sum(weight.numel() for weight in part.parameters()) for part in (extractor, module)]
-            return extractor if sizes[0] <= sizes[1] else None
-    return None
+def _size(module: nn.Module) -> int:
+    """Return the number of parameters."""
+    return sum(weight.numel() for weight in module.parameters())

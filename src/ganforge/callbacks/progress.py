@@ -4,19 +4,19 @@ import os
 import sys
 import time
 
-import pytorch_lightning as pl
 from tqdm import tqdm
 
-from ganforge.callbacks.clocked import Scoring, log_values, training_module
+from ganforge.callbacks.scores import Scores
 from ganforge.core.console import say
 from ganforge.core.distributed import rank
 from ganforge.core.sweep import label
+from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
 
 __all__ = ["Progress"]
 
 
-class Progress(pl.Callback):
+class Progress:
     """Shows images seen, images/s, time left, losses and the last FID; sends each interval's means to the loggers.
 
     On a terminal it is one moving line; elsewhere (a log file, a batch job) a line each ``line_seconds``.
@@ -29,9 +29,8 @@ class Progress(pl.Callback):
         self.line_seconds = line_seconds
         self._bar: tqdm | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def open(self, module: AdversarialModule) -> None:
         """Open the bar where the clock stands."""
-        module = training_module(pl_module)
         self._seen, self._time = module.images_seen, time.perf_counter()
         self._line_seen, self._line_time = self._seen, self._time
         if rank() == 0 and sys.stderr.isatty() and not label():  # runs side by side would draw over one another
@@ -47,50 +46,42 @@ class Progress(pl.Callback):
                 smoothing=0.05,
             )
 
-    def _text(self, trainer: pl.Trainer, module: AdversarialModule) -> dict[str, str]:
-        """Return what to show beside the bar."""
-        short = {"generator/adversarial": "G", "discriminator/adversarial": "D"}
-        shown = {short[name]: f"{value:.3f}" for name, value in module.ledger.latest.items() if name in short}
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Scoring) and callback.criterion in callback.last:
-                shown[callback.criterion.replace("fid", "FID")] = f"{callback.last[callback.criterion]:.4g}"
-        return shown
-
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
+    def update(self, module: AdversarialModule, scores: Scores, loggers: Loggers) -> None:
         """Move the bar; log an interval's means when they have been read."""
-        module = training_module(pl_module)
         if module.ledger.fresh is None:
             return
         seen, now = module.ledger.fresh, time.perf_counter()
         module.ledger.fresh = None
         rate = (module.images_seen - self._seen) / max(now - self._time, 1e-9)
-        log_values(trainer, {**module.ledger.latest, "speed/images_per_second": rate}, seen)
+        loggers.log_metrics({**module.ledger.latest, "speed/images_per_second": rate}, seen)
         if self._bar is not None:
-            self._bar.set_postfix(self._text(trainer, module), refresh=False)
+            self._bar.set_postfix(_shown(module, scores), refresh=False)
             self._bar.update(module.images_seen - self._seen)
         elif now - self._line_time >= self.line_seconds:
-            self._line(trainer, module, now)
+            self._line(module, scores, now)
         self._seen, self._time = module.images_seen, now
 
-    def _line(self, trainer: pl.Trainer, module: AdversarialModule, now: float) -> None:
+    def _line(self, module: AdversarialModule, scores: Scores, now: float) -> None:
         rate = (module.images_seen - self._line_seen) / max(now - self._line_time, 1e-9)
         left = (module.total_images - module.images_seen) / max(rate, 1e-9)
-        values = ", ".join(f"{name} {value}" for name, value in self._text(trainer, module).items())
+        values = ", ".join(f"{name} {value}" for name, value in _shown(module, scores).items())
         say(
             f"{module.images_seen / 1000:,.1f} of {module.total_images / 1000:,.1f} kimg, {rate:,.0f} images/s, "
             f"{left / 60:,.0f} min left, {values}"
         )
         self._line_seen, self._line_time = module.images_seen, now
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def close(self) -> None:
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _shown(module: AdversarialModule, scores: Scores) -> dict[str, str]:
+    """Return what stands beside the bar: the adversarial losses, and the criterion where it has been measured."""
+    short = {"generator/adversarial": "G", "discriminator/adversarial": "D"}
+    shown = {short[name]: f"{value:.3f}" for name, value in module.ledger.latest.items() if name in short}
+    if scores.criterion in scores.last:
+        shown[scores.criterion.replace("fid", "FID")] = f"{scores.last[scores.criterion]:.4g}"
+    return shown

@@ -1,22 +1,19 @@
-"""What a study's trial tells while it trains, and whether it is worth going on."""
+"""What a study's trial reports while it trains, and whether it is worth going on."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-import torch
-
-from ganforge.callbacks.clocked import Scoring, training_module
 from ganforge.core.distributed import agreed, rank
 from ganforge.core.errors import StudyError, TakenOver
 from ganforge.core.launch import error_of, exit_status
+from ganforge.models.base import AdversarialModule
 
 __all__ = ["Pruning"]
 
 
-class Pruning(pl.Callback):
-    """Reports the objective to the study at each evaluation, and ends the run when the study's pruner says so.
+class Pruning:
+    """Reports the objective to the study at each evaluation, and asks its pruner whether the run should end.
 
     A report is placed at the multiple of the evaluation's interval that the clock has passed, so that trials whose
     batches differ are compared at the same place. Only studies of one objective have it.
@@ -29,47 +26,42 @@ class Pruning(pl.Callback):
 
     def __init__(self, study: str, number: int, owner: Mapping[str, Any]) -> None:
         self.study, self.number, self.owner = Path(study), number, dict(owner)
-        #: Why the run was ended early, if it was.
-        self.pruned: str | None = None
         self._reporter: Any = None
 
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
-        """Report what has just been measured."""
-        module = training_module(pl_module)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, Scoring) and callback.is_due(module):
-                seen, total = module.images_seen, module.total_images
-                step = total if seen >= total else int(seen // callback.every * callback.every)
-                if self._prune(callback, step, total, pl_module.device) and seen < total:
-                    self.pruned = f"Pruned at {seen:,} of {total:,} images: other trials were better there."
-                    trainer.should_stop = True
+    def report(self, module: AdversarialModule, measured: Mapping[str, float], every: float) -> str | None:
+        """Report what has just been measured; return why the run should end before its time, or ``None``.
 
-    def _prune(self, scoring: Scoring, step: int, total: int, device: torch.device) -> bool:
-        """Return rank 0's decision on all ranks; all raise what it raises, so that none waits for one that has left."""
+        Args:
+            module: whose clock counts.
+            measured: the values by name.
+            every: images between two evaluations.
+
+        Raises:
+            StudyError: if the objective was not measured.
+            TakenOver: if another worker has gone on with the trial.
+        """
+        seen, total = module.images_seen, module.total_images
+        step = total if seen >= total else int(seen // every * every)
         status, problem = 0, None
         if rank() == 0:
             try:
-                status = int(self._report(scoring, step, total))
+                status = int(self._should_prune(measured, step, int(every), total))
             except (StudyError, TakenOver) as error:
                 status, problem = exit_status(error), error
-        status = int(agreed({"status": status}, device)["status"])
+        # All ranks raise what rank 0 raises, so that none waits for one that has left.
+        status = int(agreed({"status": status}, module.device)["status"])
         if status > 1:
             raise problem or error_of(status, "The trial ends here, for what process 0 says.")
-        return status == 1
+        if status == 1 and seen < total:
+            return f"Pruned at {seen:,} of {total:,} images: other trials were better there."
+        return None
 
-    def _report(self, scoring: Scoring, step: int, total: int) -> bool:
-        """Send one value to the storage; return whether to stop."""
+    def _should_prune(self, measured: Mapping[str, float], step: int, every: int, total: int) -> bool:
+        """Send one value to the storage; return the pruner's answer."""
         from ganforge.tuning.reports import Reporter
 
         if self._reporter is None:
-            self._reporter = Reporter(self.study, self.number, int(scoring.every), total)
+            self._reporter = Reporter(self.study, self.number, every, total)
         if self._reporter.owner != self.owner:
             raise TakenOver(f"Trial {self.number} has been taken over by another worker, and is left to it.")
-        return bool(self._reporter(scoring.last, step))
+        return bool(self._reporter(measured, step))

@@ -1,8 +1,9 @@
 """Back to weights from before, while the clock goes on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytorch_lightning as pl
+from torch.optim import Optimizer
 
 from ganforge.core.errors import GanforgeError
 from ganforge.models.base import AdversarialModule
@@ -11,8 +12,8 @@ from ganforge.runs.folder import load_checkpoint
 __all__ = ["return_to"]
 
 
-def return_to(trainer: pl.Trainer, module: AdversarialModule, path: Path, slow_down: float) -> int:
-    """Take back networks, averages, optimizers' and terms' states from a checkpoint, and lower all learning rates.
+def return_to(module: AdversarialModule, optimizers: Sequence[Optimizer], path: Path, slow_down: float) -> int:
+    """Load networks, averages, optimizers' and terms' states from a checkpoint, and lower all learning rates.
 
     The clock, the order of the images and the random state go on: images spent are spent, and the run meets other
     batches and latents than those that led it astray. Learning rates are those of this moment times ``slow_down``, for
@@ -34,7 +35,7 @@ def return_to(trainer: pl.Trainer, module: AdversarialModule, path: Path, slow_d
     module.load_state_dict(content["state_dict"])
     module.load_term_states(state["terms"])
     module.rate_scale *= slow_down
-    for optimizer, kept in zip(trainer.optimizers, content["optimizer_states"], strict=True):
+    for optimizer, kept in zip(optimizers, content["optimizer_states"], strict=True):
         optimizer.load_state_dict(kept)
         for group in optimizer.param_groups:
             group["lr"] *= module.rate_scale / state["rate_scale"]

@@ -1,26 +1,28 @@
-"""Pictures of progress: sample grids from fixed latents, and loss curves."""
+"""Pictures of progress: samples from fixed latents, and loss curves."""
 
 from pathlib import Path
 
-import pytorch_lightning as pl
-import torch
+from torch import Tensor
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.core.distributed import rank
 from ganforge.core.rng import torch_generator
-from ganforge.data.images import grid, quantise, save_png
+from ganforge.data.images import save_png
+from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
+from ganforge.sampling.sampler import Sampler
 
 __all__ = ["Curves", "SampleGrid"]
 
 
 class SampleGrid(Clocked):
-    """Writes and logs a grid of samples; the latents are the same each time, so that grids can be compared.
+    """Writes and logs a picture of samples; the latents are the same each time, so that pictures can be compared.
 
     Args:
-        folder: where ``NNNNNNNNN.png`` files go, named by images seen, and ``latest.png``.
-        every_kimg: thousands of images between grids.
-        images: number of samples in a grid.
+        folder: where ``NNNNNNNNN.png`` files go, named by images seen, and ``latest.png``; where a procedure has
+            several samplers, those of all but the main one end in ``_<sampler>.png``.
+        every_kimg: thousands of images between pictures.
+        images: number of samples in a picture.
         seed: of the latents.
     """
 
@@ -28,23 +30,23 @@ class SampleGrid(Clocked):
         super().__init__(every_kimg)
         self.folder, self.images, self.seed = Path(folder), images, seed
 
-    def draw(self, module: AdversarialModule) -> torch.Tensor:
-        """Return the grid, ``(3, H, W)`` uint8."""
-        generator = torch_generator(self.seed, "grid", device=module.device)
-        return grid(quantise(module.sample(self.images, generator=generator)))
+    def picture(self, sampler: Sampler) -> Tensor:
+        """Return samples from averaged weights as their modality shows them, ``(3, H, W)`` uint8."""
+        generator = torch_generator(self.seed, "grid", device=sampler.device)
+        samples = sampler.with_weights("ema").sample(self.images, generator)
+        return sampler.modality.picture(sampler.modality.encode(samples))
 
-    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+    def draw(self, module: AdversarialModule, loggers: Loggers) -> None:
         """Draw, write and log; only rank 0 has something to do."""
         if rank() != 0:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        picture = self.draw(module)
-        save_png(picture, self.folder / f"{module.images_seen:09d}.png")
-        save_png(picture, self.folder / "latest.png")
-        for logger in trainer.loggers:
-            log_picture = getattr(logger, "log_picture", None)
-            if log_picture is not None:
-                log_picture("samples", picture, module.images_seen)
+        for number, (name, sampler) in enumerate(module.samplers().items()):
+            suffix = "" if number == 0 else f"_{name}"
+            picture = self.picture(sampler)
+            save_png(picture, self.folder / f"{module.images_seen:09d}{suffix}.png")
+            save_png(picture, self.folder / f"latest{suffix}.png")
+            loggers.log_picture(f"samples{suffix}", picture, module.images_seen)
 
 
 class Curves(Clocked):
@@ -60,11 +62,10 @@ class Curves(Clocked):
         super().__init__(every_kimg)
         self.csv, self.path = Path(csv), Path(path)
 
-    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """Draw, on rank 0."""
+    def draw(self, loggers: Loggers) -> None:
+        """Draw what the loggers have written, on rank 0."""
         if rank() == 0:
             from ganforge.reports.curves import draw_curves
 
-            for logger in trainer.loggers:
-                logger.save()
+            loggers.save()
             draw_curves(self.csv, self.path)

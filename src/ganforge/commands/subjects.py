@@ -1,4 +1,4 @@
-"""What an evaluation is about: a run brought back, or images read, beside the real ones."""
+"""What an evaluation is about: a run restored, or images read, beside the real ones."""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Subject:
 
 
 def subject(config: DictConfig, device: Any) -> Subject:
-    """Bring back the run, or read the images, and what they are compared with."""
+    """Restore the run, or read the images, and what they are compared with."""
     from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
     from ganforge.metrics.sources import Generated, Stored
@@ -51,7 +51,7 @@ def subject(config: DictConfig, device: Any) -> Subject:
             raise GanforgeError(
                 "Say what to compare the images with: real=<a folder, an .npz file, or a dataset's name>."
             )
-        data = _real(config, cache, array.data.values.shape[-1])
+        data = _real(config, cache, list(array.data.values.shape[2:]))
         told = _told(config.real, data)
         output = _output(config, path.parent, f"{path.stem}_evaluation", told)
         return Subject(f"{len(array):,} images of {path}", {"images": Stored(array)}, data, None, told, output)
@@ -87,7 +87,7 @@ def _told(name: str, data: Any) -> dict[str, Any]:
     return {"name": str(name), **told}
 
 
-def _real(config: DictConfig, cache: Path, image_size: int) -> Any:
+def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     """Read what ``real=`` names; a folder or file is both splits at once."""
     from hydra.utils import instantiate
 

@@ -3,10 +3,11 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ganforge.callbacks.ending import Ending
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock
@@ -16,7 +17,13 @@ from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
 from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
-from ganforge.runs.summary import announce, final_scores, print_summary
+from ganforge.runs.summary import announce, print_summary
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback
+
+    from ganforge.callbacks.loop import RunLoop
+    from ganforge.loggers.base import Loggers
 
 __all__ = ["train"]
 
@@ -43,12 +50,10 @@ def train(config: DictConfig) -> dict[str, float]:
             alone.close()
             processes = 1 if inside_a_launched_process() else processes_wanted(config)
             if processes == 1:
-                _train_here(config, folder)
-            else:
-                launch(folder.path / "config.yaml", processes)
+                return _train_here(config, folder)
+            launch(folder.path / "config.yaml", processes)
             status = folder.status()
-            if status.get("pruned"):
-                raise Pruned(status["pruned"])
+            _raise_unless_completed(Ending(**status["ending"]))
             scores: dict[str, float] = status.get("scores", {})
             return scores
 
@@ -58,10 +63,9 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from hydra.utils import instantiate
     from pytorch_lightning import Trainer
 
-    from ganforge.callbacks.pruning import Pruning
     from ganforge.core import rng
-    from ganforge.core.distributed import rank
     from ganforge.core.workarounds import gradient_averaging, quiet_lightning
+    from ganforge.loggers.base import Loggers
     from ganforge.models.preflight import preflight
 
     quiet_lightning()
@@ -70,9 +74,9 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     model = instantiate(config.model)
     data = instantiate(config.data)
     preflight(model, data.example())
-    callbacks = _callbacks(config)
+    loop, callbacks = _callbacks(config)
     loggers = [instantiate(entry) for entry in (config.logger or {}).values()]
-    resume_from = _resume(config, folder, loggers, model)
+    resume_from = _resume(config, folder, Loggers(loggers), model)
     data.splits()
     several = inside_a_launched_process()
     trainer = Trainer(
@@ -84,7 +88,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         benchmark=not config.trainer.deterministic,
         strategy=gradient_averaging() if several else "auto",
         logger=loggers,
-        callbacks=callbacks,
+        callbacks=[loop, *callbacks],
         max_epochs=-1,
         use_distributed_sampler=False,  # the batch order is sharded by ganforge.data
         num_sanity_val_steps=0,
@@ -104,76 +108,67 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     except TakenOver:  # run.json is another worker's by now
         raise
     except Exception:
-        _keep_record(folder, model, callbacks)
+        _keep_record(folder, model, loop)
         raise
-    _keep_record(folder, model, callbacks)
-    _raise_if_stopped(callbacks, model, config)
-    scores = final_scores(callbacks, folder)
-    pruned = next((callback.pruned for callback in callbacks if isinstance(callback, Pruning)), None)
-    if rank() == 0:
-        folder.update(pruned=pruned)
-        print_summary(config, folder, scores)
-    return scores
+    _keep_record(folder, model, loop)
+    assert loop.ending is not None
+    _raise_unless_completed(loop.ending)
+    if environment_rank() == 0:
+        print_summary(config, folder, loop.scores.last)
+    return dict(loop.scores.last)
 
 
-def _callbacks(config: DictConfig) -> list[Any]:
+def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     """Build callbacks; evaluation only where there is a protocol, and no values of callbacks that are not there."""
     from hydra.utils import instantiate
+
+    from ganforge.callbacks.assemble import assemble
 
     entries = dict(config.callbacks or {})
     if not config.protocol:
         entries.pop("evaluate", None)
-    return [instantiate(entry) for entry in entries.values() if entry is not None and "_target_" in entry]
+    return assemble(
+        {key: instantiate(entry) for key, entry in entries.items() if entry is not None and "_target_" in entry}
+    )
 
 
-def _resume(config: DictConfig, folder: RunFolder, loggers: list[Any], model: Any) -> Path | None:
+def _resume(config: DictConfig, folder: RunFolder, loggers: "Loggers", model: Any) -> Path | None:
     """Return the checkpoint to go on from, and bring the logs back to its clock."""
-    from ganforge.loggers.table import TableLogger
-    from ganforge.loggers.wandb import ID_FILE
-
-    tables = [logger for logger in loggers if isinstance(logger, TableLogger)]
     if config.resume is False or (config.resume is True and not folder.has_checkpoint()):
-        for table in tables:
-            table.rewind(0)  # what a run wrote that was killed before its first checkpoint
+        loggers.rewind(0)  # what a run wrote that was killed before its first checkpoint
         return None
     path, content = checkpoint_to_resume(folder, config.resume)
-    state = content["ganforge"]
-    if state["images_seen"] >= model.total_images:
+    images_seen = content["ganforge"]["images_seen"]
+    if images_seen >= model.total_images:
         raise GanforgeError(
-            f"'{path}' is at {state['images_seen']:,} images and total_kimg={config.total_kimg:g} is reached: raise "
-            "total_kimg."
+            f"'{path}' is at {images_seen:,} images and total_kimg={config.total_kimg:g} is reached: raise total_kimg."
         )
-    if state.get("wandb_run_id") and not (folder.path / ID_FILE).exists():
-        (folder.path / ID_FILE).write_text(state["wandb_run_id"])
-    for table in tables:
-        table.rewind(state["images_seen"])
-    say(f"Going on from {path} at {state['images_seen']:,} images.")
+    loggers.load_state_dict(content.get("loggers", {}))
+    loggers.rewind(images_seen)
+    say(f"Going on from {path} at {images_seen:,} images.")
     return path
 
 
-def _keep_record(folder: RunFolder, model: Any, callbacks: list[Any]) -> None:
-    """Write how far the run went, and how its health was, to ``run.json``."""
-    from ganforge.callbacks.health import Health
-    from ganforge.core.distributed import rank
-
-    if rank() == 0:
-        health = {"health": watch.record() for watch in callbacks if isinstance(watch, Health)}  # noqa: B035 - one at most
-        folder.update(images_seen=model.images_seen, **health)
+def _keep_record(folder: RunFolder, model: Any, loop: "RunLoop") -> None:
+    """Write how far the run went, how it ended and how its health was to ``run.json``."""
+    if environment_rank() == 0:
+        folder.update(images_seen=model.images_seen, **loop.record())
 
 
-def _raise_if_stopped(callbacks: list[Any], model: Any, config: DictConfig) -> None:
-    from ganforge.callbacks.health import Health
-    from ganforge.callbacks.interrupt import Interrupt
+def _raise_unless_completed(ending: Ending) -> None:
+    """Raise what a run's ending means for the command.
 
-    for callback in callbacks:
-        if isinstance(callback, Health):
-            callback.raise_if_stopped()
-        if isinstance(callback, Interrupt) and callback.received and model.images_seen < model.total_images:
-            raise Stopped(
-                f"Stopped and saved at {model.images_seen:,} of {model.total_images:,} images. To go on, repeat the "
-                "command with resume=true.",
-                128 + callback.received,
-            )
+    Raises:
+        Stopped: if it was interrupted.
+        GanforgeError: if it was stopped for its health.
+        Pruned: if its study has ended it.
+    """
+    if ending.kind == "interrupted":
+        raise Stopped(ending.message, 128 + ending.signal)
+    if ending.kind == "unhealthy":
+        raise GanforgeError(ending.message)
+    if ending.kind == "pruned":
+        raise Pruned(ending.message)
 
 
 def _main() -> int:
@@ -188,6 +183,8 @@ def _main() -> int:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201
         return stop.exit_code
+    except Pruned:  # no failure: the process that has launched this one reads run.json
+        return 0
     except KeyboardInterrupt:
         return 130
     except Exception as error:

@@ -88,10 +88,11 @@ class Column:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash that changes when any sample does."""
+        """A hash that changes when any sample does, and then alone."""
         if self.identity is not None:
             return self.identity
-        digest = hashlib.blake2b(str(tuple(self.values.shape)).encode(), digest_size=16)
+        shape = (len(self), *self.values.shape[1:])
+        digest = hashlib.blake2b(str(shape).encode(), digest_size=16)
         for rows in torch.arange(len(self)).split(65536):
             digest.update(self[rows].contiguous().numpy().data)
         return digest.hexdigest()

@@ -10,6 +10,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column, Split, labelled
 from ganforge.data.decoded import decode
 from ganforge.data.folder import image_files
+from ganforge.data.images import ImageSize
 from ganforge.data.modality import Images
 
 __all__ = ["read_images"]
@@ -18,18 +19,18 @@ _KEYS = ("images", "samples", "arr_0")
 _LABEL_KEYS = ("labels", "arr_1")
 
 
-def read_images(path: Path, cache: Path, image_size: int | None = None) -> Split:
+def read_images(path: Path, cache: Path, image_size: ImageSize | None = None) -> Split:
     """Return the images of a folder or an ``.npz`` file.
 
     Grey, transparent and 16-bit files are brought to 8-bit colour. All images must have one size, since resizing is
-    the protocol's affair, unless ``image_size`` asks for it; then the shorter side is scaled and the centre kept.
+    the protocol's affair, unless ``image_size`` asks for it; then they are scaled to cover it and the centre is kept.
     In a folder whose images all lie in subfolders these are classes.
 
     Args:
         path: the folder, or the file: uint8 images ``(n, h, w, c)``, ``(n, h, w)`` or ``(n, c, h, w)`` as
             ``images``, ``samples`` or ``arr_0``, with classes as ``labels`` or ``arr_1`` if there are any.
         cache: folder of decoded arrays.
-        image_size: pixels of a side; ``None``: as they are.
+        image_size: pixels of a side, or height and width; ``None``: as they are.
 
     Raises:
         GanforgeError: if there are none, or they are not what they should be.
@@ -40,7 +41,7 @@ def read_images(path: Path, cache: Path, image_size: int | None = None) -> Split
     return split
 
 
-def _from_folder(path: Path, cache: Path, image_size: int | None) -> Split:
+def _from_folder(path: Path, cache: Path, image_size: ImageSize | None) -> Split:
     files = image_files(path)
     if not files:
         raise GanforgeError(f"'{path}' holds no image: give the folder that holds the images, or an .npz file.")

@@ -1,11 +1,31 @@
-"""Images as tensors: their value range, and grids for people to look at."""
+"""Images as tensors: their size and value range, and grids for people to look at."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-__all__ = ["grid", "normalise", "quantise", "save_png"]
+from ganforge.core.errors import GanforgeError
+
+__all__ = ["ImageSize", "grid", "height_and_width", "normalise", "quantise", "save_png"]
+
+#: Pixels: the side of a square, or height and width.
+ImageSize = int | Sequence[int]
+
+
+def height_and_width(image_size: ImageSize) -> tuple[int, int]:
+    """Return height and width in pixels.
+
+    Raises:
+        GanforgeError: unless ``image_size`` is one whole number >= 1, or two.
+    """
+    sides = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+    if len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides):
+        raise GanforgeError(
+            f"data.image_size must be a whole number of pixels >= 1, or [height, width], got {image_size}."
+        )
+    return sides
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """What a sample is: how it is stored, what networks see of it, what a person sees of it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.fit import Margin, fit
-from ganforge.data.images import grid, normalise, quantise
+from ganforge.data.images import ImageSize, grid, height_and_width, normalise, quantise
 
 __all__ = ["Images", "Labels", "Modality", "Raw", "Vectors"]
 
@@ -82,17 +81,12 @@ class Images(Modality):
 
     def __init__(
         self,
-        image_size: int | Sequence[int],
+        image_size: ImageSize,
         channels: int,
         *,
         margin: Margin = "resize",
         horizontal_flip: float = 0.0,
     ) -> None:
-        sides = [image_size, image_size] if isinstance(image_size, int) else list(image_size)
-        if len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides):
-            raise GanforgeError(
-                f"data.image_size must be a whole number of pixels >= 1, or [height, width], got {image_size}."
-            )
         if channels < 1:
             raise GanforgeError(f"data.channels must be 1 (grey), 3 (colour), or another number >= 1, got {channels}.")
         if not 0 <= horizontal_flip <= 1:
@@ -100,7 +94,7 @@ class Images(Modality):
         if margin not in ("pad", "resize"):
             raise GanforgeError(f"data.margin must be 'pad' or 'resize', got '{margin}'.")
         self.channels, self.margin, self.horizontal_flip = channels, margin, horizontal_flip
-        self.height, self.width = sides
+        self.height, self.width = height_and_width(image_size)
         self.shape: tuple[int, int, int] = (channels, self.height, self.width)
         self.is_transformed = horizontal_flip > 0
 

@@ -1,6 +1,6 @@
 """The LightningDataModule that every dataset runs through."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
@@ -11,6 +11,7 @@ from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import LABEL, Batch, Column, Split, Splits
 from ganforge.data.fit import Margin
+from ganforge.data.images import ImageSize
 from ganforge.data.modality import Images, Labels, Modality
 from ganforge.data.order import BatchOrder, TrainingBatches, decoded
 
@@ -107,7 +108,7 @@ class DataModule(pl.LightningDataModule):
 
     def example(self) -> Batch:
         """Return a few made-up samples of the shapes that batches have, before anything is loaded."""
-        count = 12 if self.modality.shape[-1] <= 64 else 4  # 12 can be packed by 2, 3 and 4
+        count = 12 if max(self.modality.shape, default=1) <= 64 else 4  # 12 can be packed by 2, 3 and 4
         generator = torch.Generator().manual_seed(0)
         given = {name: modality.example(count, generator) for name, modality in self.given.items()}
         return Batch(self.modality.example(count, generator), given)
@@ -154,7 +155,7 @@ class ImageData(DataModule):
         self,
         source: Source,
         *,
-        image_size: int | Sequence[int],
+        image_size: ImageSize,
         channels: int,
         margin: Margin = "resize",
         horizontal_flip: float = 0.0,

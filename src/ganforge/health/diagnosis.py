@@ -1,4 +1,4 @@
-"""What ails a GAN in training: rules over a few measures, and alarms that are told once."""
+"""Failure modes of a GAN in training: rules over a few measures, and alarms that are raised once."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["AILMENTS", "Alarm", "Diagnosis", "Thresholds"]
+__all__ = ["FAILURE_MODES", "Alarm", "Diagnosis", "Thresholds"]
 
 Measures = Mapping[str, float]
 
@@ -20,7 +20,7 @@ class Thresholds:
 
     Attributes:
         diversity: samples that lie less than this share as far apart as training images are a collapse, unless
-            this look found them further apart than any before: then the generator is on its way up.
+            this check found them further apart than any before: then the generator is on its way up.
         nearest: so are samples whose nearest neighbours are nearer than this share of training images' ones.
         coverage: so is a coverage that has fallen below this share of its best.
         signal: a slope of the generator's loss over the logits below this is a vanished gradient, if
@@ -100,7 +100,7 @@ def _overfitting(now: Measures, best: Measures, limits: Thresholds) -> str | Non
 
 
 #: Rules by the name of what they find: from the measures now and the best ones so far to the evidence, if there is any.
-AILMENTS: dict[str, Callable[[Measures, Measures, Thresholds], str | None]] = {
+FAILURE_MODES: dict[str, Callable[[Measures, Measures, Thresholds], str | None]] = {
     "divergence": _divergence,
     "collapse": _collapse,
     "vanishing_gradient": _vanishing_gradient,
@@ -119,11 +119,11 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Alarm:
-    """An ailment that was found often enough.
+    """A failure mode that was found often enough.
 
     Attributes:
-        name: a key of :data:`AILMENTS`.
-        images_seen: when it was told.
+        name: a key of :data:`FAILURE_MODES`.
+        images_seen: when it was raised.
         evidence: the numbers, in words.
     """
 
@@ -131,7 +131,7 @@ class Alarm:
     images_seen: int
     evidence: str
 
-    def told(self) -> str:
+    def message(self) -> str:
         """Return the line for people: what, when, why, and what to try."""
         name = self.name.replace("_", " ")
         return f"Health: {name} at {self.images_seen / 1000:,.1f} kimg: {self.evidence}. Try: {_REMEDIES[self.name]}."
@@ -139,7 +139,7 @@ class Alarm:
 
 @dataclass
 class _Course:
-    """How an ailment has gone: consecutive looks with it and without it, and whether it has been told."""
+    """The course of a failure mode: consecutive checks with it and without it, and whether its alarm is active."""
 
     found: int = 0
     absent: int = 0
@@ -148,16 +148,16 @@ class _Course:
 
 @dataclass
 class Diagnosis:
-    """Turns looks into alarms: an ailment found at ``patience`` looks in a row is told once, and again only after as
-    many looks without it.
+    """Turns checks into alarms: a failure mode found by ``patience`` checks in a row raises one alarm, and another one
+    only after as many checks without it.
 
-    What is not finite is told at once; the other ailments are not looked for before ``grace`` images: a generator that
+    What is not finite is an alarm at once; no other failure mode raises one before ``grace`` images: a generator that
     has hardly moved shows them all.
 
     Attributes:
         thresholds: where measures become symptoms.
-        patience: looks in a row.
-        alarms: everything that was told, in order.
+        patience: checks in a row.
+        alarms: everything that was raised, in order.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -165,7 +165,7 @@ class Diagnosis:
     alarms: list[Alarm] = field(default_factory=list)
     _best: dict[str, float] = field(default_factory=dict)
     _symptoms: list[str] = field(default_factory=list)
-    _courses: dict[str, _Course] = field(default_factory=lambda: {name: _Course() for name in AILMENTS})
+    _courses: dict[str, _Course] = field(default_factory=lambda: {name: _Course() for name in FAILURE_MODES})
 
     def __post_init__(self) -> None:
         if self.patience < 1:
@@ -173,24 +173,24 @@ class Diagnosis:
 
     @property
     def active(self) -> list[str]:
-        """Names of the ailments that were told and are still there."""
+        """Names of the failure modes whose alarms have not cleared."""
         return [name for name, course in self._courses.items() if course.active]
 
     @property
-    def suspects(self) -> bool:
-        """Whether the last look found anything, the grace period notwithstanding, or an alarm has not cleared yet."""
+    def has_symptoms(self) -> bool:
+        """Whether the last check found anything, the grace period notwithstanding, or an alarm has not cleared yet."""
         return bool(self._symptoms or self.active)
 
-    def look(self, measures: Measures, images_seen: int, grace: int = 0) -> tuple[list[Alarm], list[str]]:
-        """Judge measures taken at ``images_seen``; return the alarms to tell now and the names of those that cleared.
+    def check(self, measures: Measures, images_seen: int, grace: int = 0) -> tuple[list[Alarm], list[str]]:
+        """Judge measures taken at ``images_seen``; return the new alarms and the names of those that cleared.
 
         Args:
             measures: by the names of :class:`~ganforge.health.probe.Probe`; those of a rule may be absent together.
             images_seen: the clock.
-            grace: images before which only divergence is looked for.
+            grace: images before which only divergence raises an alarm.
         """
         raised, cleared = [], []
-        found = {name: rule(measures, self._best, self.thresholds) for name, rule in AILMENTS.items()}
+        found = {name: rule(measures, self._best, self.thresholds) for name, rule in FAILURE_MODES.items()}
         self._symptoms = [name for name, evidence in found.items() if evidence is not None]
         for name, evidence in found.items():
             if name != "divergence" and images_seen < grace:
@@ -207,13 +207,13 @@ class Diagnosis:
                 cleared.append(name)
         self.alarms += raised
         for name in ("diversity", "nearest", "coverage"):
-            # Coverage while something was wrong is none to hold later looks against.
-            if measures.get(name, 0.0) > self._best.get(name, 0.0) and not (name == "coverage" and self.suspects):
+            # Coverage while something was wrong is none to hold later checks against.
+            if measures.get(name, 0.0) > self._best.get(name, 0.0) and not (name == "coverage" and self.has_symptoms):
                 self._best[name] = measures[name]
         return raised, cleared
 
     def not_finite(self, images_seen: int, evidence: str) -> list[Alarm]:
-        """Take a loss that was not finite for a divergence; return the alarm, unless it has been told."""
+        """Take a loss that was not finite for a divergence; return the alarm, unless it is active."""
         self._symptoms = ["divergence"]
         course = self._courses["divergence"]
         course.found, course.absent = course.found + 1, 0
@@ -222,9 +222,9 @@ class Diagnosis:
         self.alarms += raised
         return raised
 
-    def forget(self) -> None:
-        """Begin anew with weights from before: nothing is suspected, and what was told stays on record."""
-        self._courses = {name: _Course() for name in AILMENTS}
+    def reset(self) -> None:
+        """Begin anew with weights from before: no alarm is active, and those that were stay on record."""
+        self._courses = {name: _Course() for name in FAILURE_MODES}
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain containers."""
@@ -239,4 +239,4 @@ class Diagnosis:
         """Restore what :meth:`state_dict` gave."""
         self.alarms = [Alarm(**alarm) for alarm in state["alarms"]]
         self._best, self._symptoms = dict(state["best"]), list(state["symptoms"])
-        self._courses = {name: _Course(**state["courses"].get(name, {})) for name in AILMENTS}
+        self._courses = {name: _Course(**state["courses"].get(name, {})) for name in FAILURE_MODES}

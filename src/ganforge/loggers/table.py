@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lightning_utilities.core.rank_zero import rank_zero_only
-from pytorch_lightning.loggers.logger import Logger
+
+from ganforge.loggers.base import RunLogger
 
 __all__ = ["TableLogger"]
 
 FIELDS = ("images_seen", "seconds", "name", "value", "protocol")
 
 
-class TableLogger(Logger):
+class TableLogger(RunLogger):
     """Appends ``images_seen,seconds,name,value,protocol`` rows to ``metrics.csv``.
 
     Lightning's CSVLogger deletes the file when a run resumes and writes it anew for each new column. Here rows are only
@@ -37,7 +38,7 @@ class TableLogger(Logger):
 
     @property
     def version(self) -> str:
-        """Not used; the run's folder tells runs apart."""
+        """Not used: every run has a folder of its own."""
         return ""
 
     @property

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
+from ganforge.loggers.base import RunLogger
 
 __all__ = ["TensorBoardLogger"]
 
 
-class TensorBoardLogger(LightningTensorBoard):
+class TensorBoardLogger(RunLogger, LightningTensorBoard):
     """Writes event files with images seen as the step.
 
     Args:

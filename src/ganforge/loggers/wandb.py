@@ -10,11 +10,11 @@ from typing import Any, Literal
 from urllib.parse import urlparse
 
 from lightning_utilities.core.rank_zero import rank_zero_only
-from pytorch_lightning.loggers.logger import Logger
 from torch import Tensor
 
 from ganforge.core.console import say
 from ganforge.core.files import write_text
+from ganforge.loggers.base import RunLogger
 
 __all__ = ["ID_FILE", "WandbLogger", "choose_mode", "stable_id"]
 
@@ -67,10 +67,10 @@ def stable_id(folder: Path) -> str:
     return path.read_text().strip()
 
 
-class WandbLogger(Logger):
+class WandbLogger(RunLogger):
     """Sends values, pictures and the configuration to Weights & Biases, placed by images seen.
 
-    Whatever goes wrong there is told once, and training goes on without it.
+    Whatever goes wrong there is reported once, and training goes on without it.
 
     Args:
         folder: the run's folder; wandb writes below it, and the run's identifier is kept there, so that a resumed run
@@ -112,7 +112,7 @@ class WandbLogger(Logger):
         return stable_id(self._folder)
 
     def _guard(self, action: Callable[[Any], None]) -> None:
-        """Do something with the run; on any failure tell it once and never try again."""
+        """Do something with the run; report a failure once and never try again."""
         if self._broken or self._mode == "disabled":
             return
         try:
@@ -188,6 +188,16 @@ class WandbLogger(Logger):
     def log_alarm(self, title: str, text: str) -> None:
         """Raise an alert, which W&B sends by mail or chat as its user has set it up."""
         self._guard(lambda run: run.alert(title=title, text=text, level="WARN"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the run's identifier, for checkpoints; nothing where nothing is logged."""
+        return {} if self._mode == "disabled" else {"run_id": self.version}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue the W&B run of a checkpoint from elsewhere; a folder that has an identifier keeps it."""
+        if not (self._folder / ID_FILE).exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_text(self._folder / ID_FILE, state["run_id"])
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

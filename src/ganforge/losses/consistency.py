@@ -26,7 +26,7 @@ class FlipShift:
     """Mirror each image with probability 1/2 and shift it by whole pixels, filling by reflection.
 
     Args:
-        pixels: the largest shift along each axis, both ways; the paper's is 4. Must be below the image size.
+        pixels: the largest shift along each axis, both ways; the paper's is 4. Must be below height and width.
 
     Raises:
         GanforgeError: if ``pixels`` is negative.
@@ -38,7 +38,17 @@ class FlipShift:
         self.pixels = pixels
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return changed copies of ``(n, c, h, w)`` images, differentiable."""
+        """Return changed copies of ``(n, c, h, w)`` images, differentiable.
+
+        Raises:
+            GanforgeError: for samples that are no images, or images of no more than ``pixels`` pixels on a side.
+        """
+        if images.ndim != 4 or min(images.shape[2:]) <= self.pixels:
+            shape = " x ".join(map(str, images.shape[1:]))
+            raise GanforgeError(
+                f"FlipShift: it moves images of more than {self.pixels} pixels on a side, and samples are {shape} "
+                "numbers; give the term another augmentation, or leave it out."
+            )
         n, _, height, width = images.shape
         device = images.device
         shifts = torch.randint(2 * self.pixels + 1, (2, n, 1), device=device)

@@ -1,5 +1,6 @@
 """Classification accuracy scores: what a classifier learns from generated images, and what one finds in them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.comparison import Comparison, Direction
 from ganforge.metrics.inputs import features, field
 
 __all__ = ["ClassificationAccuracy"]
@@ -57,6 +58,7 @@ class ClassificationAccuracy:
     needs: ClassVar[frozenset[str]] = frozenset(
         {"fake_labels", "train_features", "train_labels", "heldout_features", "heldout_labels"}
     )
+    better: ClassVar[Mapping[str, Direction | None]] = {"cas_*": "greater"}
 
     def __post_init__(self) -> None:
         if not self.penalty > 0 or self.limit < 2:

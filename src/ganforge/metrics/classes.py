@@ -1,6 +1,7 @@
 """Distances and balance by class."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.comparison import Comparison, Direction
 from ganforge.metrics.frechet import Reference
 from ganforge.metrics.inputs import FewSamplesWarning, features, field
 
@@ -24,6 +25,7 @@ class IntraClassFrechet:
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"real_features", "real_labels", "fake_labels"})
+    better: ClassVar[Mapping[str, Direction | None]] = {"intra_fid": "less", "intra_fid_worst": "less"}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`.
@@ -83,6 +85,12 @@ class ClassBalance:
 
     expected: float = 5.0
     needs: ClassVar[frozenset[str]] = frozenset({"real_logits"})
+    better: ClassVar[Mapping[str, Direction | None]] = {
+        "class_entropy": None,
+        "class_entropy_real": None,
+        "class_total_variation": "less",
+        "classes_missing": "less",
+    }
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""

@@ -168,12 +168,12 @@ class Evaluation:
 
     def _comparison(self, protocol: Protocol, judged: Judged, source: Source) -> Comparison:
         """Put the first ``num_fake`` images beside the real ones; a stored set that is taken whole in its own order."""
-        order = getattr(source, "order", None)
+        order = source.order
         rows = slice(protocol.num_fake) if order is None or len(order) != protocol.num_fake else order.argsort()
         features, logits = (field[rows] for field in judged.features[self._key[protocol.name]])
         if not (features.isfinite().all() and logits.isfinite().all()):
             raise GanforgeError("The images' features are not finite: the extractor's weights must be damaged.")
-        pairs = getattr(source, "path_pairs", None)
+        pairs = source.path_pairs
         known: dict[str, Any] = {
             "fake_labels": None if judged.labels is None else judged.labels[rows],
             "fake_images": None if judged.samples is None else judged.samples[rows],

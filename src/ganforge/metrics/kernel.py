@@ -1,5 +1,6 @@
 """Kernel distances: the squared maximum mean discrepancy of features under a polynomial kernel."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.comparison import Comparison, Direction
 from ganforge.metrics.inputs import exact, features
 
 __all__ = ["FullKernelDistance", "KernelDistance", "mmd"]
@@ -73,6 +74,7 @@ class KernelDistance:
     degree: int = 3
     seed: int = 2020
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
+    better: ClassVar[Mapping[str, Direction | None]] = {"kid": "less"}
 
     def __post_init__(self) -> None:
         if self.subsets < 1 or self.subset_size < 2 or self.degree < 1:
@@ -106,6 +108,7 @@ class FullKernelDistance:
 
     degree: int = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
+    better: ClassVar[Mapping[str, Direction | None]] = {"kid_full": "less"}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""

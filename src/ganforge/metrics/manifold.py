@@ -1,5 +1,6 @@
 """Fidelity and diversity apart, by balls around samples: precision and recall, density and coverage."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.comparison import Comparison, Direction
 from ganforge.metrics.distances import distance_blocks, neighbour_radii
 from ganforge.metrics.inputs import features
 
@@ -40,6 +41,11 @@ class PrecisionRecall:
 
     neighbours: int = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
+    better: ClassVar[Mapping[str, Direction | None]] = {
+        "precision": "greater",
+        "recall": "greater",
+        "f_score": "greater",
+    }
 
     def __post_init__(self) -> None:
         _require_neighbours(self, self.neighbours)
@@ -67,6 +73,7 @@ class DensityCoverage:
 
     neighbours: int = 5
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
+    better: ClassVar[Mapping[str, Direction | None]] = {"density": "greater", "coverage": "greater"}
 
     def __post_init__(self) -> None:
         _require_neighbours(self, self.neighbours)

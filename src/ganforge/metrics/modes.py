@@ -1,5 +1,6 @@
 """How much of a mixture a generator covers: modes captured, share of good samples, reverse KL divergence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.mixtures import Points
-from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.comparison import Comparison, Direction
 from ganforge.metrics.inputs import features
 
 __all__ = ["ModeCoverage", "mode_scores"]
@@ -52,6 +53,11 @@ class ModeCoverage:
 
     threshold: float = 3.0
     needs: ClassVar[frozenset[str]] = frozenset()
+    better: ClassVar[Mapping[str, Direction | None]] = {
+        "modes": "greater",
+        "high_quality": "greater",
+        "reverse_kl": "less",
+    }
 
     def __post_init__(self) -> None:
         if not self.threshold > 0:

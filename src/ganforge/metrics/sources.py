@@ -1,6 +1,6 @@
 """Where samples to be judged come from: a generator, or samples that lie somewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, Protocol
 
@@ -38,6 +38,14 @@ class Source(Protocol):
     def target(self) -> str | None:
         """The given column of the dataset that the samples are to look like; ``None``: ``data``."""
 
+    @property
+    def order(self) -> Tensor | None:
+        """Which sample of a stored set comes when, ``(n,)``; ``None`` for samples that are drawn."""
+
+    @property
+    def path_pairs(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
+        """Draws samples at both ends of small steps of the latent; ``None`` without latents to move in."""
+
     def limit(self) -> int | None:
         """Return how many samples there are; ``None`` for as many as asked."""
 
@@ -59,6 +67,7 @@ class Stored:
     """
 
     target = None
+    path_pairs = None
 
     def __init__(self, split: Split) -> None:
         self.split = split
@@ -86,9 +95,16 @@ class Generated:
         sampler: of the generator.
     """
 
+    order = None
+
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
         self.target = sampler.target
+
+    @property
+    def path_pairs(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
+        """See :class:`Source`."""
+        return None if self.sampler.latent is None else self._path_pairs
 
     def limit(self) -> int | None:
         """See :class:`Source`."""
@@ -118,7 +134,7 @@ class Generated:
         return Drawn(self.sampler.modality.encode(samples), labels, bool(samples.isfinite().all()))
 
     @torch.no_grad()
-    def path_pairs(
+    def _path_pairs(
         self, n: int, epsilon: float, generator: torch.Generator, sampling: Sampling
     ) -> tuple[Tensor, Tensor]:
         """Return samples at ``t`` and ``t + epsilon`` of ``n`` paths between two latents, ``t`` uniform on [0, 1].

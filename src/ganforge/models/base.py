@@ -92,7 +92,13 @@ class AdversarialModule(pl.LightningModule, ABC):
         self._schedules = flatten(schedules or {})
         self.accumulate = accumulate
         self._restored_rng: dict[str, Any] | None = None
+        self._first_phases: dict[str, Phase] = {}
         self._modalities: dict[str | None, Modality] = {}
+
+    @property
+    def batches_per_round(self) -> int:
+        """Batches in which each player's first phase runs at least once; 1 before the phases are known."""
+        return max((phase.every for phase in self._first_phases.values()), default=1)
 
     @abstractmethod
     def players(self) -> dict[str, Sequence[nn.Module]]:
@@ -105,6 +111,10 @@ class AdversarialModule(pl.LightningModule, ABC):
     @abstractmethod
     def samplers(self) -> dict[str, Sampler]:
         """Return what the procedure draws samples with, by name, the main one first; cheap, and called often."""
+
+    def games(self) -> "Mapping[str, Any]":
+        """Return the adversarial game that judges each sampler, by the sampler's name, where there is one."""
+        return {}
 
     def sample(
         self,

@@ -196,6 +196,10 @@ class GAN(AdversarialModule):
         modality = self.modality_of()
         return {"generator": Sampler(self.generator, self.latent, self.conditioning, modality, self.generator_ema)}
 
+    def games(self) -> Mapping[str, Any]:
+        """See :class:`AdversarialModule`."""
+        return {"generator": self}
+
     def bind(self, data: DataModule) -> None:
         """See :class:`AdversarialModule`."""
         super().bind(data)

@@ -3,17 +3,19 @@
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
+from ganforge.networks.checks import require_positive, square
 from ganforge.networks.critique import Critique
-from ganforge.networks.layers import require_positive
 
 __all__ = ["Discriminator", "Generator"]
 
 
-def _scales(image_size: int) -> int:
+def _scales(image_size: ImageSize) -> int:
     """Return how many sides there are from 8 pixels to ``image_size``."""
-    scales = image_size.bit_length() - 3
-    if scales < 2 or 4 << scales != image_size:
-        raise GanforgeError(f"network=began needs data.image_size to be 16, 32, 64, ..., got {image_size}.")
+    side = square(image_size, "network=began")
+    scales = side.bit_length() - 3
+    if scales < 2 or 4 << scales != side:
+        raise GanforgeError(f"network=began needs data.image_size to be 16, 32, 64, ..., got {side}.")
     return scales
 
 
@@ -35,7 +37,7 @@ class Generator(nn.Module):
         width: channels of every convolution (n in the paper).
     """
 
-    def __init__(self, image_size: int, channels: int, latent_dim: int = 64, width: int = 64) -> None:
+    def __init__(self, image_size: ImageSize, channels: int, latent_dim: int = 64, width: int = 64) -> None:
         super().__init__()
         require_positive("network", channels=channels, latent_dim=latent_dim, width=width)
         self.latent_dim = latent_dim
@@ -64,7 +66,7 @@ class Discriminator(nn.Module):
         code: length of the code (N_h in the paper).
     """
 
-    def __init__(self, image_size: int, channels: int, width: int = 64, code: int = 64) -> None:
+    def __init__(self, image_size: ImageSize, channels: int, width: int = 64, code: int = 64) -> None:
         super().__init__()
         require_positive("network", channels=channels, width=width, code=code)
         scales = _scales(image_size)

@@ -20,19 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
+from ganforge.networks.checks import require_labels, require_positive, shape_for, square
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head
-from ganforge.networks.layers import (
-    BatchNorm,
-    ConditionalBatchNorm,
-    Initialization,
-    Layers,
-    Normalization,
-    global_pool,
-    require_labels,
-    require_positive,
-    shape_for,
-)
+from ganforge.networks.layers import BatchNorm, ConditionalBatchNorm, Initialization, Layers, Normalization, global_pool
 from ganforge.networks.residual import downward, upward
 
 __all__ = ["Discriminator", "Generator", "generator_multipliers"]
@@ -97,7 +89,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 128,
         width: int = 64,
@@ -111,7 +103,8 @@ class Generator(nn.Module):
         super().__init__()
         require_positive("generator", channels=channels, latent_dim=latent_dim, width=width)
         require_positive("generator", classes=classes, shared_dim=shared_dim)
-        widths = [width * multiplier for multiplier in generator_multipliers(image_size, multipliers)]
+        side = square(image_size, "network=biggan")
+        widths = [width * multiplier for multiplier in generator_multipliers(side, multipliers)]
         slots = len(widths) if shared_dim is not None else 1
         if latent_dim % slots:
             raise GanforgeError(
@@ -178,7 +171,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         width: int = 64,
         classes: int | None = None,
@@ -189,10 +182,11 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes)
-        multipliers = shape_for("discriminator", _DISCRIMINATORS, image_size)
+        side = square(image_size, "network=biggan")
+        multipliers = shape_for("discriminator", _DISCRIMINATORS, side)
         widths = [channels, *(width * multiplier for multiplier in multipliers)]
         layers = Layers(initialization, normalization)
-        self.blocks = downward(widths, image_size, _HALVINGS[image_size], "outputs", layers, attention)
+        self.blocks = downward(widths, side, _HALVINGS[side], "outputs", layers, attention)
         self.head = make_head(head, widths[-1], classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
 from ganforge.networks.biggan import generator_multipliers
+from ganforge.networks.checks import require_labels, require_positive, require_sides, shape_for, square
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head
 from ganforge.networks.layers import (
@@ -27,10 +29,6 @@ from ganforge.networks.layers import (
     Normalization,
     SelfAttention,
     global_pool,
-    require_labels,
-    require_positive,
-    require_sides,
-    shape_for,
 )
 
 __all__ = ["Discriminator", "Generator"]
@@ -129,7 +127,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 128,
         width: int = 128,
@@ -144,7 +142,8 @@ class Generator(nn.Module):
         super().__init__()
         require_positive("generator", channels=channels, latent_dim=latent_dim, width=width, depth=depth)
         require_positive("generator", classes=classes, shared_dim=shared_dim)
-        widths = [width * multiplier for multiplier in generator_multipliers(image_size, multipliers)]
+        side = square(image_size, "network=biggan_deep")
+        widths = [width * multiplier for multiplier in generator_multipliers(side, multipliers)]
         if any(after > before for before, after in pairwise(widths)):
             raise GanforgeError("generator: multipliers must not increase, for shortcuts drop channels; reorder them.")
         sides = [4 * 2 ** (stage + 1) for stage in range(len(widths) - 1)]
@@ -197,7 +196,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         width: int = 128,
         classes: int | None = None,
@@ -209,9 +208,10 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes, depth=depth)
-        multipliers = shape_for("discriminator", _DISCRIMINATORS, image_size)
+        side = square(image_size, "network=biggan_deep")
+        multipliers = shape_for("discriminator", _DISCRIMINATORS, side)
         widths = [width * multiplier for multiplier in multipliers]
-        sides = [image_size // 2 ** (stage + 1) for stage in range(_HALVINGS[image_size])]
+        sides = [side // 2 ** (stage + 1) for stage in range(_HALVINGS[side])]
         require_sides("discriminator", attention, sides)
         layers = Layers(initialization, normalization)
         self.blocks = nn.Sequential(layers.conv(channels, widths[0]))

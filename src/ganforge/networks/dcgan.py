@@ -6,17 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
+from ganforge.networks.checks import square
 from ganforge.networks.critique import Critique
 from ganforge.networks.minibatch import MinibatchFactory
 
 __all__ = ["Discriminator", "Generator"]
 
 
-def _stages(image_size: int) -> int:
+def _stages(image_size: ImageSize) -> int:
     """Return how often 4 pixels double to reach ``image_size``."""
-    stages = image_size.bit_length() - 3
-    if stages < 1 or 4 << stages != image_size:
-        raise GanforgeError(f"network=dcgan needs data.image_size to be 8, 16, 32, 64, ..., got {image_size}.")
+    side = square(image_size, "network=dcgan")
+    stages = side.bit_length() - 3
+    if stages < 1 or 4 << stages != side:
+        raise GanforgeError(f"network=dcgan needs data.image_size to be 8, 16, 32, 64, ..., got {side}.")
     return stages
 
 
@@ -43,7 +46,7 @@ class Generator(nn.Module):
         width: channels of the last hidden layer.
     """
 
-    def __init__(self, image_size: int, channels: int, latent_dim: int = 100, width: int = 64) -> None:
+    def __init__(self, image_size: ImageSize, channels: int, latent_dim: int = 100, width: int = 64) -> None:
         super().__init__()
         stages = _stages(image_size)
         self.latent_dim = latent_dim
@@ -87,7 +90,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int,
+        image_size: ImageSize,
         channels: int,
         width: int = 64,
         codes: Mapping[str, int] | None = None,

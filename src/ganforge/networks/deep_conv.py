@@ -11,10 +11,12 @@ from typing import Literal
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
 from ganforge.networks import sndcgan
+from ganforge.networks.checks import require_positive
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head
-from ganforge.networks.layers import Initialization, Layers, Normalization, global_pool, require_positive
+from ganforge.networks.layers import Initialization, Layers, Normalization, global_pool
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -24,7 +26,7 @@ class Generator(sndcgan.Generator):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 128,
         width: int = 64,
@@ -39,7 +41,7 @@ class Discriminator(nn.Module):
     """StudioGAN's DCGAN discriminator: seven convolutions, ReLU, sum over positions, a linear layer.
 
     Args:
-        image_size: side of the images in pixels, a multiple of 8 from 16 on.
+        image_size: side of the images in pixels, or height and width; multiples of 8 from 16 on.
         channels: channels of the images.
         width: channels of the first convolution.
         classes: number of labels, or ``None``.
@@ -56,7 +58,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         width: int = 64,
         classes: int | None = None,
@@ -87,6 +89,6 @@ class Discriminator(nn.Module):
         self.head = make_head(head, 8 * width, classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
+        """Judge ``(n, channels, h, w)``, with labels ``(n,)`` where the head reads them."""
         critique: Critique = self.head(global_pool(self.blocks(images), "sum"), condition)
         return critique

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
+from ganforge.networks.checks import square
 
 __all__ = [
     "EqualizedConvolution",
@@ -40,20 +42,20 @@ __all__ = [
 Resample = Literal["up", "down"]
 
 
-def resolutions(owner: str, image_size: int) -> list[int]:
+def resolutions(owner: str, image_size: ImageSize) -> list[int]:
     """Return ``[4, 8, ..., image_size]``.
 
     Raises:
-        GanforgeError: if ``image_size`` is not a power of two from 8 to 1024; ``owner`` names the network in
-            it.
+        GanforgeError: if ``image_size`` is not a power of two from 8 to 1024; ``owner`` is the network option.
     """
     valid = [2**exponent for exponent in range(3, 11)]
-    if image_size not in valid:
+    side = square(image_size, owner)
+    if side not in valid:
         raise GanforgeError(
-            f"{owner}: image_size must be one of {', '.join(map(str, valid))}, got {image_size}; "
+            f"{owner}: image_size must be one of {', '.join(map(str, valid))}, got {side}; "
             "resize or pad the images to one of these."
         )
-    return [size for size in (4, *valid) if size <= image_size]
+    return [size for size in (4, *valid) if size <= side]
 
 
 def channels_at(sizes: Sequence[int], channel_base: int, channel_max: int) -> list[int]:

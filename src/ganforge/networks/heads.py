@@ -9,8 +9,9 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
+from ganforge.networks.checks import require_labels
 from ganforge.networks.critique import Critique
-from ganforge.networks.layers import Layers, require_labels
+from ganforge.networks.layers import Layers
 
 __all__ = ["ClassHead", "Contrastive", "Head", "HeadFactory", "Projection", "make_head"]
 

@@ -5,9 +5,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.data.images import ImageSize
 from ganforge.networks import resnet
+from ganforge.networks.checks import require_positive
 from ganforge.networks.critique import Critique
-from ganforge.networks.layers import Layers, global_pool, require_positive
+from ganforge.networks.layers import Layers, global_pool
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -30,7 +32,7 @@ class Discriminator(resnet.Discriminator):
     """
 
     def __init__(
-        self, image_size: int = 32, channels: int = 3, width: int | None = None, dim: int = 1024, **others: Any
+        self, image_size: ImageSize = 32, channels: int = 3, width: int | None = None, dim: int = 1024, **others: Any
     ) -> None:
         super().__init__(image_size, channels, width, **others)
         require_positive("discriminator", dim=dim)

@@ -1,6 +1,6 @@
-"""What the residual and convolutional families share: layers, initialisation, checks of arguments."""
+"""What the residual and convolutional families share: layers and initialisation."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Literal, TypeVar, cast
 
 import torch
@@ -19,17 +19,12 @@ __all__ = [
     "SelfAttention",
     "global_pool",
     "label_batch_norm",
-    "require_labels",
-    "require_positive",
-    "require_sides",
-    "shape_for",
     "spectral_norm",
 ]
 
 Initialization = Literal["xavier", "orthogonal", "normal"]
 Normalization = Literal["spectral"] | None
 
-Shape = TypeVar("Shape")
 Weighted = TypeVar("Weighted", nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
 
 _INITIALIZERS: dict[str, Callable[[Tensor, float], Tensor]] = {
@@ -37,39 +32,6 @@ _INITIALIZERS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "orthogonal": nn.init.orthogonal_,
     "normal": lambda weight, gain: nn.init.normal_(weight, std=0.02 * gain),
 }
-
-
-def shape_for(owner: str, shapes: Mapping[int, Shape], image_size: int) -> Shape:
-    """Return the network's shape for ``image_size`` pixels; GanforgeError names the sizes there are."""
-    if image_size not in shapes:
-        valid = ", ".join(str(size) for size in shapes)
-        raise GanforgeError(f"{owner}: no shape for image_size={image_size}; choose image_size from {valid}.")
-    return shapes[image_size]
-
-
-def require_positive(owner: str, **counts: int | None) -> None:
-    """Raise GanforgeError for a count below 1; ``None`` stands for absence and passes."""
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise GanforgeError(f"{owner}: {name} must be a whole number >= 1, got {count}.")
-
-
-def require_sides(owner: str, attention: Iterable[int], sides: Iterable[int]) -> None:
-    """Raise GanforgeError where ``attention`` asks for a side in pixels that is not in ``sides``."""
-    valid = list(sides)
-    for side in attention:
-        if side not in valid:
-            raise GanforgeError(f"{owner}: attention={side} meets no feature map; choose sides from {valid}.")
-
-
-def require_labels(owner: object, condition: Tensor | None) -> Tensor:
-    """Return ``condition``; GanforgeError if it is ``None`` though the network was built with classes."""
-    if condition is None:
-        raise GanforgeError(
-            f"{type(owner).__module__}.{type(owner).__name__} was built with classes but got no labels; "
-            "give labels, or build it with classes=null."
-        )
-    return condition
 
 
 class _FullPrecision(nn.Module):

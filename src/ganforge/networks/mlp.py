@@ -5,10 +5,12 @@ first, ``synthetic_data_experiments`` of Lin et al. 2018); the papers give few o
 """
 
 from itertools import pairwise
+from math import prod
 
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.critique import Critique
 
 __all__ = ["Discriminator", "Generator", "LinearMaxout", "PointDiscriminator", "PointGenerator"]
@@ -67,29 +69,29 @@ class Generator(nn.Module):
     bias starts at the data's marginals, and here at zero.
 
     Args:
-        image_size: height and width in pixels.
+        image_size: side of the images in pixels, or height and width.
         channels: of the image.
         latent_dim: of the input.
         width: units of a hidden layer.
     """
 
-    def __init__(self, image_size: int, channels: int, latent_dim: int = 100, width: int = 1200) -> None:
+    def __init__(self, image_size: ImageSize, channels: int, latent_dim: int = 100, width: int = 1200) -> None:
         super().__init__()
-        _require_sizes(self, image_size=image_size, channels=channels, latent_dim=latent_dim, width=width)
+        _require_sizes(self, channels=channels, latent_dim=latent_dim, width=width)
         self.latent_dim = latent_dim
-        self.shape = (channels, image_size, image_size)
+        self.shape = (channels, *height_and_width(image_size))
         self.layers = nn.Sequential(
             nn.Linear(latent_dim, width),
             nn.ReLU(inplace=True),
             nn.Linear(width, width),
             nn.ReLU(inplace=True),
-            nn.Linear(width, channels * image_size**2),
+            nn.Linear(width, prod(self.shape)),
             nn.Tanh(),
         )
         _uniform(self, 0.05)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Map ``(n, latent_dim)`` to ``(n, channels, image_size, image_size)``; ``condition`` is not read."""
+        """Map ``(n, latent_dim)`` to ``(n, channels, h, w)``; ``condition`` is not read."""
         images: Tensor = self.layers(latent)
         return images.view(-1, *self.shape)
 
@@ -98,7 +100,7 @@ class Discriminator(nn.Module):
     """Two maxout layers with dropout, then the verdict (Goodfellow et al. 2014, on MNIST).
 
     Args:
-        image_size: height and width in pixels.
+        image_size: side of the images in pixels, or height and width.
         channels: of the image.
         width: maxout units of a hidden layer.
         pieces: linear functions a unit.
@@ -111,7 +113,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int,
+        image_size: ImageSize,
         channels: int,
         width: int = 240,
         pieces: int = 5,
@@ -119,14 +121,14 @@ class Discriminator(nn.Module):
         input_dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        _require_sizes(self, image_size=image_size, channels=channels, width=width, pieces=pieces)
+        _require_sizes(self, channels=channels, width=width, pieces=pieces)
         for name, share in {"dropout": dropout, "input_dropout": input_dropout}.items():
             if not 0 <= share < 1:
                 raise GanforgeError(f"Discriminator: {name} must be in [0, 1), got {share}; 0 drops nothing.")
         self.layers = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(input_dropout),
-            LinearMaxout(channels * image_size**2, width, pieces),
+            LinearMaxout(channels * prod(height_and_width(image_size)), width, pieces),
             nn.Dropout(dropout),
             LinearMaxout(width, width, pieces),
             nn.Dropout(dropout),
@@ -135,7 +137,7 @@ class Discriminator(nn.Module):
         _uniform(self, 0.005)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)`` images in [-1, 1]; ``condition`` is not read."""
+        """Judge ``(n, channels, h, w)`` images in [-1, 1]; ``condition`` is not read."""
         features: Tensor = self.layers(images)
         return Critique(self.head(features).squeeze(1), features)
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
 from ganforge.networks.critique import Critique
 from ganforge.networks.equalized import (
     EqualizedConvolution,
@@ -115,7 +116,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 512,
         classes: int | None = None,
@@ -123,7 +124,7 @@ class Generator(nn.Module):
         channel_max: int = 512,
     ) -> None:
         super().__init__()
-        sizes = resolutions("ProGAN generator", image_size)
+        sizes = resolutions("network=progressive", image_size)
         widths = channels_at(sizes, 2 * channel_base, channel_max)
         self.classes = classes
         self.stages = nn.ModuleList([_Seed(latent_dim + (classes or 0), widths[0])])
@@ -183,7 +184,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         classes: int | None = None,
         channel_base: int = 8192,
@@ -192,7 +193,7 @@ class Discriminator(nn.Module):
         minibatch_std: Literal["before", "after"] = "before",
     ) -> None:
         super().__init__()
-        sizes = resolutions("ProGAN discriminator", image_size)
+        sizes = resolutions("network=progressive", image_size)
         if minibatch_std not in ("before", "after"):
             raise GanforgeError(
                 f"ProGAN discriminator: minibatch_std must be 'before' or 'after', got '{minibatch_std}'."

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
 from ganforge.networks.critique import Critique
 from ganforge.networks.equalized import (
     blur_kernel,
@@ -41,14 +42,14 @@ class _Stage(NamedTuple):
 
 
 def _plan(
-    image_size: int,
+    image_size: ImageSize,
     widths: Sequence[int] | None,
     cardinalities: Sequence[int] | None,
     blocks: Sequence[int] | None,
     expansion: int,
 ) -> list[_Stage]:
     """Return the stages from 4x4 up, with the official presets' values for what is ``None``."""
-    sizes = resolutions("R3GAN", image_size)
+    sizes = resolutions("network=r3gan", image_size)
     widths = [768 * 32 // max(size, 32) for size in sizes] if widths is None else widths
     cardinalities = [max(width // 8, 1) for width in widths] if cardinalities is None else cardinalities
     blocks = [2] * len(sizes) if blocks is None else blocks
@@ -138,7 +139,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 64,
         classes: int | None = None,
@@ -200,7 +201,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         classes: int | None = None,
         widths: Sequence[int] | None = None,

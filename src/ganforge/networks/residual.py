@@ -11,7 +11,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ganforge.networks.layers import Layers, SelfAttention, require_sides
+from ganforge.networks.checks import require_sides
+from ganforge.networks.layers import Layers, SelfAttention
 
 __all__ = ["DiscriminatorBlock", "GeneratorBlock", "downward", "upward"]
 

@@ -26,18 +26,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
+from ganforge.networks.checks import require_labels, require_positive, shape_for, square
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head
-from ganforge.networks.layers import (
-    BatchNorm,
-    Layers,
-    Normalization,
-    global_pool,
-    label_batch_norm,
-    require_labels,
-    require_positive,
-    shape_for,
-)
+from ganforge.networks.layers import BatchNorm, Layers, Normalization, global_pool, label_batch_norm
 from ganforge.networks.residual import downward, upward
 
 __all__ = ["Discriminator", "Generator"]
@@ -83,7 +76,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 128,
         width: int | None = None,
@@ -93,7 +86,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         require_positive("generator", channels=channels, latent_dim=latent_dim, width=width, classes=classes)
-        shape = shape_for("generator", _GENERATORS, image_size)
+        shape = shape_for("generator", _GENERATORS, square(image_size, "network=resnet"))
         widths = [(width or shape.width) * multiplier for multiplier in shape.multipliers]
         layers = Layers("xavier", normalization, residual_gain=math.sqrt(2))
         norm = partial(label_batch_norm, classes=classes)
@@ -138,7 +131,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         width: int | None = None,
         classes: int | None = None,
@@ -149,13 +142,14 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes)
-        shape = shape_for("discriminator", _DISCRIMINATORS, image_size)
+        side = square(image_size, "network=resnet")
+        shape = shape_for("discriminator", _DISCRIMINATORS, side)
         if pooling not in ("sum", "mean"):
             raise GanforgeError(f"discriminator: pooling must be 'sum' or 'mean', got '{pooling}'.")
         widths = [channels, *((width or shape.width) * multiplier for multiplier in shape.multipliers)]
         layers = Layers("xavier", normalization, residual_gain=math.sqrt(2))
         self.pooling: Literal["sum", "mean"] = pooling
-        self.blocks = downward(widths, image_size, shape.scale, "inputs", layers, attention)
+        self.blocks = downward(widths, side, shape.scale, "inputs", layers, attention)
         self.head = make_head(head, widths[-1], classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:

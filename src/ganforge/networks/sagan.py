@@ -7,9 +7,11 @@ of the discriminator).
 
 from collections.abc import Collection
 
+from ganforge.data.images import ImageSize
 from ganforge.networks import resnet
+from ganforge.networks.checks import shape_for, square
 from ganforge.networks.heads import HeadFactory
-from ganforge.networks.layers import Normalization, shape_for
+from ganforge.networks.layers import Normalization
 
 __all__ = ["Discriminator", "Generator"]
 
@@ -31,7 +33,7 @@ class Generator(resnet.Generator):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 128,
         width: int | None = None,
@@ -39,8 +41,9 @@ class Generator(resnet.Generator):
         normalization: Normalization = "spectral",
         attention: Collection[int] | None = None,
     ) -> None:
-        sides = shape_for("generator", _GENERATOR_SIDES, image_size) if attention is None else attention
-        super().__init__(image_size, channels, latent_dim, width, classes, normalization, sides)
+        side = square(image_size, "network=sagan")
+        sides = shape_for("generator", _GENERATOR_SIDES, side) if attention is None else attention
+        super().__init__(side, channels, latent_dim, width, classes, normalization, sides)
 
 
 class Discriminator(resnet.Discriminator):
@@ -57,7 +60,7 @@ class Discriminator(resnet.Discriminator):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         width: int | None = None,
         classes: int | None = None,
@@ -65,5 +68,6 @@ class Discriminator(resnet.Discriminator):
         head: HeadFactory | None = None,
         attention: Collection[int] | None = None,
     ) -> None:
-        sides = shape_for("discriminator", _DISCRIMINATOR_SIDES, image_size) if attention is None else attention
-        super().__init__(image_size, channels, width, classes, normalization, head, attention=sides)
+        side = square(image_size, "network=sagan")
+        sides = shape_for("discriminator", _DISCRIMINATOR_SIDES, side) if attention is None else attention
+        super().__init__(side, channels, width, classes, normalization, head, attention=sides)

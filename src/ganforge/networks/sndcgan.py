@@ -12,34 +12,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize, height_and_width
+from ganforge.networks.checks import require_labels, require_positive
 from ganforge.networks.critique import Critique
 from ganforge.networks.heads import HeadFactory, make_head
-from ganforge.networks.layers import (
-    Initialization,
-    Layers,
-    Normalization,
-    label_batch_norm,
-    require_labels,
-    require_positive,
-)
+from ganforge.networks.layers import Initialization, Layers, Normalization, label_batch_norm
 
 __all__ = ["Discriminator", "Generator", "require_eighths"]
 
 
-def require_eighths(owner: str, image_size: int) -> int:
-    """Return an eighth of ``image_size``; GanforgeError if it is not a multiple of 8 from 16 on."""
-    if image_size < 16 or image_size % 8:
+def require_eighths(owner: str, image_size: ImageSize) -> tuple[int, int]:
+    """Return an eighth of height and width; GanforgeError if one is not a multiple of 8 from 16 on."""
+    height, width = height_and_width(image_size)
+    if min(height, width) < 16 or height % 8 or width % 8:
         raise GanforgeError(
             f"{owner}: image_size={image_size} cannot be halved three times; choose 16, 24, 32, 40, ..."
         )
-    return image_size // 8
+    return height // 8, width // 8
 
 
 class Generator(nn.Module):
     """SNDCGAN's generator: a linear layer, three transposed convolutions and a convolution.
 
     Args:
-        image_size: side of the images in pixels, a multiple of 8 from 16 on.
+        image_size: side of the images in pixels, or height and width; multiples of 8 from 16 on.
         channels: channels of the images.
         latent_dim: length of the latent.
         width: channels before the last convolution.
@@ -53,7 +49,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 128,
         width: int = 64,
@@ -63,11 +59,11 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         require_positive("generator", channels=channels, latent_dim=latent_dim, width=width, classes=classes)
-        side = require_eighths("generator", image_size)
+        height, breadth = require_eighths("generator", image_size)
         layers = Layers(initialization, normalization)
         self.classes = classes
-        self.start = layers.linear(latent_dim, 8 * width * side**2)
-        self.unflatten = nn.Unflatten(1, (8 * width, side, side))
+        self.start = layers.linear(latent_dim, 8 * width * height * breadth)
+        self.unflatten = nn.Unflatten(1, (8 * width, height, breadth))
         outputs = (4 * width, 2 * width, width)
         self.convs = nn.ModuleList(layers.upconv(2 * features, features) for features in outputs)
         self.norms = nn.ModuleList(label_batch_norm(features, classes) for features in outputs)
@@ -86,7 +82,7 @@ class Discriminator(nn.Module):
     """SNDCGAN's discriminator: seven convolutions, leaky ReLU, a linear layer on all positions.
 
     Args:
-        image_size: side of the images in pixels, a multiple of 8 from 16 on.
+        image_size: side of the images in pixels, or height and width; multiples of 8 from 16 on.
         channels: channels of the images.
         width: channels of the first convolution.
         classes: number of labels, or ``None``.
@@ -100,7 +96,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         width: int = 64,
         classes: int | None = None,
@@ -110,7 +106,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes)
-        side = require_eighths("discriminator", image_size)
+        height, breadth = require_eighths("discriminator", image_size)
         layers = Layers(initialization, normalization)
         self.convs = nn.ModuleList()
         inputs = channels
@@ -118,10 +114,10 @@ class Discriminator(nn.Module):
             self.convs.extend((layers.conv(inputs, outputs), layers.conv(outputs, outputs, 4, stride=2)))
             inputs = outputs
         self.convs.append(layers.conv(inputs, 8 * width))
-        self.head = make_head(head, 8 * width * side**2, classes, layers)
+        self.head = make_head(head, 8 * width * height * breadth, classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
+        """Judge ``(n, channels, h, w)``, with labels ``(n,)`` where the head reads them."""
         features = images
         for conv in self.convs:
             features = F.leaky_relu(conv(features), 0.1)

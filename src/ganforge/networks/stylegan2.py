@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize
 from ganforge.networks.critique import Critique
 from ganforge.networks.equalized import (
     EqualizedConvolution,
@@ -190,7 +191,7 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         latent_dim: int = 512,
         classes: int | None = None,
@@ -201,7 +202,7 @@ class Generator(nn.Module):
         style_mixing: float = 0.9,
     ) -> None:
         super().__init__()
-        sizes = resolutions("StyleGAN2 generator", image_size)
+        sizes = resolutions("network=stylegan2", image_size)
         if not 0 <= style_mixing <= 1:
             raise GanforgeError(f"StyleGAN2 generator: style_mixing must be in [0, 1], got {style_mixing}.")
         widths = channels_at(sizes, channel_base, channel_max)
@@ -323,7 +324,7 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        image_size: int = 32,
+        image_size: ImageSize = 32,
         channels: int = 3,
         classes: int | None = None,
         architecture: Architecture = "resnet",
@@ -333,7 +334,7 @@ class Discriminator(nn.Module):
         group_size: int = 4,
     ) -> None:
         super().__init__()
-        sizes = resolutions("StyleGAN2 discriminator", image_size)
+        sizes = resolutions("network=stylegan2", image_size)
         if architecture not in _BLOCKS:
             raise GanforgeError(
                 f"StyleGAN2 discriminator: architecture must be one of {', '.join(_BLOCKS)}, got '{architecture}'."

@@ -74,7 +74,7 @@ class RunFolder:
             self.path.rename(self._aside)
 
     def settle(self) -> None:
-        """Delete what was set aside once this run has a checkpoint; until then a failed start gives it back."""
+        """Delete what was set aside once this run has a checkpoint; until then a failed start restores it."""
         if not self._aside.exists():
             return
         if self.has_checkpoint():
@@ -97,7 +97,7 @@ class RunFolder:
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             **provenance(),
             error=None,
-            pruned=None,
+            ending=None,
         )
 
 

@@ -1,4 +1,4 @@
-"""A finished or unfinished run, brought back from its folder: for evaluation, sampling and comparison."""
+"""Restore a finished or unfinished run from its folder, for evaluation, sampling and comparison."""
 
 import os
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ class Restored:
 
 
 def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | None = None) -> Restored:
-    """Bring back a run.
+    """Restore a run.
 
     Args:
         run: the run's folder, or one of its checkpoint files.

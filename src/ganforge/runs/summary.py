@@ -8,7 +8,7 @@ from ganforge.core.console import say
 from ganforge.core.sweep import inside_a_sweep
 from ganforge.runs.folder import RunFolder, command_line
 
-__all__ = ["announce", "final_scores", "format_scores", "print_summary"]
+__all__ = ["announce", "format_scores", "print_summary"]
 
 
 def format_scores(scores: dict[str, float]) -> str:
@@ -28,25 +28,6 @@ def announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, train
         f"{config.total_kimg:g} kimg on {device} ({config.trainer.precision}), seed {config.seed}; everything goes "
         f"to {folder.path}"
     )
-
-
-def final_scores(callbacks: list[Any], folder: RunFolder) -> dict[str, float]:
-    """Return the last measurement's values, and write them with their protocol."""
-    from ganforge.callbacks.clocked import Scoring
-    from ganforge.core.distributed import rank
-
-    for callback in callbacks:
-        if isinstance(callback, Scoring):
-            if rank() == 0:
-                folder.update(
-                    scores=callback.last,
-                    best=callback.best,
-                    criterion=callback.criterion,
-                    protocol=callback.criterion_tag,
-                    protocols=callback.tags,
-                )
-            return callback.last
-    return {}
 
 
 def print_summary(config: DictConfig, folder: RunFolder, scores: dict[str, float]) -> None:

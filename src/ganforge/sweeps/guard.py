@@ -1,4 +1,4 @@
-"""One run of a sweep, kept from harming the others."""
+"""One run of a sweep, isolated so that its failure stops no other."""
 
 import gc
 import os

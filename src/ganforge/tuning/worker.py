@@ -83,7 +83,7 @@ def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str
     config = trial_config(shared, trial.number, values)
     own, status = _is_of(config.trial, folder), folder.status()
     if own and status.get("state") == "pruned":  # the worker died before it could report
-        return "PRUNED", None, str(status["pruned"])
+        return "PRUNED", None, str(status["ending"]["message"])
     if own:
         _settle_start(config, folder, trial.number)
     else:

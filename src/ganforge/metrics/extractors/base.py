@@ -12,7 +12,17 @@ from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["Extractor", "Features", "InParts", "Loaded", "as_colour", "hub_folder", "sha256", "weight_file"]
+__all__ = [
+    "Extractor",
+    "Features",
+    "InParts",
+    "Loaded",
+    "as_colour",
+    "hub_folder",
+    "require_grey_or_colour",
+    "sha256",
+    "weight_file",
+]
 
 
 class Features(NamedTuple):
@@ -95,8 +105,18 @@ class InParts(nn.Module):
 
 
 def as_colour(images: Tensor) -> Tensor:
-    """Repeat grey images' channel three times."""
+    """Repeat grey images' channel three times; GanforgeError for other than grey and colour images."""
+    require_grey_or_colour(images)
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+
+
+def require_grey_or_colour(images: Tensor) -> None:
+    """Raise GanforgeError for ``(n, c, h, w)`` images of other than 1 or 3 channels."""
+    if images.shape[1] not in (1, 3):
+        raise GanforgeError(
+            f"Images have {images.shape[1]} channels and this protocol's network reads 1 (grey) or 3 (colour): "
+            "choose another protocol, or train without with protocol=[]."
+        )
 
 
 def sha256(path: Path) -> str:

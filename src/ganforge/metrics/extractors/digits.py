@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.extractors.base import Extractor, Features, Loaded, sha256
+from ganforge.metrics.extractors.base import Extractor, Features, Loaded, require_grey_or_colour, sha256
 
 __all__ = ["DigitClassifier", "LeNet", "StackedDigitClassifier"]
 
@@ -33,6 +33,7 @@ class LeNet(nn.Module):
         Colour is averaged to grey; 28 x 28 is padded to 32 x 32 with black, other sizes are resized (antialiased
         bilinear).
         """
+        require_grey_or_colour(images)
         grey = images.float().mean(1, keepdim=True).div(255)
         if grey.shape[-2:] == (28, 28):
             grey = F.pad(grey, (2, 2, 2, 2))

@@ -1,0 +1,88 @@
+"""What a run reports to its loggers, ganforge's own and any of Lightning's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytorch_lightning.loggers.logger import Logger
+from torch import Tensor
+
+__all__ = ["Loggers", "RunLogger"]
+
+
+class RunLogger(Logger):
+    """A Lightning logger that may do more with pictures, alarms, protocols and resuming; by default it does not."""
+
+    def log_measured(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
+        """Log values measured under a protocol, given by its name and hash."""
+        self.log_metrics(values, step=images_seen)
+
+    def log_picture(self, name: str, picture: Tensor, images_seen: int) -> None:
+        """Log a ``(3, H, W)`` uint8 picture."""
+
+    def log_alarm(self, title: str, text: str) -> None:
+        """Notify people of an alarm."""
+
+    def rewind(self, images_seen: int) -> None:
+        """Drop what was logged after a clock from which training is about to go on."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what checkpoints keep of the logger, as plain containers."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave, before training goes on."""
+
+
+class Loggers:
+    """All loggers of a run as one; those that are no :class:`RunLogger` get the values and nothing else.
+
+    Args:
+        loggers: as the Trainer has them.
+    """
+
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        self._own = [logger for logger in loggers if isinstance(logger, RunLogger)]
+        self._foreign = [logger for logger in loggers if not isinstance(logger, RunLogger)]
+
+    def log_metrics(self, values: dict[str, float], images_seen: int) -> None:
+        """Log values, placed at ``images_seen``."""
+        for logger in (*self._own, *self._foreign):
+            logger.log_metrics(values, step=images_seen)
+
+    def log_measured(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
+        """Log values measured under a protocol."""
+        for logger in self._own:
+            logger.log_measured(values, images_seen, protocol)
+        for other in self._foreign:
+            other.log_metrics(values, step=images_seen)
+
+    def log_picture(self, name: str, picture: Tensor, images_seen: int) -> None:
+        """Log a ``(3, H, W)`` uint8 picture where pictures are taken."""
+        for logger in self._own:
+            logger.log_picture(name, picture, images_seen)
+
+    def log_alarm(self, title: str, text: str) -> None:
+        """Notify people of an alarm."""
+        for logger in self._own:
+            logger.log_alarm(title, text)
+
+    def save(self) -> None:
+        """Write out what is still in memory."""
+        for logger in (*self._own, *self._foreign):
+            logger.save()
+
+    def rewind(self, images_seen: int) -> None:
+        """Drop what was logged after ``images_seen``."""
+        for logger in self._own:
+            logger.rewind(images_seen)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the loggers' states by their classes' names; those without one are left out."""
+        states = {type(logger).__name__: logger.state_dict() for logger in self._own}
+        return {name: state for name, state in states.items() if state}
+
+    def load_state_dict(self, states: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave, for loggers that are still there."""
+        for logger in self._own:
+            if type(logger).__name__ in states:
+                logger.load_state_dict(states[type(logger).__name__])
