@@ -21,8 +21,8 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from ganforge.conditioning import Label
-from ganforge.core.complaints import find_cause
 from ganforge.core.config import config_folder
+from ganforge.core.messages import find_cause
 from ganforge.data.columns import Batch
 from ganforge.latents import Coded
 from ganforge.models.gan import GAN

@@ -20,9 +20,9 @@ import torch
 from hydra.utils import instantiate
 from torch.nn import functional as F
 
-from ganforge.commands.train import quieten
 from ganforge.core.config import compose
 from ganforge.core.rng import seed_all
+from ganforge.core.workarounds import quiet_lightning
 from ganforge.data.module import ImageData
 from ganforge.loggers.table import TableLogger
 from ganforge.models.gan import GAN
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=6400)
     parser.add_argument("--options", action="store_true", help="measure channels-last, bf16 and compile instead")
     options = parser.parse_args()
-    quieten()
+    quiet_lightning()
     warm = 10
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     print(

@@ -46,21 +46,19 @@ def make_run(sweep: Path) -> Callable[..., Path]:
         folder = sweep / name
         (folder / "samples").mkdir(parents=True)
         config = {
-            "name": "sweep",
             "seed": seed,
             "loss": {"_target_": f"ganforge.losses.adversarial.{loss}"},
             "model": {
                 "_target_": "ganforge.models.gan.GAN",
                 "loss": {"_target_": f"ganforge.losses.adversarial.{loss}"},
             },
-            "data": {"source": {"name": "MNIST"}, "seed": seed, "workers": seed},
-            "callbacks": {"curves": {"path": f"outputs/sweep/{name}/curves.png"}},
-            "paths": {"outputs": "outputs", "run": f"outputs/sweep/{name}"},
+            "data": {"source": {"name": "MNIST"}, "seed": seed},
             **(settings or {}),
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         choices = {"model": "dcgan", "loss": loss.lower(), "logger": "csv"}
-        (folder / "run.json").write_text(json.dumps({"state": state, "choices": choices, **(status or {})}))
+        record = {"state": state, "choices": choices, "settings": config, **(status or {})}
+        (folder / "run.json").write_text(json.dumps(record))
         rows = ["images_seen,seconds,name,value,protocol"]
         rows += [f"{seen},{seen / 100},generator/adversarial,{1 + 0.1 * seed}," for seen in (1000, 2000)]
         rows += [f"{seen},{seen / 100},speed/images_per_second,{100 + seed}," for seen in (1000, 2000)]

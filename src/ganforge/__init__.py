@@ -3,4 +3,4 @@
 Importing this package imports no torch, so that ``ganforge --help`` and configuration errors answer at once.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -6,17 +6,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 
 from ganforge import __version__
-from ganforge.core.errors import Stopped
+from ganforge.core.errors import GanforgeError, Stopped
 
 __all__ = ["main"]
 
 _HELP = f"""ganforge {__version__}: experiments with generative adversarial networks
 
   ganforge train [key=value ...]      train; without arguments a DCGAN on embedded digits, minutes on a laptop
-  ganforge evaluate run=FOLDER        score a run, a folder of images or an .npz file, under one protocol or several
-  ganforge sample run=FOLDER mode=... grids, interpolations, truncations, traversals, nearest training images, many
+  ganforge evaluate FOLDER            score a run, a folder of images or an .npz file, under one protocol or several
+  ganforge sample FOLDER mode=...     grids, interpolations, truncations, traversals, nearest training images, many
                                       images as files, and the generator itself as safetensors, ONNX or torch.export
   ganforge compare FOLDER [...]       runs beside each other: tables with intervals and tests, curves, samples, one page
   ganforge tune [key=value ...]       search for the values that train best; workers join and leave as they like
@@ -26,11 +27,11 @@ _HELP = f"""ganforge {__version__}: experiments with generative adversarial netw
 examples
   ganforge train model=lsgan data=cifar10 download=true
   ganforge train -m model=dcgan,lsgan seed=1,2,3      # one run after another
-  ganforge compare outputs            # which variant is better, and whether that can be told
+  ganforge compare outputs            # which variant is better, and whether significantly
   ganforge train resume=true ...                      # the same command goes on where it was stopped
   ganforge tune model=wgan_gp data=mnist5k tune=tpe tune.n_trials=40 tune.workers=2
-  ganforge evaluate run=outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
-  ganforge sample run=outputs/dcgan_mnist5k/0123456789 mode=interpolate mode.format=gif
+  ganforge evaluate outputs/dcgan_mnist5k/0123456789 protocol=[digits,offline]
+  ganforge sample outputs/dcgan_mnist5k/0123456789 mode=interpolate mode.format=gif
 
 more
   ganforge train --help               groups, options and their defaults
@@ -53,11 +54,15 @@ class Command:
         config: the configuration that Hydra composes for it; ``None``: the function takes the words as they are, and
             returns the exit status.
         overrides: added to the user's.
+        positional: the key that bare words fill, as in ``ganforge evaluate outputs/...``; empty: there are none.
+        several: whether the key takes a list of them.
     """
 
     task: str
     config: str | None = "train"
     overrides: tuple[str, ...] = ()
+    positional: str = ""
+    several: bool = False
 
     def __call__(self, words: list[str]) -> int:
         """Import the task and do it; for a command without a configuration."""
@@ -67,9 +72,9 @@ class Command:
 
 COMMANDS = {
     "train": Command("ganforge.commands.train:train"),
-    "evaluate": Command("ganforge.commands.evaluate:evaluate", config="evaluate"),
-    "compare": Command("ganforge.commands.compare:compare", config=None),
-    "sample": Command("ganforge.commands.sample:sample", config="sample"),
+    "evaluate": Command("ganforge.commands.evaluate:evaluate", config="evaluate", positional="run"),
+    "compare": Command("ganforge.commands.compare:compare", config="compare", positional="folders", several=True),
+    "sample": Command("ganforge.commands.sample:sample", config="sample", positional="run"),
     "tune": Command("ganforge.commands.tune:tune", config="tune"),
     "download": Command(
         "ganforge.commands.download:download",
@@ -105,6 +110,7 @@ def _run(name: str, words: list[str]) -> int:
     words = ["debug=trace" if word == "debug=true" else word for word in [*words, *command.overrides]]
     trace = "debug=trace" in words or bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
+        words = _with_keys(name, words)
         if command.config is None:
             return command([word for word in words if word != "debug=trace"])
         _hydra(name, words)
@@ -120,10 +126,48 @@ def _run(name: str, words: list[str]) -> int:
     except Exception as error:
         if trace:
             raise
-        from ganforge.core.complaints import complain
+        from ganforge.core.messages import print_error
 
-        return complain(error, words, command.config or "train")
+        return print_error(error, words, command.config or "train")
     return 0
+
+
+#: Hydra's options that take the next word.
+_OPTIONS_WITH_VALUE = (
+    "--config-dir",
+    "-cd",
+    "--config-name",
+    "-cn",
+    "--config-path",
+    "-cp",
+    "--cfg",
+    "-c",
+    "--package",
+)
+
+
+def _with_keys(name: str, words: list[str]) -> list[str]:
+    """Give bare words the key that they stand for.
+
+    Raises:
+        GanforgeError: if a command that takes one has several.
+    """
+    command = COMMANDS[name]
+    if not command.positional:
+        return words
+    from ganforge.core.config import quoted
+
+    others: list[str] = []
+    bare: list[str] = []
+    for before, word in pairwise(["", *words]):
+        is_bare = "=" not in word and word[:1] not in ("", "-", "~", "+") and before not in _OPTIONS_WITH_VALUE
+        (bare if is_bare else others).append(word)
+    if len(bare) > 1 and not command.several:
+        raise GanforgeError(f"'{bare[1]}' is one bare word too many: '{bare[0]}' is the {command.positional} already.")
+    if not bare:
+        return words
+    value = ",".join(map(quoted, bare))
+    return [*others, f"{command.positional}=[{value}]" if command.several else f"{command.positional}={value}"]
 
 
 def _hydra(name: str, words: list[str]) -> None:
@@ -132,20 +176,13 @@ def _hydra(name: str, words: list[str]) -> None:
 
     from ganforge.core.config import config_folder, register_resolvers
     from ganforge.core.task import HydraTask
+    from ganforge.core.workarounds import command_line, errors_of_hydra
 
     register_resolvers()
     command = COMMANDS[name]
     task = HydraTask(command.task, [sys.argv[0], name], words)
-    original = sys.argv
-    sys.argv = [original[0], *words]
-    previous = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
+    with command_line(sys.argv[0], *words), errors_of_hydra():
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=command.config)(task)()
-    finally:
-        sys.argv = original
-        if previous is None:
-            del os.environ["HYDRA_FULL_ERROR"]
     if task.failure is not None:
         raise task.failure
 

@@ -14,10 +14,11 @@ class GanforgeSweeper(Sweeper):
 
     Args:
         max_batch_size: how many runs a launcher is given at once; ``None``: all, or what suits the launcher.
+        workers: what the launcher does with runs, a :class:`ganforge.sweeps.share.Workers`; ``None``: one by one.
     """
 
-    def __init__(self, max_batch_size: int | None = None) -> None:
-        self.max_batch_size = max_batch_size
+    def __init__(self, max_batch_size: int | None = None, workers: Any = None) -> None:
+        self.max_batch_size, self.workers = max_batch_size, workers
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives; the launcher is built when there is something to launch."""
@@ -33,6 +34,7 @@ class GanforgeSweeper(Sweeper):
         from ganforge.core.errors import GanforgeError
         from ganforge.sweeps.plan import plan
         from ganforge.sweeps.run import Sweep
+        from ganforge.sweeps.share import Workers
 
         assert self.hydra_context is not None
         assert self.config is not None
@@ -42,4 +44,5 @@ class GanforgeSweeper(Sweeper):
                 "launcher all runs at once."
             )
         jobs = plan(self.hydra_context.config_loader, self.config, arguments)
-        return Sweep(self.hydra_context, self.task_function, self.config, jobs, self.max_batch_size).run()
+        workers = self.workers or Workers()
+        return Sweep(self.hydra_context, self.task_function, self.config, jobs, self.max_batch_size, workers).run()

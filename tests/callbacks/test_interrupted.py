@@ -160,7 +160,7 @@ from test_procedure import TinyDiscriminator, TinyGenerator
 from ganforge.data.embedded import Digits
 from ganforge.data.module import ImageData
 from ganforge.core.distributed import rank
-from ganforge.core.strategy import GradientAveraging
+from ganforge.core.workarounds import gradient_averaging
 from ganforge.latents import Normal
 from ganforge.losses.adversarial import Wasserstein
 from ganforge.losses.gradient_penalty import R1
@@ -177,7 +177,7 @@ module = GAN(generator=TinyGenerator(), discriminator=TinyDiscriminator(), loss=
 data = ImageData(Digits(), image_size=4, channels=1, batch_size=16)
 trainer = pl.Trainer(max_epochs=-1, accelerator="cpu", devices=int(sys.argv[1]), logger=False,
                      enable_progress_bar=False,
-                     strategy=GradientAveraging() if int(sys.argv[1]) > 1 else "auto", use_distributed_sampler=False,
+                     strategy=gradient_averaging() if int(sys.argv[1]) > 1 else "auto", use_distributed_sampler=False,
                      enable_checkpointing=False, enable_model_summary=False)
 trainer.fit(module, datamodule=data)
 torch.save([p.detach() for p in module.parameters()], f"{{sys.argv[1]}}-{{rank()}}.pt")

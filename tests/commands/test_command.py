@@ -72,6 +72,11 @@ def test_debug_shows_the_trace():
         ["train", "data.batch_size=x"],
         ["sample", "--help"],
         ["sample", "run=x"],
+        ["sample", "x"],
+        ["evaluate", "--help"],
+        ["compare", "--help"],
+        ["compare", "nowhere"],
+        ["compare", "metric=fid"],
     ],
 )
 def test_help_and_config_errors_import_no_torch(arguments, tmp_path):
@@ -95,6 +100,35 @@ def test_help_offers_the_groups_that_the_command_has(command, offered, refused, 
     assert re.search(rf"^{offered}: \w+, ", told, re.MULTILINE)
     assert not re.search(rf"^{refused}: ", told, re.MULTILINE)
     assert not re.search(r"[ :]_", told.partition("== Configuration")[0])
+
+
+@pytest.mark.parametrize("command", ["compare", "evaluate", "sample"])
+def test_help_shows_every_key_with_its_comment(command, capfd):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+    told = capfd.readouterr().out
+    for key in compose([], command):
+        if key not in ("mode", "n", "protocol", "paths", "trainer"):  # of groups, or sections
+            assert re.search(rf"^{key}: .*# \w", told, re.MULTILINE), key
+    assert "$$" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["evaluate", "no where"], r"'no where'"),
+        (["evaluate", "here", "there"], r"'there' is one bare word too many: 'here' is the run already"),
+        (["sample", "mode=grid", "nowhere"], r"There is no run at 'nowhere'"),
+        (["sample", "--config-dir", ".", "nowhere"], r"There is no run at 'nowhere'"),
+        (["compare", "nowhere", "metric=fid", "it's,[here]"], r"There is no folder 'nowhere'"),
+        (["compare", "it's,[here]"], r"There is no folder 'it's,\[here\]'"),
+    ],
+)
+def test_bare_words_are_runs_and_folders(words, sentence, capsys):
+    assert cli.main(words) == 1
+    told = capsys.readouterr().err.strip()
+    assert re.search(sentence, told), told
+    assert len(told.splitlines()) == 1
 
 
 def test_help_of_ones_own_folder_of_configurations(capfd, monkeypatch, tmp_path):

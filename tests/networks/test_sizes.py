@@ -9,8 +9,8 @@ from hydra.utils import instantiate
 from narrow import options
 from omegaconf import OmegaConf
 
-from ganforge.core.complaints import find_cause
 from ganforge.core.config import config_folder
+from ganforge.core.messages import find_cause
 from ganforge.networks import began, infomax, resnet
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)

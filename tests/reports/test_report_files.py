@@ -124,8 +124,8 @@ def test_parallel_axes_place_numbers_and_words(values, positions, words):
 
 def test_the_command_writes_every_format_and_tells_the_ranking(two_variants, tmp_path, capsys):
     out = tmp_path / "out"
-    formats = "html,png,pdf,csv,md,tex"
-    assert cli.main(["compare", str(two_variants), "--out", str(out), "--target", "12", "--formats", formats]) == 0
+    formats = "[html,png,pdf,csv,md,tex]"
+    assert cli.main(["compare", str(two_variants), f"output={out}", "target=12", f"formats={formats}"]) == 0
     told = capsys.readouterr().out
     assert re.search(r"loss=hinge \*\s+3\s+10\.7 ± 5\.2", told)
     assert "Note: With at most 3 seeds" in told
@@ -140,10 +140,10 @@ def test_the_command_writes_every_format_and_tells_the_ranking(two_variants, tmp
 
 def test_by_default_it_writes_beside_the_runs_and_can_do_so_again(two_variants, capsys):
     for _ in range(2):
-        assert cli.main(["compare", str(two_variants), "--formats", "md"]) == 0
+        assert cli.main(["compare", str(two_variants), "formats=[md]"]) == 0
     assert (two_variants / "comparison" / "rankings.md").is_file()
     one = sorted(two_variants.iterdir())[1]
-    assert cli.main(["compare", str(one), "--formats", "csv"]) == 0
+    assert cli.main(["compare", str(one), "formats=csv"]) == 0
     assert (two_variants / "comparison" / "rankings.csv").is_file()
 
 
@@ -152,9 +152,13 @@ def test_by_default_it_writes_beside_the_runs_and_can_do_so_again(two_variants, 
     [
         (["nowhere"], "There is no folder 'nowhere'"),
         (["."], "There is no run below '.'"),
-        (["SWEEP", "--formats", "doc"], "There is no format 'doc'"),
-        (["SWEEP", "--metric", "fidd"], "'fidd' was measured in none of the runs; they have fid"),
-        (["SWEEP", "--formats", "md", "--out", "file"], "'file' cannot be made"),
+        (["SWEEP", "formats=[doc]"], "There is no format 'doc'"),
+        (["SWEEP", "metric=fidd"], "'fidd' was measured in none of the runs; they have fid"),
+        (["SWEEP", "formats=[md]", "output=file"], "'file' cannot be made"),
+        (["SWEEP", "formats=html,csv"], "names several values: add -m to take them one after another, or write a list"),
+        (["SWEEP", "target=low"], "target must be a number"),
+        ([], "Say which runs to compare"),
+        (["SWEEP", "metrc=fid"], "no configuration key or group 'metrc'; did you mean metric"),
     ],
 )
 def test_bad_input_is_one_sentence(make_run, sweep, tmp_path, monkeypatch, capsys, words, sentence):
@@ -172,7 +176,7 @@ def test_without_plotly_the_way_out_is_told(two_variants, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "plotly", None)
     assert cli.main(["compare", str(two_variants)]) == 1
     assert install("report") in capsys.readouterr().err
-    assert cli.main(["compare", str(two_variants), "--formats", "md,csv"]) == 0
+    assert cli.main(["compare", str(two_variants), "formats=[md,csv]"]) == 0
 
 
 def test_a_report_of_runs_without_metrics_shows_losses(make_run, sweep, tmp_path):
@@ -190,7 +194,7 @@ def test_a_real_run_is_read_as_it_is_written(train, run_folder):
     study = read_study(["outputs"])
     (variant,) = study.variants
     (run,) = variant.runs
-    assert (run.path, run.seed, run.state, run.complaints) == (run_folder(), 1, "finished", ())
+    assert (run.path, run.seed, run.state, run.problems) == (run_folder(), 1, "finished", ())
     assert (run.images_seen, variant.options["loss"]) == (128, "hinge")
     assert {"metrics/fid", "generator/gradient_norm", "discriminator/gradient_norm"} <= {name for name, _ in run.series}
     assert len(study.of_metric("fid")) == 1

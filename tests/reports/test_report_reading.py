@@ -29,16 +29,17 @@ def test_a_sweeps_folder_stands_for_its_runs(make_run, tmp_path, monkeypatch):
 
 def test_a_whole_run(make_run):
     run = read_run(make_run("a", 3, fid=[(1000, 9.5), (2000, 7.25)]))
-    assert (run.seed, run.state, run.images_seen, run.speed, run.complaints) == (3, "finished", 2000, 103.0, ())
+    assert (run.seed, run.state, run.images_seen, run.speed, run.problems) == (3, "finished", 2000, 103.0, ())
     series = run.series["metrics/fid", "digits_5k@00000000"]
     assert (series.images, series.seconds, series.values) == ((1000, 2000), (10.0, 20.0), (9.5, 7.25))
 
 
-def test_machine_keys_paths_and_seeds_are_no_settings(make_run):
+def test_seeds_are_no_settings(make_run):
     first, second = read_run(make_run("a", 1)), read_run(make_run("b", 2))
     assert first.settings == second.settings
-    assert first.settings["callbacks.curves.path"] == "<run>/curves.png"
-    assert not any(key.startswith("name") or key == "data.workers" for key in first.settings)
+    assert first.settings["data.source.name"] == "MNIST"
+    own = read_run(make_run("c", 1, settings={"data": {"source": {"name": "MNIST"}, "seed": 7}}))
+    assert own.settings == {**first.settings, "data.seed": 7}
 
 
 @pytest.mark.parametrize(
@@ -62,14 +63,14 @@ def test_a_broken_end_is_left_out_and_told(make_run, tail):
     run = read_run(folder)
     assert run.series["metrics/fid", "digits_5k@00000000"].values == (7.25,)
     assert {protocol for _, protocol in run.series} == {"", "digits_5k@00000000"}
-    assert run.complaints == ("1 broken line of its metrics.csv left out",)
+    assert run.problems == ("1 broken line of its metrics.csv left out",)
     assert read_curves(table)["metrics/fid"] == ([2000], [7.25])
 
 
 def test_values_that_are_not_finite_are_told(make_run):
     run = read_run(make_run("a", fid=[(1000, float("nan")), (1500, float("inf")), (2000, 3.0)]))
     assert run.series["metrics/fid", "digits_5k@00000000"].values == (3.0,)
-    assert "2 values of its metrics.csv are not finite" in run.complaints[0]
+    assert "2 values of its metrics.csv are not finite" in run.problems[0]
 
 
 def test_a_clock_logged_twice_counts_once(make_run):
@@ -84,19 +85,20 @@ def test_half_a_status_is_told(make_run, text):
     (folder / "run.json").write_text(text)
     run = read_run(folder)
     assert run.state == "unknown"
-    assert "run.json is missing or cut short" in run.complaints[0]
+    assert "run.json is missing or cut short" in run.problems[0]
 
 
-@pytest.mark.parametrize("text", [None, "", "a: [1", "just text", "loss: {}", "\x00"])
-def test_half_a_configuration_is_told(make_run, text):
-    folder = make_run("a", fid=1.0)
-    if text is None:
-        (folder / "config.yaml").unlink()
-    else:
-        (folder / "config.yaml").write_text(text)
-    run = read_run(folder)
+@pytest.mark.parametrize("settings", [None, {}, [], "text", 1])
+@pytest.mark.parametrize(
+    ("packages", "writer"),
+    [({"ganforge": "0.1.0"}, "ganforge 0.1.0"), (None, "an unknown version"), ([1], "an unknown version")],
+)
+def test_a_run_without_settings_names_the_version_that_wrote_it(make_run, settings, packages, writer):
+    run = read_run(make_run("a", fid=1.0, status={"settings": settings, "packages": packages}))
     assert not run.settings
-    assert "its variant is not known" in run.complaints[0]
+    (problem,) = run.problems
+    assert f"written by {writer}" in problem
+    assert "its variant is not known" in problem
 
 
 def test_a_killed_run_is_told_from_one_that_trains(make_run):

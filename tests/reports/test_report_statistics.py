@@ -70,7 +70,7 @@ def test_what_cannot_be_tested_is_not(first, second, reason):
     pair = compare_pair(("a", first), ("b", second))
     assert pair.test is None
     assert pair.p is None
-    assert not pair.told_apart
+    assert not pair.is_significant
     assert reason in pair.reason
 
 

@@ -9,7 +9,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.reports.bands import band, thin
 from ganforge.reports.reading import Series
 from ganforge.reports.study import read_study
-from ganforge.reports.tables import format_estimate, leaders, ranking, significance, told_reach
+from ganforge.reports.tables import format_estimate, leaders, ranking, reach_text, significance
 
 
 def told(study, *words):
@@ -27,7 +27,7 @@ def test_ranking_and_test_of_two_variants(two_variants):
     assert (places[0].best_images, places[1].best_images) == (2000, 1000)
     assert places[0].speed.mean == pytest.approx(101)
     (pair,) = pairs
-    assert (pair.test, pair.told_apart) == ("paired t", True)
+    assert (pair.test, pair.is_significant) == ("paired t", True)
     assert leaders(places, pairs) == {"loss=hinge"}
 
 
@@ -38,7 +38,7 @@ def test_greater_is_better_where_it_is(two_variants):
     assert [place.variant.label for place in ranking(study, score)] == ["loss=hinge", "loss=wasserstein"]
 
 
-def test_what_is_not_told_apart_leads_too(make_run, sweep):
+def test_what_is_not_significantly_different_leads_too(make_run, sweep):
     for seed, (first, second) in enumerate(((10.0, 12.0), (13.0, 11.0), (9.0, 11.5))):
         make_run(f"h{seed}", seed, loss="Hinge", fid=first)
         make_run(f"w{seed}", seed, loss="Wasserstein", fid=second)
@@ -116,10 +116,10 @@ def test_runs_without_any_value(make_run, sweep):
 
 def test_what_cannot_be_read_is_told_once(make_run, sweep):
     for name in "abcdef":
-        (make_run(name, 1, fid=1.0) / "config.yaml").unlink()
+        make_run(name, 1, fid=1.0, status={"settings": None, "packages": {"ganforge": "0.1.0"}})
     make_run("whole", 1, fid=1.0)
     study = read_study([sweep])
-    assert told(study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: it holds no config.yaml")
+    assert told(study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: its run.json was written by ganforge 0.1.0")
     assert [len(variant.runs) for variant in study.variants] == [1]
 
 
@@ -165,8 +165,8 @@ def test_time_to_a_target_counts_runs_that_never_get_there(make_run, sweep):
     hinge, wasserstein = places["loss=hinge"], places["loss=wasserstein"]
     assert (hinge.reached, hinge.reach_images, hinge.reach_seconds) == ((2, 3), 2000, 20.0)
     assert (wasserstein.reached, wasserstein.reach_images) == ((1, 3), inf)
-    assert told_reach(hinge) == "2 kimg, 20 s (2 of 3 runs)"
-    assert told_reach(wasserstein) == "not reached (1 of 3 runs)"
+    assert reach_text(hinge) == "2 kimg, 20 s (2 of 3 runs)"
+    assert reach_text(wasserstein) == "not reached (1 of 3 runs)"
 
 
 def test_other_machines_and_code_are_told(make_run, sweep):
@@ -241,7 +241,7 @@ def test_a_strange_status_stops_no_report(make_run, sweep, status):
 
 
 def test_one_run_without_a_configuration_is_one_sentence(make_run, sweep):
-    (make_run("a", 1, fid=5.0) / "config.yaml").write_text("a: [1")
+    make_run("a", 1, fid=5.0, status={"settings": None})
     with pytest.raises(GanforgeError, match="None of the 1 runs found holds a configuration"):
         read_study([sweep])
 

@@ -1,9 +1,12 @@
 """A run comes back from its folder as it was, and nothing foreign comes with it."""
 
+import json
+
 import pytest
 import torch
 from omegaconf import OmegaConf
 
+from ganforge import __version__
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.runs.restore import read_config, restore, settle
@@ -31,6 +34,16 @@ def test_foreign_code_is_refused(target, train, run_folder):
     (folder / "config.yaml").write_text(f"{text}\nextra:\n  _target_: {target}\n")
     with pytest.raises(GanforgeError, match=f"asks to build '{target}'"):
         restore(folder)
+
+
+@pytest.mark.parametrize(("wrote", "said"), [("0.1.0", f"{__version__}, while 0.1.0 wrote the run"), (__version__, "")])
+def test_an_unknown_class_names_the_version_that_wrote_the_run(wrote, said, tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {_target_: ganforge.folder.Old}")
+    (tmp_path / "run.json").write_text(json.dumps({"packages": {"ganforge": wrote}}))
+    with pytest.raises(GanforgeError, match=r"asks to build 'ganforge\.folder\.Old'") as error:
+        read_config(tmp_path)
+    assert said in str(error.value)
+    assert ("wrote the run" in str(error.value)) is (wrote != __version__)
 
 
 @pytest.mark.parametrize(

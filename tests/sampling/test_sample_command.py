@@ -47,7 +47,7 @@ def test_help_names_every_mode_and_every_value(capsys):
         (["n=0"], r"n must be greater than 0"),
         (["n=many"], r"n must be a number \(default 64\), got 'many'"),
         (["zzzzzz=1"], r"see 'ganforge sample --cfg job' for all keys"),
-        (["nonsense"], r"not of the form key=value: see 'ganforge sample --help'"),
+        (["nonsense"], r"There is no run at 'nonsense'"),
     ],
 )
 def test_bad_input_is_one_sentence(words, sentence, capsys):

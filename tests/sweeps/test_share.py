@@ -1,14 +1,27 @@
 """The machine's cores and GPUs, shared out."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from ganforge.core.config import config_folder
+from ganforge.core.config import config_folder, register_resolvers
 from ganforge.core.errors import GanforgeError
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
+
+
+def launcher(name):
+    """Return a configuration with a launcher, and what ganforge knows of it."""
+    register_resolvers()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        hydra = compose("train", [f"hydra/launcher={name}"], return_hydra_config=True).hydra
+    config = OmegaConf.create({"hydra": {"launcher": OmegaConf.to_container(hydra.launcher, resolve=False)}})
+    return config, instantiate(hydra.sweeper.workers)
+
 
 CLAIM = """
 import os, sys, time
@@ -70,33 +83,52 @@ def test_visible_gpus_are_those_named(named, expected, monkeypatch):
     ],
 )
 def test_workers_and_threads(gpus, devices, wanted, runs, workers, threads, monkeypatch):
-    import os
-
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr("ganforge.sweeps.share.find_spec", lambda name: object())
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    target = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
-    config = OmegaConf.create(
-        {
-            "trainer": {"devices": devices, "accelerator": "auto"},
-            "hydra": {"launcher": {"_target_": target, "n_jobs": wanted}},
-        }
-    )
-    fitted, told = fit_launcher(config, runs)
-    assert (fitted.hydra.launcher.n_jobs, told) == (workers, workers)
+    config, chosen = launcher("joblib")
+    config.trainer = {"devices": devices, "accelerator": "auto"}
+    config.hydra.launcher.n_jobs = wanted
+    assert fit_launcher(chosen, config, runs) == config.hydra.launcher.n_jobs == workers
     assert os.environ["OMP_NUM_THREADS"] == str(threads)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    fit_launcher(config, runs)
+    fit_launcher(chosen, config, runs)
     assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 @pytest.mark.parametrize(
-    ("launcher", "extra"),
+    ("name", "extra"),
     [("joblib", "joblib"), ("submitit_slurm", "submitit"), ("submitit_local", "submitit"), ("ray", "ray")],
 )
-def test_what_to_install_for_a_launcher(launcher, extra, monkeypatch):
+def test_what_to_install_for_a_launcher(name, extra, monkeypatch):
     monkeypatch.setattr("ganforge.sweeps.share.find_spec", lambda name: None)
-    chosen = OmegaConf.load(config_folder() / "hydra" / "launcher" / f"{launcher}.yaml")
+    config, chosen = launcher(name)
     with pytest.raises(GanforgeError, match=rf"install .*\[{extra}\]'"):
-        fit_launcher(OmegaConf.create({"hydra": {"launcher": chosen}}), 2)
+        fit_launcher(chosen, config, 2)
+
+
+def test_ray_is_asked_for_cores_and_gpus_of_a_run(monkeypatch):
+    monkeypatch.setattr("ganforge.sweeps.share.find_spec", lambda name: object())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("RAY_worker_niceness", "15")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    config, chosen = launcher("ray")
+    config.hydra.launcher.ray.remote.num_cpus = 7
+    assert fit_launcher(chosen, config, 3) is None
+    remote = config.hydra.launcher.ray.remote
+    assert (remote.num_cpus, remote.num_gpus) == (7, 1)
+    assert [os.environ[name] for name in chosen.environment] == ["0", "15"]
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
+
+
+def test_a_launcher_of_ones_own_inherits_what_ganforge_knows_of_its_base(tmp_path):
+    (tmp_path / "hydra" / "launcher").mkdir(parents=True)
+    (tmp_path / "hydra" / "launcher" / "mine.yaml").write_text("defaults: [submitit_slurm]\npartition: gpu\n")
+    expected = launcher("submitit_slurm")[1]
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        words = [f"hydra.searchpath=['file://{tmp_path}']", "hydra/launcher=mine"]
+        hydra = compose("train", words, return_hydra_config=True).hydra
+    assert instantiate(hydra.sweeper.workers) == expected
+    assert hydra.launcher.partition == "gpu"
+    assert "workers" not in hydra.launcher

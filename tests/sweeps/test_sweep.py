@@ -183,18 +183,19 @@ class Dying:
         return [SimpleNamespace(return_value={"state": "finished", "error": ""}) for _ in overrides]
 
 
-def swept(names, overrides=(), target="a.joblib.B"):
+def swept(names, overrides=(), relaunch=True):
     """Return a sweep of runs whose folders are as they are now, and its jobs."""
     from omegaconf import OmegaConf
 
     from ganforge.runs.folder import RunFolder
     from ganforge.sweeps.plan import Job
     from ganforge.sweeps.run import Sweep
+    from ganforge.sweeps.share import Workers
 
-    config = OmegaConf.create({"paths": {"outputs": "outputs"}, "hydra": {"launcher": {"_target_": target}}})
+    config = OmegaConf.create({"paths": {"outputs": "outputs"}, "hydra": {"launcher": {"_target_": "a.Launcher"}}})
     folders = {name: Path("outputs") / name for name in names}
     jobs = [Job(name, (name, *overrides), at, "todo", "", RunFolder(at).status()) for name, at in folders.items()]
-    return Sweep(None, None, config, jobs, None), jobs
+    return Sweep(None, None, config, jobs, None, Workers(relaunch=relaunch)), jobs
 
 
 def left_behind(name, **status):
@@ -233,7 +234,7 @@ def test_a_launchers_own_error_is_told_although_an_earlier_run_was_killed(capsys
             raise RuntimeError("sbatch: error: invalid partition\nmore")
 
     left_behind("one", state="running")
-    sweep, jobs = swept(["one"], target="a.SlurmLauncher")
+    sweep, jobs = swept(["one"], relaunch=False)
     with pytest.raises(GanforgeError, match=r"could not launch the runs \(sbatch: error: invalid partition\)"):
         sweep._launch(Refusing(), jobs)
     sweep, jobs = swept(["two"])

@@ -8,8 +8,8 @@ import pytest
 from hydra.utils import instantiate
 
 from axes_table import combinations, verdict
-from ganforge.core.complaints import find_cause
 from ganforge.core.config import compose
+from ganforge.core.messages import find_cause
 from ganforge.models.preflight import preflight
 
 #: What must be legal (None) and what must not, by hand.

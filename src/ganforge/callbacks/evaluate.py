@@ -9,7 +9,7 @@ from torch import nn
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.callbacks.scores import Scores
-from ganforge.core.console import say, warnings_told
+from ganforge.core.console import say, warnings_reported
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Splits
 from ganforge.loggers.base import Loggers
@@ -69,7 +69,7 @@ class Evaluate(Clocked):
         module.ledger.read(module.images_seen)
         started = time.perf_counter()
         sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
-        with warnings_told(FewSamplesWarning, self._warned):
+        with warnings_reported(FewSamplesWarning, self._warned):
             measured = self._evaluation.over(sources)
         named = _named(measured)
         self.scores.criterion = _criterion([name for values in named.values() for name in values])

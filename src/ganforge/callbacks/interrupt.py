@@ -9,12 +9,10 @@ import torch
 
 from ganforge.core.console import say
 from ganforge.core.distributed import world_size
+from ganforge.core.signals import SAVE_AND_END
 from ganforge.core.sweep import stop_requested
 
 __all__ = ["Interrupt"]
-
-#: SIGUSR1 is what our SLURM template asks for before the job's time is over, SIGUSR2 what submitit does.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Interrupt:
@@ -43,7 +41,7 @@ class Interrupt:
     def install(self) -> None:
         """Install the signal handlers, after Lightning has installed its own."""
         try:
-            self._previous = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+            self._previous = {number: signal.signal(number, self._handle) for number in SAVE_AND_END}
         except ValueError:  # not the main thread: whoever started this thread handles signals
             self._previous = {}
 

@@ -1,9 +1,10 @@
 """``ganforge compare``: runs read from their folders, and a report of what they say."""
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
 
 from ganforge.core.errors import GanforgeError
 
@@ -12,69 +13,55 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "compare", "write_report"]
 
-#: What a report can be written as, and the files.
-FORMATS = {
-    "html": "report.html, one file that opens offline: tables to sort, plots to hover over, samples",
-    "png": "the figures as pictures",
-    "pdf": "the figures for papers",
-    "csv": "rankings.csv, tests.csv and runs.csv in full precision",
-    "md": "rankings.md",
-    "tex": "rankings.tex, for the package booktabs",
-}
+#: What a report can be written as.
+FORMATS = ("html", "png", "pdf", "csv", "md", "tex")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ganforge compare",
-        description="Compare variants over seeds: tables with intervals and tests, curves, samples, in one HTML file.",
-        epilog="Runs that differ only in the seed are one variant. Values of different protocols or datasets are kept "
-        "in tables of their own. formats: " + "; ".join(f"{name}: {what}" for name, what in FORMATS.items()) + ".",
-    )
-    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="outputs/<name>, runs' folders, or any above them")
-    parser.add_argument("--out", metavar="DIR", help="where to write (default: comparison/ in the first folder)")
-    parser.add_argument("--metric", metavar="NAME", help="what to rank by first (default: fid, if it was measured)")
-    parser.add_argument("--target", type=float, metavar="VALUE", help="tell the time to reach this value of the metric")
-    parser.add_argument(
-        "--formats",
-        default="html,png,csv,md,tex",
-        metavar="LIST",
-        help="of html,png,pdf,csv,md,tex (default: all but pdf)",
-    )
-    return parser
+def compare(config: DictConfig) -> None:
+    """Read runs, write the report, and print where it is and how the variants rank.
 
-
-def compare(words: Sequence[str]) -> int:
-    """Read, write the report, and say where it is and how the variants stand; return the exit status."""
-    arguments = _parser().parse_args(list(words))
-    formats = [name.strip() for name in arguments.formats.split(",") if name.strip()]
-    for name in formats:
-        if name not in FORMATS:
-            raise GanforgeError(f"There is no format '{name}': choose with --formats from {', '.join(FORMATS)}.")
+    Raises:
+        GanforgeError: for everything that the user can put right.
+    """
+    folders, formats = _checked(config)
     from ganforge.core.console import log_to, say
     from ganforge.reports.page import check_installed
     from ganforge.reports.study import read_study
 
     if "html" in formats:
         check_installed()
-    study = read_study(arguments.folders, arguments.metric, arguments.target)
+    study = read_study(folders, config.metric, config.target)
     with log_to(None):
-        out = Path(arguments.out) if arguments.out else _beside(study)
-        written, notes = write_report(study, out, formats)
+        output = Path(config.output).expanduser() if config.output else _beside(study)
+        written, notes = write_report(study, output, formats)
         for line in _summary(study):
             say(line)
         for note in (*study.notes, *notes):
             say(f"Note: {note}")
-        say(f"Written to {out}: {', '.join(path.name for path in written)}")
-    return 0
+        say(f"Written to {output}: {', '.join(path.name for path in written)}")
 
 
-def write_report(
-    study: "Study", out: Path | str, formats: Sequence[str] = tuple(FORMATS)
-) -> tuple[list[Path], list[str]]:
-    """Write a comparison in each of ``formats`` below ``out``.
+def _checked(config: DictConfig) -> tuple[list[Path], list[str]]:
+    """Return folders and formats, after refusing what cannot be done."""
+    folders, formats = (
+        [str(one) for one in ([value] if isinstance(value, str) else value or [])]
+        for value in (config.folders, config.formats)
+    )
+    if not folders:
+        raise GanforgeError("Say which runs to compare: ganforge compare outputs/<name>, or any folder above runs.")
+    for name in formats:
+        if name not in FORMATS:
+            raise GanforgeError(f"There is no format '{name}': choose formats=[...] from {', '.join(FORMATS)}.")
+    if config.target is not None and not isinstance(config.target, int | float):
+        raise GanforgeError(f"target must be a number, a value of the metric; got '{config.target}'.")
+    return [Path(folder).expanduser() for folder in folders], formats
+
+
+def write_report(study: "Study", output: Path | str, formats: Sequence[str] = FORMATS) -> tuple[list[Path], list[str]]:
+    """Write a comparison in each of ``formats`` below ``output``.
 
     Returns:
-        The files, and what a reader must be told besides the study's own notes.
+        The files, and notes besides the study's own.
 
     Raises:
         GanforgeError: if the folder cannot be written to, or the extra ``report`` is needed and not installed.
@@ -85,12 +72,12 @@ def write_report(
     from ganforge.reports import documents, figures, page, tables
     from ganforge.reports.grids import read_grids
 
-    folder = Path(out)
+    folder = Path(output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GanforgeError(
-            f"'{folder}' cannot be made ({error.strerror}): choose another folder with --out."
+            f"'{folder}' cannot be made ({error.strerror}): choose another folder with output=DIR."
         ) from error
     grids, notes = read_grids(study.variants)
     study = replace(study, notes=(*study.notes, *notes))
@@ -124,17 +111,15 @@ def _beside(study: "Study") -> Path:
 
 def _summary(study: "Study") -> list[str]:
     """Return the ranking of the metric asked for as lines."""
+    from ganforge.core.tables import text_table
     from ganforge.reports.tables import written_ranking
 
     lines: list[str] = []
     for measure in study.of_metric(study.metric):
         header, rows, best = written_ranking(study, measure)
-        table = [header, *([f"{row[0]} *" if row[0] in best else row[0], *row[1:]] for row in rows)]
-        widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+        marked = [[f"{row[0]} *" if row[0] in best else row[0], *row[1:]] for row in rows]
         lines.append(f"\n{measure.title} ({measure.how}):")
-        for row in table:
-            cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-            lines.append("  ".join(["", row[0].ljust(widths[0]), *cells]))
+        lines += [f"  {line}" for line in text_table([header, *marked], left=[0])]
     if lines:
-        lines.append("  * the best mean, and what is not told apart from it\n")
+        lines.append("  * the best mean, and what is not significantly different from it\n")
     return lines

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ganforge import __version__
 from ganforge.core.config import compose
 from ganforge.core.console import log_to, say
+from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
 
@@ -42,7 +43,7 @@ class Finding(NamedTuple):
 
     what: str
     state: str
-    told: str
+    detail: str
 
 
 def doctor(words: Sequence[str]) -> int:
@@ -58,14 +59,14 @@ def doctor(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     failed = False
     with log_to(None):
-        for title, look in _PARTS.items():
+        for title, check in _PARTS.items():
             say(f"{title}")
-            for finding in look():
+            for finding in check():
                 failed |= finding.state == "FAILED"
-                say(f"  {finding.state:<8} {finding.what:<34} {finding.told}")
+                say(f"  {finding.state:<8} {finding.what:<34} {finding.detail}")
         say("checks")
         finding = _cifar10(arguments.cifar10)
-        say(f"  {finding.state:<8} {finding.what:<34} {finding.told}")
+        say(f"  {finding.state:<8} {finding.what:<34} {finding.detail}")
     return int(failed or finding.state == "FAILED")
 
 
@@ -112,8 +113,8 @@ def _weights() -> Iterator[Finding]:
         "fid50k_train and its kind": Inception(),
         "fd_dinov2": DinoV2(),
     }.items():
-        yield _asked(f"protocol {protocols}", lambda: f"weights {extractor.load().weights}")  # noqa: B023 - called at once
-    yield _asked("LPIPS, perceptual path length", lambda: type(load_lpips("vgg", torch.device("cpu"))).__name__)
+        yield _available(f"protocol {protocols}", lambda: f"weights {extractor.load().weights}")  # noqa: B023 - called at once
+    yield _available("LPIPS, perceptual path length", lambda: type(load_lpips("vgg", torch.device("cpu"))).__name__)
 
 
 def _datasets() -> Iterator[Finding]:
@@ -136,7 +137,7 @@ def _datasets() -> Iterator[Finding]:
             splits = instantiate(compose([f"data={name}"]).data).splits()
             return f"{len(splits.train):,} training and {len(splits.heldout):,} held-out images"
 
-        yield _asked(f"data={name}", count)
+        yield _available(f"data={name}", count)
 
 
 def _services() -> Iterator[Finding]:
@@ -162,8 +163,8 @@ def _importable(module: str) -> bool:
         return False
 
 
-def _asked(what: str, question: Callable[[], str]) -> Finding:
-    """Ask; a sentence instead of an answer means that it is not here."""
+def _available(what: str, question: Callable[[], str]) -> Finding:
+    """Return what a check finds; an error message means that it is not here."""
     try:
         return Finding(what, "yes", question())
     except GanforgeError as error:
@@ -175,8 +176,6 @@ def _cifar10(wanted: bool) -> Finding:
     from hydra.utils import instantiate
 
     what = f"IS(CIFAR-10 train) = {CIFAR10_SCORE} +- {CIFAR10_TOLERANCE}"
-    import torch
-
     from ganforge.metrics.evaluation import Evaluation
     from ganforge.metrics.sources import Stored
 
@@ -189,8 +188,7 @@ def _cifar10(wanted: bool) -> Finding:
         return Finding(what, "not run", str(error))
     if not wanted:
         return Finding(what, "not run", "data and weights are here: add --cifar10")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    evaluation = Evaluation([protocol], splits, Path(config.paths.cache).expanduser(), device)
+    evaluation = Evaluation([protocol], splits, Path(config.paths.cache).expanduser(), choose_device())
     score = evaluation(Stored(splits.train))[protocol.name]["inception_score"]
     is_right = abs(score - CIFAR10_SCORE) <= CIFAR10_TOLERANCE
     return Finding(what, "yes" if is_right else "FAILED", f"measured {score:.4f} ({evaluation.tags[protocol.name]})")

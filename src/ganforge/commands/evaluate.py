@@ -9,9 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganforge.core.console import log_to, say, warnings_told
+from ganforge.core.console import log_to, say, warnings_reported
+from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.launch import environment_rank, inside_a_launched_process, launch
+from ganforge.core.tables import text_table
 from ganforge.runs.lifecycle import processes_wanted
 
 __all__ = ["Result", "evaluate", "table"]
@@ -110,7 +112,7 @@ def _evaluate_here(config: DictConfig) -> None:
             found = bootstrap(evaluation.protocols[name], comparison, config.bootstrap)
             intervals[name] |= {f"{prefix}{value}": interval for value, interval in found.items()}
 
-    with warnings_told(FewSamplesWarning, set()):
+    with warnings_reported(FewSamplesWarning, set()):
         sets = [evaluation.over(judged.sources, repeat, look) for repeat in range(config.repeats)]
     results = {
         name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
@@ -131,20 +133,14 @@ def _evaluate_here(config: DictConfig) -> None:
 
 def _device(config: DictConfig) -> Any:
     """Return this process's device, and join the process group where there is one."""
-    import os
-
     import torch
 
-    accelerator = config.trainer.accelerator
-    cuda = torch.cuda.is_available() and accelerator in ("auto", "cuda", "gpu")
+    device = choose_device(config.trainer.accelerator)
     if inside_a_launched_process():
-        torch.distributed.init_process_group("nccl" if cuda else "gloo")
-    if cuda:
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))))
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if device.type == "cuda":
         torch.cuda.set_device(device)
-        return device
-    on_mps = torch.backends.mps.is_available() and accelerator in ("auto", "mps")
-    return torch.device("mps" if on_mps else "cpu")
+    return device
 
 
 def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals: Intervals) -> Result:
@@ -163,13 +159,8 @@ def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals
 def table(results: dict[str, Result]) -> list[str]:
     """Return the values side by side: a row a value, a column a protocol."""
     names = list(dict.fromkeys(value for result in results.values() for value in result.values))
-    columns = [["", *names]]
-    for result in results.values():
-        cells = [_cell(result, name) for name in names]
-        columns.append([result.tag, *cells])
-    widths = [max(len(cell) for cell in column) for column in columns]
-    rows = zip(*columns, strict=True)
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    header = ["", *(result.tag for result in results.values())]
+    return text_table([header, *([name, *(_cell(result, name) for result in results.values())] for name in names)])
 
 
 def _cell(result: Result, name: str) -> str:
@@ -182,7 +173,7 @@ def _cell(result: Result, name: str) -> str:
 
 def _main() -> int:
     """Evaluate the configuration file named on the command line: one of several processes."""
-    from ganforge.core.complaints import complain
+    from ganforge.core.messages import print_error
 
     config = OmegaConf.load(sys.argv[1])
     assert isinstance(config, DictConfig)
@@ -192,7 +183,7 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        return complain(error)
+        return print_error(error)
     return 0
 
 

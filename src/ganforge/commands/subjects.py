@@ -1,4 +1,4 @@
-"""What an evaluation is about: a run brought back, or images read, beside the real ones."""
+"""What an evaluation is about: a run restored, or images read, beside the real ones."""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Subject:
 
 
 def subject(config: DictConfig, device: Any) -> Subject:
-    """Bring back the run, or read the images, and what they are compared with."""
+    """Restore the run, or read the images, and what they are compared with."""
     from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
     from ganforge.metrics.sources import Generated, Stored

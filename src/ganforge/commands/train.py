@@ -1,8 +1,6 @@
 """Train one composed configuration, from its run folder's state to the last word on the console."""
 
-import logging
 import sys
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.callbacks.ending import Ending
-from ganforge.core.complaints import complain
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock
 from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
+from ganforge.core.messages import print_error
+from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
 from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
-from ganforge.runs.summary import announce, farewell
+from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from ganforge.callbacks.loop import RunLoop
     from ganforge.loggers.base import Loggers
 
-__all__ = ["quieten", "train"]
+__all__ = ["train"]
 
 
 def train(config: DictConfig) -> dict[str, float]:
@@ -65,11 +64,11 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from pytorch_lightning import Trainer
 
     from ganforge.core import rng
-    from ganforge.core.strategy import GradientAveraging
+    from ganforge.core.workarounds import gradient_averaging, quiet_lightning
     from ganforge.loggers.base import Loggers
     from ganforge.models.preflight import preflight
 
-    quieten()
+    quiet_lightning()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
     model = instantiate(config.model)
@@ -87,7 +86,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         precision=config.trainer.precision,
         deterministic=config.trainer.deterministic,
         benchmark=not config.trainer.deterministic,
-        strategy=GradientAveraging() if several else "auto",
+        strategy=gradient_averaging() if several else "auto",
         logger=loggers,
         callbacks=[loop, *callbacks],
         max_epochs=-1,
@@ -98,7 +97,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         enable_model_summary=False,
     )
     for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(config, resolve=True))
+        logger.log_hyperparams(OmegaConf.to_container(without_settings(config), resolve=True))
     check_space(folder, model)
     announce(config, folder, model, data, trainer)
     rng.seed_all(config.seed, "train", environment_rank())
@@ -115,7 +114,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     assert loop.ending is not None
     _raise_unless_completed(loop.ending)
     if environment_rank() == 0:
-        farewell(config, folder, loop.scores.last)
+        print_summary(config, folder, loop.scores.last)
     return dict(loop.scores.last)
 
 
@@ -148,18 +147,6 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: "Loggers", model: An
     loggers.rewind(images_seen)
     say(f"Going on from {path} at {images_seen:,} images.")
     return path
-
-
-def quieten() -> None:
-    """Silence what Lightning says of itself; warnings of what is wrong remain."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    for message in (
-        ".*does not have many workers.*",  # images are in memory: whole batches are indexed
-        ".*GPU available but not used.*",
-        ".*isinstance.treespec, LeafSpec.*is deprecated.*",  # inside Lightning
-    ):
-        warnings.filterwarnings("ignore", message=message)
 
 
 def _keep_record(folder: RunFolder, model: Any, loop: "RunLoop") -> None:
@@ -203,7 +190,7 @@ def _main() -> int:
     except Exception as error:
         if config.trace:
             raise
-        complain(in_one_sentence(error, folder))
+        print_error(in_one_sentence(error, folder))
         return exit_status(error)
     return 0
 

@@ -114,8 +114,8 @@ def _conclude(shared: SharedStudy) -> None:
     """Say what was found, and how to use it."""
     plan, states = shared.plan, [trial.state.name for trial in shared.trials()]
     counts = [("finished", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"), ("running elsewhere", "RUNNING")]
-    told = ", ".join(f"{states.count(state)} {name}" for name, state in counts if state in states)
-    say(f"\nStudy '{plan.name}': {told}.")
+    summary = ", ".join(f"{states.count(state)} {name}" for name, state in counts if state in states)
+    say(f"\nStudy '{plan.name}': {summary}.")
     best = best_trials(shared)
     if not best:
         return
@@ -131,8 +131,8 @@ def _conclude(shared: SharedStudy) -> None:
 
 def _main() -> int:
     """Work on the plan in the file named on the command line: one of several processes."""
-    from ganforge.core.complaints import complain
     from ganforge.core.config import register_resolvers
+    from ganforge.core.messages import print_error
     from ganforge.tuning.worker import work
 
     register_resolvers()
@@ -145,7 +145,7 @@ def _main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        return complain(error, plan.overrides)
+        return print_error(error, plan.overrides)
     return 0
 
 

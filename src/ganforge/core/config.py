@@ -1,13 +1,10 @@
-"""The configuration: where it lies, how it is composed, and the signature that names a run's folder.
+"""The configuration: where it lies, which groups it has, and how it is composed.
 
 Imports no torch, so that ``--help`` and configuration errors answer at once.
 """
 
-import hashlib
-import json
 import re
 import sys
-import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,36 +12,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-__all__ = [
-    "MACHINE_KEYS",
-    "compose",
-    "config_folder",
-    "groups",
-    "is_of_the_machine",
-    "quoted",
-    "register_resolvers",
-    "signature",
-]
+from ganforge.core.settings import record_settings, signature
+from ganforge.core.workarounds import accept_launchers_of_plugins
 
-#: What a run's result does not depend on: it may change when a run is resumed or repeated elsewhere.
-MACHINE_KEYS = (
-    "hydra",
-    "name",
-    "paths",
-    "logger",
-    "resume",
-    "force",
-    "retry",
-    "requeue",
-    "trial",
-    "download",
-    "trace",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.num_nodes",
-    "data.workers",
-    "callbacks.progress",
-)
+__all__ = ["compose", "config_folder", "groups", "quoted", "register_resolvers"]
 
 
 def config_folder() -> Path:
@@ -77,45 +48,20 @@ def _groups_and_options(config: str) -> str:
     return "\n".join(f"{group}: {', '.join(sorted(options))}" for group, options in sorted(lines.items()))
 
 
-def signature(*, _root_: DictConfig) -> str:
-    """Return ten digits that identify what a run computes: a hash of its resolved configuration.
-
-    Keys that depend on the machine alone (devices, logger, paths) do not count, nor do values that point to paths.
-    """
-    config = OmegaConf.create(_without_paths(OmegaConf.to_container(_root_, resolve=False)))
-    for key in MACHINE_KEYS:
-        parent, _, last = key.rpartition(".")
-        owner = OmegaConf.select(config, parent) if parent else config
-        if owner is not None and last in owner:
-            del owner[last]
-    text = json.dumps(OmegaConf.to_container(config, resolve=True), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
-
-
-def is_of_the_machine(key: str) -> bool:
-    """Whether a run's result does not depend on a configuration key: devices, logger, paths."""
-    return any(key == own or key.startswith(f"{own}.") for own in MACHINE_KEYS)
-
-
-def _without_paths(node: Any) -> Any:
-    """Drop values that refer to machine-only keys, before anything is resolved."""
-    if isinstance(node, dict):
-        return {key: _without_paths(value) for key, value in node.items() if not _is_path(value)}
-    if isinstance(node, list):
-        return [_without_paths(value) for value in node if not _is_path(value)]
-    return node
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and any(f"${{{key}" in value for key in ("paths.", "download", "ganforge.", "name"))
+def _keys_with_comments(config: str) -> str:
+    """Return a primary configuration's own keys as its file has them, for its help: Hydra would drop the comments."""
+    text = (config_folder() / f"{config}.yaml").read_text()
+    sections = re.split(r"^(?=\w+:)", text, flags=re.MULTILINE)[1:]  # what is before the first key is about the file
+    own = "".join(section for section in sections if not section.startswith(("defaults:", "hydra:")))
+    return own.strip().replace("$", "$$")  # Hydra substitutes in what this returns
 
 
 def register_resolvers() -> None:
-    """Make ``${ganforge.signature:}`` and ``${ganforge.groups:NAME}`` known; may be called more than once."""
+    """Register ``${ganforge.signature:}`` and those of the commands' help; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
-    # Our conf/hydra/launcher bear the names of the plugins' own: they replace them, whole.
-    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+    OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
+    accept_launchers_of_plugins()
 
 
 def quoted(value: str) -> str:
@@ -144,9 +90,7 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
             settings.set_config(config)
             with open_dict(config):
                 del config["hydra"]
-            run = OmegaConf.select(config, "paths.run")
-            if run is not None:
-                config.paths.run = run  # the signature reads interpolations: not again once some are resolved
+            record_settings(config)
             OmegaConf.resolve(config)
     finally:
         application.hydra, settings.cfg = outer

@@ -1,4 +1,4 @@
-"""What the program tells a person: rank 0's console, and the run's log file."""
+"""Messages to the user: rank 0's console, and the run's log file."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 from ganforge.core.launch import environment_rank
 from ganforge.core.sweep import label
 
-__all__ = ["log_to", "muted", "say", "warnings_told"]
+__all__ = ["log_to", "muted", "say", "warnings_reported"]
 
 _log = logging.getLogger("ganforge")
 
@@ -31,7 +31,7 @@ class _Console(logging.Handler):
 
 
 def say(message: str) -> None:
-    """Tell the user something, from the first process only."""
+    """Print a message to the user, from the first process only."""
     if environment_rank() == 0:
         _log.info(message)
 
@@ -40,10 +40,10 @@ def say(message: str) -> None:
 def log_to(path: Path | None) -> Iterator[None]:
     """Send what :func:`say` says to the console and, where there is a ``path``, to that file, which is appended to.
 
-    May be nested, as a sweep and its runs do: the console is told once.
+    May be nested, as a sweep and its runs do: the console has each message once.
     """
-    told = any(isinstance(handler, _Console) for handler in _log.handlers)
-    handlers: list[logging.Handler] = [] if told else [_Console()]
+    has_console = any(isinstance(handler, _Console) for handler in _log.handlers)
+    handlers: list[logging.Handler] = [] if has_console else [_Console()]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, delay=True))
@@ -74,8 +74,8 @@ def muted() -> Iterator[None]:
 
 
 @contextmanager
-def warnings_told(category: type[Warning], told: set[str]) -> Iterator[None]:
-    """Say warnings of a category in lines of their own, each once; ``told`` remembers them. Others pass as they are."""
+def warnings_reported(category: type[Warning], reported: set[str]) -> Iterator[None]:
+    """Print warnings of a category as notes, each once, as ``reported`` remembers; others pass as they are."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", category)
         yield
@@ -83,6 +83,6 @@ def warnings_told(category: type[Warning], told: set[str]) -> Iterator[None]:
         text = str(warning.message)
         if not issubclass(warning.category, category):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        elif text not in told:
-            told.add(text)
+        elif text not in reported:
+            reported.add(text)
             say(f"Note: {text}")

@@ -1,10 +1,10 @@
 """The one exception that a user is meant to read."""
 
-__all__ = ["GanforgeError", "Pruned", "Stopped", "StudyError", "TakenOver"]
+__all__ = ["GanforgeError", "Pruned", "Stopped", "StudyError", "TakenOver", "first_line"]
 
 
 class GanforgeError(Exception):
-    """A condition the user can act on, told in one sentence: the cause, then the way out.
+    """A condition the user can act on, described in one sentence: the cause, then the way out.
 
     The command line prints the sentence without a stack trace and exits with status 1; ``debug=true`` shows the trace.
     """
@@ -33,3 +33,8 @@ class Stopped(GanforgeError):  # noqa: N818 - not an error: the run did what it 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's text, or its class where it has none: libraries write paragraphs."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

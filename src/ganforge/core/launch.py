@@ -5,8 +5,6 @@ the composed configuration is written first, and every process reads it: a sweep
 children know nothing of Hydra.
 """
 
-import inspect
-import logging
 import os
 import signal
 import subprocess
@@ -17,13 +15,21 @@ from pathlib import Path
 from types import FrameType
 
 from ganforge.core.errors import GanforgeError, Stopped, StudyError, TakenOver
+from ganforge.core.signals import SAVE_AND_END, handled_by
 
-__all__ = ["environment_rank", "error_of", "exit_status", "inside_a_launched_process", "launch", "supervise"]
+__all__ = [
+    "STATUSES",
+    "environment_rank",
+    "error_of",
+    "exit_status",
+    "inside_a_launched_process",
+    "launch",
+    "supervise",
+]
 
 _KEPT = "What the last checkpoint holds is kept: add resume=true to go on."
 #: What a study has to know of a process that failed, as the process's exit status.
-_TOLD = {81: TakenOver, 82: StudyError}
-_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+STATUSES = {81: TakenOver, 82: StudyError}
 
 
 def inside_a_launched_process() -> bool:
@@ -43,12 +49,12 @@ def environment_rank() -> int:
 
 def exit_status(error: BaseException) -> int:
     """Return the exit status by which :func:`launch` knows what a process has raised."""
-    return next((code for code, kind in _TOLD.items() if isinstance(error, kind)), 1)
+    return next((code for code, kind in STATUSES.items() if isinstance(error, kind)), 1)
 
 
 def error_of(status: int, sentence: str) -> GanforgeError:
     """Return the error behind an exit status."""
-    return _TOLD.get(status, GanforgeError)(sentence)
+    return STATUSES.get(status, GanforgeError)(sentence)
 
 
 def launch(config: Path, processes: int, module: str = "ganforge.commands.train", kept: str = _KEPT) -> None:
@@ -56,17 +62,17 @@ def launch(config: Path, processes: int, module: str = "ganforge.commands.train"
 
     Raises:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, which are passed on once; the processes have saved.
-        GanforgeError: if one failed; it has told why on the console. Both end with ``kept``: what is not lost.
+        GanforgeError: if one failed; it has printed why. Both end with ``kept``: what is not lost.
         TakenOver, StudyError: if that is what one has raised.
     """
-    command = [sys.executable, "-m", "ganforge.core.launch", "--standalone", f"--nproc-per-node={processes}"]
+    command = [sys.executable, "-m", "ganforge.core.workarounds", "--standalone", f"--nproc-per-node={processes}"]
     command += ["--no-python", sys.executable, "-m", module, str(config)]
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
     # A session of its own: Ctrl-C reaches this process alone, which asks the others once to save and end.
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     (code,), received = supervise([process])
-    if received is None and code - 128 in _PASSED_ON:  # a sweep's stop, or a signal that reached the processes alone
+    if received is None and code - 128 in SAVE_AND_END:  # a sweep's stop, or a signal that reached the processes alone
         received = code - 128
     if received:
         raise Stopped(f"Stopped. {kept}", 128 + received)
@@ -93,12 +99,8 @@ def supervise(processes: Sequence["subprocess.Popen[bytes]"]) -> tuple[list[int]
                 _kill(process)
         received.append(number)
 
-    previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
-    try:
+    with handled_by(pass_on):
         codes = [process.wait() for process in processes]
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     return codes, received[0] if received else None
 
 
@@ -112,7 +114,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _below(parent: int) -> list[int]:
-    """Return a process's children and theirs, where /proc tells them."""
+    """Return a process's children and theirs, where there is a /proc."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -121,27 +123,3 @@ def _below(parent: int) -> list[int]:
     for child in found:  # grows meanwhile
         found += children.get(child, [])
     return found
-
-
-def _torchrun() -> int:
-    """Run torch's launcher on the command line's arguments, without its reports: the processes tell what went wrong."""
-    from torch.distributed import run
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
-    logging.disable(logging.ERROR)
-    for number in (signal.SIGUSR1, signal.SIGUSR2):  # SLURM sends them to every process; the training ones act on it
-        signal.signal(number, signal.SIG_IGN)
-    try:
-        inspect.unwrap(run.main)(sys.argv[1:])
-    except SignalException as signalled:
-        return 128 + int(signalled.sigval)
-    except ChildFailedError as failed:
-        # When one ends the others fail as well: what a study has to know counts before that.
-        codes = [int(failure.exitcode) for failure in failed.failures.values()]
-        return next((code for code in codes if code in _TOLD), int(failed.get_first_failure()[1].exitcode))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_torchrun())

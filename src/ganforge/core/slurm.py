@@ -1,4 +1,4 @@
-"""SLURM: whether a job runs, and queueing a job again that was told to make way. Imports nothing heavy."""
+"""SLURM: whether a job runs, and queueing a preempted job again. Imports nothing heavy."""
 
 import os
 import re
@@ -9,11 +9,9 @@ from contextlib import contextmanager
 
 from ganforge.core.console import say
 from ganforge.core.errors import Stopped
+from ganforge.core.signals import SLURM_WARNINGS
 
 __all__ = ["is_running", "queued_again", "this_job"]
-
-#: What SLURM is asked to send before a job's time is over: our template asks for SIGUSR1, submitit for SIGUSR2.
-_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def this_job() -> str | None:
@@ -53,8 +51,8 @@ def queued_again(wanted: bool) -> Iterator[None]:
 
 
 def _must_make_way(number: int) -> bool:
-    """Whether a signal means that SLURM needs the job's place. SIGTERM also comes with ``scancel``: the state tells."""
-    if number in _WARNINGS:
+    """Whether a signal means that SLURM needs the place. SIGTERM may be ``scancel``: the job's state decides."""
+    if number in SLURM_WARNINGS:
         return True
     return number == signal.SIGTERM and this_job() is not None and _still_wanted(str(this_job()))
 
@@ -71,7 +69,7 @@ def _submitit_signal() -> signal.Signals:
 
 
 def _scontrol(*words: str) -> str:
-    """Return what ``scontrol`` says; a failure is told, and is no reason to fail."""
+    """Return the output of ``scontrol``; empty if it fails, which is reported and no error."""
     try:
         done = subprocess.run(["scontrol", *words], capture_output=True, text=True, check=True, timeout=60)
     except FileNotFoundError:

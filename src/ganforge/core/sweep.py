@@ -15,7 +15,7 @@ _STOP = "GANFORGE_SWEEP_STOP"
 
 @contextmanager
 def run_of_a_sweep(name: str, label: str, stop: Path) -> Iterator[None]:
-    """Tell everything below that it is a run of a sweep.
+    """Mark everything inside, child processes too, as a run of a sweep.
 
     Args:
         name: the sweep's name; Weights & Biases groups by it.

@@ -1,12 +1,13 @@
 """What Hydra calls with a composed configuration. Imports nothing heavy, and travels to a launcher's workers."""
 
 import os
-import sys
 from importlib import import_module
 from typing import Any
 
-from ganforge.core.complaints import check_values
 from ganforge.core.config import register_resolvers
+from ganforge.core.messages import check_values
+from ganforge.core.settings import record_settings
+from ganforge.core.workarounds import command_line, run_from
 
 __all__ = ["HydraTask"]
 
@@ -36,23 +37,22 @@ class HydraTask:
         hydra = HydraConfig.get()
         several = hydra.mode == RunMode.MULTIRUN
         words = [*_config_folder(self.words), *hydra.overrides.task] if several else self.words
-        before, sys.argv = sys.argv, [*self.command, *words]
         try:
             check_values(config, hydra.overrides.task, hydra.job.config_name or "train")
+            record_settings(config)
             module, _, function = self.target.partition(":")
-            return getattr(import_module(module), function)(config)
+            with command_line(*self.command, *words):
+                return getattr(import_module(module), function)(config)
         except Exception as error:
             if several:
                 raise
             self.failure = error
             return {}
-        finally:
-            sys.argv = before
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in a worker: before Hydra composes there, it needs the launching process's folder and resolvers."""
         self.__dict__.update(state)
-        os.chdir(self._folder)
+        run_from(self._folder)
         register_resolvers()
 
 

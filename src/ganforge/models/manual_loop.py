@@ -1,10 +1,8 @@
 """A module's own training step without a Trainer: for theory, tests and notebooks."""
 
-from types import SimpleNamespace
-from typing import Any
-
 from torch import Tensor
 
+from ganforge.core.workarounds import stand_in_trainer
 from ganforge.data.columns import Batch
 from ganforge.models.base import AdversarialModule
 
@@ -24,11 +22,7 @@ class ManualLoop:
     def __init__(self, module: AdversarialModule) -> None:
         self.module = module.train()
         self.optimizers = module.configure_optimizers()
-        strategy = SimpleNamespace(_lightning_optimizers=self.optimizers, backward=self._backward)
-        stand_in: Any = SimpleNamespace(
-            optimizers=self.optimizers, strategy=strategy, should_stop=False, precision_plugin=None
-        )
-        module.trainer = stand_in
+        module.trainer = stand_in_trainer(self.optimizers, self._backward)
 
     @staticmethod
     def _backward(loss: Tensor, optimizer: None) -> None:

@@ -23,8 +23,8 @@ def how_to_read(study: Study, measure: Measure) -> str:
     if not tested:
         return text + "No two variants could be tested."
     return text + (
-        f"Bold: the best mean of last values, and what is not told apart from it ({' or '.join(tests)} test, "
-        f"{tested} {'test' if tested == 1 else 'tests'}, Holm's correction, 5 %)."
+        "Bold: the best mean of last values, and what is not significantly different from it "
+        f"({' or '.join(tests)} test, {tested} {'test' if tested == 1 else 'tests'}, Holm's correction, 5 %)."
     )
 
 

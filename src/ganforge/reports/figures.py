@@ -9,7 +9,7 @@ from ganforge.reports.bands import band, panels, seeds
 from ganforge.reports.grids import Grid
 from ganforge.reports.measures import Measure, scores
 from ganforge.reports.study import Study
-from ganforge.reports.style import looks, panel_title
+from ganforge.reports.style import line_styles, panel_title
 from ganforge.reports.tables import ranking
 from ganforge.reports.variants import Variant
 
@@ -41,18 +41,20 @@ def _curves(axes: Any, study: Study, variants: Sequence[Variant], key: tuple[str
     scale = 1000.0 if axis == "images" else 60.0
     for variant, _, series in seeds(variants, key):
         clock = [value / scale for value in getattr(series, axis)]
-        axes.plot(clock, series.values, color=looks(study.variants)[variant.label].colour, linewidth=0.6, alpha=0.3)
+        axes.plot(
+            clock, series.values, color=line_styles(study.variants)[variant.label].colour, linewidth=0.6, alpha=0.3
+        )
     for variant in variants:
-        look = looks(study.variants)[variant.label]
+        style = line_styles(study.variants)[variant.label]
         mean = band(variant, key)
         if mean is None:
             continue
         clock = [value / scale for value in getattr(mean, axis)]
         if mean.low:
-            axes.fill_between(clock, mean.low, mean.high, color=look.colour, alpha=0.15, linewidth=0)
-        marker = look.marker[1] if len(clock) <= 40 else None
+            axes.fill_between(clock, mean.low, mean.high, color=style.colour, alpha=0.15, linewidth=0)
+        marker = style.marker[1] if len(clock) <= 40 else None
         axes.plot(
-            clock, mean.mean, look.dash[1], color=look.colour, marker=marker, markersize=4, label=f"{variant.label}"
+            clock, mean.mean, style.dash[1], color=style.colour, marker=marker, markersize=4, label=f"{variant.label}"
         )
     _plain_axes(axes)
 
@@ -81,11 +83,11 @@ def values_figure(study: Study, measure: Measure) -> "Figure":
     figure = _figure(7.2, 1.1 + 0.42 * len(places))
     axes = figure.subplots()
     for row, place in enumerate(places):
-        look = looks(study.variants)[place.variant.label]
+        style = line_styles(study.variants)[place.variant.label]
         points = list(scores(place.variant, measure, "last").values())
-        axes.plot(points, [row + 0.18] * len(points), look.marker[1], color=look.colour, alpha=0.5, markersize=4)
+        axes.plot(points, [row + 0.18] * len(points), style.marker[1], color=style.colour, alpha=0.5, markersize=4)
         margin = place.last.margin
-        axes.errorbar(place.last.mean, row, xerr=margin, fmt=look.marker[1], color=look.colour, capsize=3)
+        axes.errorbar(place.last.mean, row, xerr=margin, fmt=style.marker[1], color=style.colour, capsize=3)
     axes.set_yticks(range(len(places)), [place.variant.label for place in places])
     axes.set(ylim=(len(places) - 0.5, -0.5), xlabel=f"{measure.title} ({measure.how}), last value")
     _plain_axes(axes)

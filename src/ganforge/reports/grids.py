@@ -34,7 +34,7 @@ class Grid:
 
 
 def read_grids(variants: Sequence[Variant]) -> tuple[list[Grid], list[str]]:
-    """Return the newest grid of each variant's first counted seed, and what a reader must be told of them."""
+    """Return the newest grid of each variant's first counted seed, and notes on them."""
     grids: list[Grid] = []
     notes: list[str] = []
     latents: set[str] = set()
@@ -43,8 +43,8 @@ def read_grids(variants: Sequence[Variant]) -> tuple[list[Grid], list[str]]:
         path = run.path / "samples" / "latest.png"
         picture = _open(path)
         if picture is None:
-            told = "cannot be read" if path.exists() else "is not there"
-            notes.append(f"{variant.label}: {run.name}/samples/latest.png {told}, so that no samples are shown.")
+            state = "cannot be read" if path.exists() else "is not there"
+            notes.append(f"{variant.label}: {run.name}/samples/latest.png {state}, so that no samples are shown.")
             continue
         seen = _images_seen(run)
         at = "" if seen is None else f", {kimg(seen)} kimg"
@@ -66,7 +66,7 @@ def _open(path: Path) -> "Image.Image | None":
 
 
 def _images_seen(run: Run) -> int | None:
-    """Return the clock of the newest grid, from its numbered twin."""
+    """Return the clock of the newest grid, from its numbered duplicate."""
     numbers = [int(path.stem) for path in (run.path / "samples").glob("*.png") if path.stem.isdigit()]
     return max(numbers, default=None)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ganforge.metrics.directions import better, is_ranked
 from ganforge.reports.reading import Run, Series
-from ganforge.reports.variants import Variant, plain, told
+from ganforge.reports.variants import Variant, plain, short_key
 
 __all__ = ["Measure", "Statistic", "by_name", "find_measures", "reach", "score", "scores"]
 
@@ -90,7 +90,7 @@ def _datasets(variants: Sequence[Variant]) -> dict[str, str]:
     keys = sorted({key for node in nodes.values() for key in node})
     differing = [key for key in keys if len({repr(node.get(key)) for node in nodes.values()}) > 1]
     return {
-        label: ", ".join(f"{told(key)}={plain(node[key])}" for key in differing if key in node)
+        label: ", ".join(f"{short_key(key)}={plain(node[key])}" for key in differing if key in node)
         for label, node in nodes.items()
     }
 

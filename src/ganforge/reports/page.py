@@ -19,10 +19,10 @@ from ganforge.reports.tables import (
     kimg,
     leaders,
     ranking,
+    reach_text,
     significance,
-    told_reach,
 )
-from ganforge.reports.variants import ABSENT, differing_keys, told, told_value
+from ganforge.reports.variants import ABSENT, differing_keys, short_key, value_text
 
 __all__ = ["check_installed", "page"]
 
@@ -44,7 +44,7 @@ def check_installed() -> None:
         import plotly  # noqa: F401
     except ImportError as error:
         raise GanforgeError(
-            f"The HTML report needs {error.name}: {install('report')}, or leave it out with --formats png,csv,md."
+            f"The HTML report needs {error.name}: {install('report')}, or leave it out with formats=[png,csv,md]."
         ) from error
 
 
@@ -106,10 +106,10 @@ def _lead(measure: Measure, places: Sequence[Place], pairs: Sequence[Pair]) -> s
     against = [pair for pair in pairs if first.variant.label in (pair.first, pair.second) and pair.test is not None]
     if not against:
         return f"{text} It could not be tested against the others."
-    apart = sum(pair.told_apart for pair in against)
+    apart = sum(pair.is_significant for pair in against)
     if apart == len(places) - 1:
         return f"{text} The difference to every other variant is significant."
-    return f"{text} It can be told apart from {apart} of {len(places) - 1} others."
+    return f"{text} It differs significantly from {apart} of {len(places) - 1} others."
 
 
 def _overviews(study: Study) -> Iterator[dict[str, Any]]:
@@ -136,7 +136,7 @@ def _row(place: Place) -> list[tuple[str, float | None]]:
     cells.append((kimg(place.best_images), place.best_images))
     cells.append((format_estimate(place.speed), _mean(place.speed)))
     if place.reached is not None:
-        cells.append((told_reach(place), place.reach_seconds if place.reach_seconds < float("inf") else None))
+        cells.append((reach_text(place), place.reach_seconds if place.reach_seconds < float("inf") else None))
     return cells
 
 
@@ -145,10 +145,10 @@ def _mean(value: Estimate | None) -> float | None:
 
 
 def _verdict(pair: Pair, measure: Measure) -> str:
-    """Say in words what a test told."""
+    """Return a test's result in words."""
     if pair.test is None:
         return f"cannot tell: {pair.reason}"
-    if not pair.told_apart:
+    if not pair.is_significant:
         return "cannot tell"
     if measure.better is None:
         return "differ"
@@ -162,9 +162,9 @@ def _differences(study: Study) -> Iterator[dict[str, Any]]:
     for variant in study.variants[1:]:
         changed = [
             (
-                told(key),
-                told_value(reference, key),
-                told_value(variant, key),
+                short_key(key),
+                value_text(reference, key),
+                value_text(variant, key),
             )
             for key in keys
             if reference.settings.get(key, ABSENT) != variant.settings.get(key, ABSENT)

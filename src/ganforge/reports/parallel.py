@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ganforge.reports.measures import Measure, scores
 from ganforge.reports.plots import layout, legend_height
 from ganforge.reports.study import Study
-from ganforge.reports.style import looks
+from ganforge.reports.style import line_styles
 from ganforge.reports.variants import ABSENT, distinctions
 
 if TYPE_CHECKING:
@@ -82,15 +82,15 @@ def parallel_plot(study: Study, measure: Measure) -> "go.Figure | None":
         return None
     outcome = _between([value for _, _, value in runs])
     figure = go.Figure()
-    look = looks(study.variants)
+    style = line_styles(study.variants)
     for (row, seed, value), end in zip(runs, outcome, strict=True):
         label = variants[row].label
         figure.add_scatter(
             x=list(range(len(scales) + 1)),
             y=[*(scale.positions[row] for scale in scales), end],
             mode="lines+markers",
-            line={"color": look[label].colour, "width": 1.5, "dash": look[label].dash[0]},
-            marker={"symbol": look[label].marker[0], "size": 6},
+            line={"color": style[label].colour, "width": 1.5, "dash": style[label].dash[0]},
+            marker={"symbol": style[label].marker[0], "size": 6},
             opacity=0.7,
             name=label,
             legendgroup=label,

@@ -8,7 +8,7 @@ from ganforge.reports.bands import Band, band, panels, seeds
 from ganforge.reports.measures import Measure, scores
 from ganforge.reports.reading import Series
 from ganforge.reports.study import Study
-from ganforge.reports.style import Look, looks, panel_title
+from ganforge.reports.style import LineStyle, line_styles, panel_title
 from ganforge.reports.tables import ranking
 from ganforge.reports.variants import Variant
 
@@ -84,25 +84,25 @@ def _add_curves(
     figure: "go.Figure", study: Study, variants: Sequence[Variant], key: tuple[str, str], axis: str, at: dict[str, Any]
 ) -> None:
     """Draw seeds below bands below means."""
-    look, scale = looks(study.variants), AXES[axis][1]
+    style, scale = line_styles(study.variants), AXES[axis][1]
     drawn = [(variant, band(variant, key)) for variant in variants]
     for variant, _, series in seeds(variants, key):
-        figure.add_trace(_seed(variant, series, look[variant.label], axis, scale), **at)
+        figure.add_trace(_seed(variant, series, style[variant.label], axis, scale), **at)
     for variant, mean in drawn:
         if mean is not None and mean.low:
-            figure.add_trace(_area(variant, mean, look[variant.label], axis, scale), **at)
+            figure.add_trace(_area(variant, mean, style[variant.label], axis, scale), **at)
     for variant, mean in drawn:
         if mean is not None:
-            figure.add_trace(_mean(variant, mean, look[variant.label], axis, scale, first=not at), **at)
+            figure.add_trace(_mean(variant, mean, style[variant.label], axis, scale, first=not at), **at)
 
 
-def _seed(variant: Variant, series: Series, look: Look, axis: str, scale: float) -> dict[str, Any]:
+def _seed(variant: Variant, series: Series, style: LineStyle, axis: str, scale: float) -> dict[str, Any]:
     return {
         "type": "scatter",
         "x": _short(getattr(series, axis), scale),
         "y": _short(series.values),
         "mode": "lines",
-        "line": {"color": look.colour, "width": 1},
+        "line": {"color": style.colour, "width": 1},
         "opacity": 0.4,
         "hoverinfo": "skip",
         "showlegend": False,
@@ -110,9 +110,9 @@ def _seed(variant: Variant, series: Series, look: Look, axis: str, scale: float)
     }
 
 
-def _area(variant: Variant, mean: Band, look: Look, axis: str, scale: float) -> dict[str, Any]:
+def _area(variant: Variant, mean: Band, style: LineStyle, axis: str, scale: float) -> dict[str, Any]:
     clock = _short(getattr(mean, axis), scale)
-    red, green, blue = (int(look.colour[start : start + 2], 16) for start in (1, 3, 5))
+    red, green, blue = (int(style.colour[start : start + 2], 16) for start in (1, 3, 5))
     return {
         "type": "scatter",
         "x": [*clock, *reversed(clock)],
@@ -127,7 +127,7 @@ def _area(variant: Variant, mean: Band, look: Look, axis: str, scale: float) -> 
     }
 
 
-def _mean(variant: Variant, mean: Band, look: Look, axis: str, scale: float, *, first: bool) -> dict[str, Any]:
+def _mean(variant: Variant, mean: Band, style: LineStyle, axis: str, scale: float, *, first: bool) -> dict[str, Any]:
     widths = zip(mean.high, mean.mean, strict=False)  # no interval with one seed
     margins = [f" ± {high - middle:.3g}" for high, middle in widths] or ""
     few = first and len(mean.images) <= 40
@@ -139,8 +139,8 @@ def _mean(variant: Variant, mean: Band, look: Look, axis: str, scale: float, *, 
         "legendgroup": variant.label,
         "showlegend": first,
         "mode": "lines+markers" if few else "lines",
-        "line": {"color": look.colour, "width": 2, "dash": look.dash[0]},
-        "marker": {"symbol": look.marker[0], "size": 7},
+        "line": {"color": style.colour, "width": 2, "dash": style.dash[0]},
+        "marker": {"symbol": style.marker[0], "size": 7},
         "text": margins,
         "hovertemplate": f"%{{y:.5~g}}%{{text}} (n={mean.runs})",
     }
@@ -153,13 +153,13 @@ def values_plot(study: Study, measure: Measure) -> "go.Figure":
     places = ranking(study, measure)
     figure = go.Figure(layout=layout(hovermode="closest", height=110 + 44 * len(places), showlegend=False))
     for row, place in enumerate(places):
-        look = looks(study.variants)[place.variant.label]
+        style = line_styles(study.variants)[place.variant.label]
         points = scores(place.variant, measure, "last")
         figure.add_scatter(
             x=_short(list(points.values())),
             y=[row + 0.2] * len(points),
             mode="markers",
-            marker={"symbol": look.marker[0], "size": 6, "color": look.colour, "opacity": 0.55},
+            marker={"symbol": style.marker[0], "size": 6, "color": style.colour, "opacity": 0.55},
             text=[f"seed {seed}" for seed in points],
             hovertemplate="%{text}: %{x:.5~g}<extra></extra>",
         )
@@ -168,8 +168,8 @@ def values_plot(study: Study, measure: Measure) -> "go.Figure":
             x=[place.last.mean],
             y=[row],
             mode="markers",
-            marker={"symbol": look.marker[0], "size": 10, "color": look.colour},
-            error_x=None if margin is None else {"type": "data", "array": [margin], "width": 5, "color": look.colour},
+            marker={"symbol": style.marker[0], "size": 10, "color": style.colour},
+            error_x=None if margin is None else {"type": "data", "array": [margin], "width": 5, "color": style.colour},
             name=place.variant.label,
             hovertemplate=f"mean %{{x:.5~g}}{'' if margin is None else f' ± {margin:.3g}'} (n={place.last.n})",
         )

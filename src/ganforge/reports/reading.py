@@ -1,4 +1,4 @@
-"""Runs as their folders tell of them: finished, failed, still being written, or half written."""
+"""Runs read from their folders: finished, failed, still being written, or half written."""
 
 import json
 import math
@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ganforge.core.config import MACHINE_KEYS
 from ganforge.core.errors import GanforgeError
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import Row, read_rows
@@ -40,7 +39,7 @@ class Run:
 
     Attributes:
         path: the folder.
-        settings: its configuration by dotted key, without the seed and what depends on the machine alone.
+        settings: what its result depends on by dotted key, without the seed; see :mod:`ganforge.core.settings`.
         choices: the option taken from each group; empty for runs that did not record it.
         seed: of the run.
         state: ``finished``, ``running``, ``stopped``, ``failed``, ``cut short`` (its process is gone) or ``unknown``.
@@ -48,7 +47,7 @@ class Run:
         series: by name and protocol; the protocol of what is not measured under one is empty.
         diverged: the keys of series whose last value was not finite: whatever they held before, this run has no value.
         status: ``run.json`` as it is.
-        complaints: what could not be read, in sentences without the folder's name.
+        problems: what could not be read, in sentences without the folder's name.
     """
 
     path: Path
@@ -60,7 +59,7 @@ class Run:
     series: Mapping[tuple[str, str], Series]
     diverged: frozenset[tuple[str, str]] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
-    complaints: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -121,25 +120,25 @@ def _walk(top: Path) -> Iterator[Path]:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run's folder; what is missing or broken is told in ``complaints`` and left out."""
-    complaints: list[str] = []
+    """Read a run's folder; what is missing or broken is left out and listed in ``problems``."""
+    problems: list[str] = []
     folder = RunFolder(path)
     status = folder.status()
     if not status:
-        complaints.append("its run.json is missing or cut short, so how it ended is not known")
-    config = _read_config(path / "config.yaml", complaints)
+        problems.append("its run.json is missing or cut short, so neither its variant nor how it ended is known")
+    settings = _read_settings(status, problems)
     rows, broken = read_rows(path / "metrics.csv")
     rows = [row._replace(name=_plain_name(row.name, row.protocol)) for row in rows]
     if broken:
-        complaints.append(f"{broken} broken {'line' if broken == 1 else 'lines'} of its metrics.csv left out")
+        problems.append(f"{broken} broken {'line' if broken == 1 else 'lines'} of its metrics.csv left out")
     finite = [row for row in rows if math.isfinite(row.value)]
     if len(finite) < len(rows):
-        complaints.append(f"{len(rows) - len(finite)} values of its metrics.csv are not finite and left out")
-    seed = config.pop("seed", path.name)
+        problems.append(f"{len(rows) - len(finite)} values of its metrics.csv are not finite and left out")
+    seed = settings.pop("seed", path.name)
     choices = status.get("choices")
     return Run(
         path=path,
-        settings=_settings(config, seed),
+        settings=_settings(settings, seed),
         choices={key: str(option) for key, option in choices.items()} if isinstance(choices, dict) else {},
         seed=seed if isinstance(seed, int) else str(seed),
         state=_state(folder, status),
@@ -147,7 +146,7 @@ def read_run(path: Path) -> Run:
         series=_series(finite),
         diverged=frozenset(key for key, series in _series(rows).items() if not math.isfinite(series.values[-1])),
         status=status,
-        complaints=tuple(complaints),
+        problems=tuple(problems),
     )
 
 
@@ -155,7 +154,7 @@ def _plain_name(name: str, protocol: str) -> str:
     """Return ``metrics/<value>`` of what was measured under a protocol.
 
     Training logs ``metrics/<protocol>/<value>`` where an earlier protocol has given that value: the protocol's tag
-    tells it, and with the protocols in another order the same measure would have another name.
+    identifies it, and with the protocols in another order the same measure would have another name.
     """
     return f"metrics/{name.rpartition('/')[2]}" if protocol and name.startswith("metrics/") else name
 
@@ -167,44 +166,22 @@ def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:
     return state
 
 
-def _read_config(path: Path, complaints: list[str]) -> dict[str, Any]:
-    """Return the configuration as plain containers, nothing built or resolved from it; empty if it cannot be read."""
-    from omegaconf import OmegaConf
-
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except FileNotFoundError:
-        complaints.append("it holds no config.yaml, so its variant is not known")
-        return {}
-    except Exception:
-        config = None
-    if not isinstance(config, dict) or "model" not in config:
-        complaints.append("its config.yaml is cut short or not a run's, so its variant is not known")
-        return {}
-    return {str(key): value for key, value in config.items()}
+def _read_settings(status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Return what the run's result depends on, by section; empty if it is not recorded."""
+    settings = status.get("settings")
+    if isinstance(settings, dict) and settings:
+        return dict(settings)
+    if status:
+        packages = status.get("packages")
+        version = packages.get("ganforge") if isinstance(packages, dict) else None
+        by = f"ganforge {version}" if version else "an unknown version of ganforge"
+        problems.append(f"its run.json was written by {by} and holds no settings, so its variant is not known")
+    return {}
 
 
-def _settings(config: dict[str, Any], seed: Any) -> dict[str, Any]:
-    """Flatten, put the names of folders in the place of folders, and drop what no result depends on."""
-    paths = config.get("paths")
-    folders = [(str(value), f"<{name}>") for name, value in paths.items()] if isinstance(paths, dict) else []
-    folders.sort(key=lambda pair: -len(pair[0]))  # the run's folder lies below the outputs' one
-    settings: dict[str, Any] = {}
-    for key, value in _flatten(config, ""):
-        if any(key == machine or key.startswith(f"{machine}.") for machine in MACHINE_KEYS):
-            continue
-        if key.endswith(".download") or (key == "data.seed" and value == seed):
-            continue
-        settings[key] = _without_folder(value, folders)
-    return settings
-
-
-def _without_folder(value: Any, folders: list[tuple[str, str]]) -> Any:
-    if isinstance(value, str):
-        for folder, name in folders:
-            if value == folder or value.startswith(f"{folder}/"):
-                return f"{name}{value[len(folder) :]}"
-    return value
+def _settings(settings: dict[str, Any], seed: Any) -> dict[str, Any]:
+    """Flatten, without a data seed that only repeats the run's."""
+    return {key: value for key, value in _flatten(settings, "") if not (key == "data.seed" and value == seed)}
 
 
 def _flatten(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 __all__ = ["LEVEL", "Estimate", "Pair", "compare_pair", "compare_pairs", "estimate", "holm"]
 
-#: Coverage of every interval; tests tell variants apart where the corrected p is at most one minus this.
+#: Coverage of every interval; variants differ significantly where the corrected p is at most one minus this.
 LEVEL = 0.95
 
 
@@ -74,8 +74,8 @@ class Pair:
     reason: str = ""
 
     @property
-    def told_apart(self) -> bool:
-        """Whether the corrected test tells them apart."""
+    def is_significant(self) -> bool:
+        """Whether they differ significantly by the corrected test."""
         return self.adjusted is not None and self.adjusted <= 1 - LEVEL
 
 

@@ -1,4 +1,4 @@
-"""A comparison: runs read and grouped, what may be ranked together, and everything that a reader must be told."""
+"""A comparison: runs read and grouped, what may be ranked together, and notes for the reader."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ def read_study(folders: Iterable[Path | str], metric: str | None = None, target:
     Args:
         folders: of runs, or above them.
         metric: to rank by; ``None``: FID, or where that was not measured, the runs' own criterion.
-        target: a value of ``metric``; the time to reach it is told.
+        target: a value of ``metric``; the time to reach it is reported.
 
     Raises:
         GanforgeError: if there is no run, no run with a value, or none in which ``metric`` was measured.
@@ -57,8 +57,7 @@ def read_study(folders: Iterable[Path | str], metric: str | None = None, target:
     variants, repeated = group(runs)
     notes += repeated
     if not any(run.series for variant in variants for run in variant.runs):
-        told = " ".join(notes)
-        raise GanforgeError(f"None of the {len(runs)} runs found holds a configuration and a value. {told}")
+        raise GanforgeError(f"None of the {len(runs)} runs found holds a configuration and a value. {' '.join(notes)}")
     shown = [variant for variant in variants if any(run.series for run in variant.runs)]
     notes += [f"{variant.label} has no values yet and is left out." for variant in variants if variant not in shown]
     measures = find_measures(shown)
@@ -74,7 +73,9 @@ def _choose(measures: dict[Measure, list[Variant]], metric: str | None, runs: Se
     names = list(by_name(measures))
     if metric is not None and metric not in names:
         known = f"they have {', '.join(names)}" if names else "nothing was measured in them"
-        raise GanforgeError(f"The metric '{metric}' was measured in none of the runs; {known}: choose with --metric.")
+        raise GanforgeError(
+            f"The metric '{metric}' was measured in none of the runs; {known}: choose with metric=NAME."
+        )
     wanted = [metric, "fid", *(str(run.status.get("criterion")) for run in runs), *names]
     return next((name for name in wanted if name in names), "") or ""
 
@@ -85,16 +86,16 @@ def _names(runs: Sequence[Run], most: int = 4) -> str:
 
 
 def _of_reading(runs: Sequence[Run]) -> list[str]:
-    """Tell what could not be read, each complaint once."""
-    complaining: dict[str, list[Run]] = {}
+    """Note what could not be read, each problem once."""
+    affected: dict[str, list[Run]] = {}
     for run in runs:
-        for complaint in run.complaints:
-            complaining.setdefault(complaint, []).append(run)
-    return [f"{_names(members)}: {complaint}." for complaint, members in complaining.items()]
+        for problem in run.problems:
+            affected.setdefault(problem, []).append(run)
+    return [f"{_names(members)}: {problem}." for problem, members in affected.items()]
 
 
 def _of_states(runs: Sequence[Run]) -> list[str]:
-    """Tell which runs did not finish."""
+    """Note which runs did not finish."""
     notes: list[str] = []
     meanings = {
         "failed": "failed",
@@ -128,7 +129,7 @@ def _of_measures(measures: dict[Measure, list[Variant]], variants: Sequence[Vari
                 "are not comparable, and each way has its own table and its own tests."
             )
         if same[0].better is None:
-            notes.append(f"Whether more or less {name} is better is not known here, so that no best value is told.")
+            notes.append(f"Whether more or less {name} is better is not known here, so that no best value is marked.")
         notes += _of_divergence(same, variants)
         if name != chosen:
             continue
@@ -152,7 +153,7 @@ def _of_measures(measures: dict[Measure, list[Variant]], variants: Sequence[Vari
 
 
 def _of_divergence(measures: Sequence[Measure], variants: Sequence[Variant]) -> list[str]:
-    """Tell which runs' last value of a metric is not finite."""
+    """Note which runs' last value of a metric is not finite."""
     notes: list[str] = []
     for variant in variants:
         gone = [run for run in variant.counted if any(each.key in run.diverged for each in measures)]
@@ -165,7 +166,7 @@ def _of_divergence(measures: Sequence[Measure], variants: Sequence[Variant]) -> 
 
 
 def _of_seeds(variants: Sequence[Variant]) -> list[str]:
-    """Tell where seeds are too few."""
+    """Note where seeds are too few."""
     notes: list[str] = []
     single = [variant.label for variant in variants if len(variant.counted) == 1]
     if single:
@@ -178,7 +179,7 @@ def _of_seeds(variants: Sequence[Variant]) -> list[str]:
     few = max((len(variant.counted) for variant in variants), default=0)
     if 2 <= few < 5:
         notes.append(
-            f"With at most {few} seeds a variant only large differences can be told apart: 'cannot tell' does not mean "
+            f"With at most {few} seeds a variant only large differences are significant: 'cannot tell' does not mean "
             "that variants are equal."
         )
     unfinished = [variant.label for variant in variants if variant.counted and not variant.finished]

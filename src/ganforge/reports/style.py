@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from ganforge.reports.variants import Variant
 
-__all__ = ["Look", "looks", "panel_title"]
+__all__ = ["LineStyle", "line_styles", "panel_title"]
 
-#: Wong 2011 (Nature Methods 8:441): told apart with any colour vision; its yellow is left out, too pale on white.
+#: Wong 2011 (Nature Methods 8:441): distinguishable with any colour vision; its yellow is left out, too pale on white.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b8860b", "#404040")
 
 #: Plotly's and matplotlib's names of the same line, and of the same marker.
@@ -15,7 +15,7 @@ _DASHES = (("solid", "-"), ("dash", "--"), ("dot", ":"), ("dashdot", "-."))
 _MARKERS = (("circle", "o"), ("square", "s"), ("diamond", "D"), ("triangle-up", "^"), ("x", "X"))
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
     """How a variant is drawn, everywhere alike."""
 
     colour: str
@@ -23,10 +23,10 @@ class Look(NamedTuple):
     marker: tuple[str, str]
 
 
-def looks(variants: Sequence[Variant]) -> dict[str, Look]:
-    """Return a look a label; after seven colours the dash changes, and markers never go with the colours in step."""
+def line_styles(variants: Sequence[Variant]) -> dict[str, LineStyle]:
+    """Return each label's line style; dashes change after seven colours, markers not in step with colours."""
     return {
-        variant.label: Look(
+        variant.label: LineStyle(
             _COLOURS[number % len(_COLOURS)],
             _DASHES[number // len(_COLOURS) % len(_DASHES)],
             _MARKERS[number % len(_MARKERS)],

@@ -21,9 +21,9 @@ __all__ = [
     "pairs_csv",
     "ranking",
     "rankings_csv",
+    "reach_text",
     "runs_csv",
     "significance",
-    "told_reach",
     "written_ranking",
 ]
 
@@ -99,7 +99,7 @@ def significance(study: Study, measure: Measure) -> list[Pair]:
 
 
 def leaders(places: Sequence[Place], pairs: Iterable[Pair]) -> set[str]:
-    """Return the label with the best mean, and those that were tested against it and not told apart from it.
+    """Return the label with the best mean, and those that a test against it did not find significantly different.
 
     None where it is not known what is better.
     """
@@ -107,7 +107,7 @@ def leaders(places: Sequence[Place], pairs: Iterable[Pair]) -> set[str]:
         return set()
     first = places[0].variant.label
     tested = [pair for pair in pairs if first in (pair.first, pair.second) and pair.test is not None]
-    return {first} | {label for pair in tested if not pair.told_apart for label in (pair.first, pair.second)}
+    return {first} | {label for pair in tested if not pair.is_significant for label in (pair.first, pair.second)}
 
 
 def format_estimate(value: Estimate | None, sign: str = "±") -> str:
@@ -123,7 +123,7 @@ def format_estimate(value: Estimate | None, sign: str = "±") -> str:
     return f"{value.mean:.{places}f} {sign} {margin:.{places}f}"
 
 
-def told_reach(place: Place) -> str:
+def reach_text(place: Place) -> str:
     """Return when the target was reached, in words."""
     if place.reached is None:
         return MISSING
@@ -219,7 +219,7 @@ def written_ranking(study: Study, measure: Measure) -> tuple[list[str], list[lis
             *(place.variant.label, str(place.last.n), format_estimate(place.last), format_estimate(place.best)),
             kimg(place.best_images),
             format_estimate(place.speed),
-            *([told_reach(place)] if timed else []),
+            *([reach_text(place)] if timed else []),
         ]
         for place in places
     ]

@@ -1,4 +1,4 @@
-"""Variants: runs whose configurations differ in nothing but the seed, and the names that tell variants apart."""
+"""Variants: runs whose configurations differ in nothing but the seed, and their names."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from ganforge.reports.reading import Run
 
-__all__ = ["ABSENT", "Variant", "differing_keys", "distinctions", "group", "plain", "told", "told_value"]
+__all__ = ["ABSENT", "Variant", "differing_keys", "distinctions", "group", "plain", "short_key", "value_text"]
 
 #: Stands for a key that a configuration does not have.
 ABSENT = "(absent)"
@@ -28,7 +28,7 @@ class Variant:
     """Runs of one configuration.
 
     Attributes:
-        label: the shortest set of differing keys that tells it from the others, such as ``model=dcgan loss=hinge``.
+        label: the shortest set of differing keys that identifies it, such as ``model=dcgan loss=hinge``.
         settings: the configuration by dotted key.
         options: the options taken from groups, of the first run that recorded them.
         runs: all, in order of seeds.
@@ -103,12 +103,12 @@ def plain(value: Any) -> str:
     return text.rpartition(".")[2] if text.startswith(("ganforge.", "torch.")) else text
 
 
-def told(key: str) -> str:
-    """Return a key as people write it: a class is told by its node."""
+def short_key(key: str) -> str:
+    """Return a key as people write it: a class is named by its node."""
     return key.removesuffix("._target_")
 
 
-def told_value(variant: Variant, key: str) -> str:
+def value_text(variant: Variant, key: str) -> str:
     """Return a variant's value of ``key`` as short text."""
     return plain(variant.settings[key]) if key in variant.settings else ABSENT
 
@@ -116,8 +116,8 @@ def told_value(variant: Variant, key: str) -> str:
 def differing_keys(variants: Sequence[Variant]) -> list[str]:
     """Return the configuration's keys in which variants differ, each fact once.
 
-    A value that another node repeats by interpolation is told where it was set: ``model.total_kimg`` by ``total_kimg``,
-    ``network.generator.width`` by ``network.width``.
+    A value that another node repeats by interpolation is listed where it is set: ``model.total_kimg`` by
+    ``total_kimg``, ``network.generator.width`` by ``network.width``.
     """
     keys = sorted({key for variant in variants for key in variant.settings}, key=lambda key: (key.count("."), key))
     columns = {key: tuple(_value(variant, key) for variant in variants) for key in keys}
@@ -125,11 +125,11 @@ def differing_keys(variants: Sequence[Variant]) -> list[str]:
     kept: list[str] = []
     for key, column in differing.items():
         parent, _, last = key.rpartition(".")
-        twins = [other for other in differing if other != key and differing[other] == column]
-        twins = [other for other in twins if other.rpartition(".")[2] == last]
-        if key.startswith(_MIRRORS) and any(not other.startswith(_MIRRORS) for other in twins):
+        duplicates = [other for other in differing if other != key and differing[other] == column]
+        duplicates = [other for other in duplicates if other.rpartition(".")[2] == last]
+        if key.startswith(_MIRRORS) and any(not other.startswith(_MIRRORS) for other in duplicates):
             continue
-        if any(_encloses(other.rpartition(".")[0], parent) for other in twins):
+        if any(_encloses(other.rpartition(".")[0], parent) for other in duplicates):
             continue
         kept.append(key)
     return kept
@@ -146,14 +146,14 @@ def _value(variant: Variant, key: str) -> str:
 def distinctions(variants: Sequence[Variant]) -> dict[str, list[str]]:
     """Return everything in which variants differ as short text, one value a variant: groups' options, then keys.
 
-    Keys are told by their shortest end that no other differing key has: ``width`` for ``network.width``.
+    Keys are named by their shortest end that no other differing key has: ``width`` for ``network.width``.
     """
     found = {option: [variant.options[option] for variant in variants] for option in _differing_options(variants)}
     keys = differing_keys(variants)
-    names = [told(key) for key in keys]
+    names = [short_key(key) for key in keys]
     for key, name in zip(keys, names, strict=True):
         if name not in found:
-            found[_end(name, {*names, *found} - {name})] = [told_value(variant, key) for variant in variants]
+            found[_end(name, {*names, *found} - {name})] = [value_text(variant, key) for variant in variants]
     return found
 
 
@@ -172,7 +172,7 @@ def _labels(variants: Sequence[Variant]) -> list[str]:
         return [_alone(variant) for variant in variants]
     chosen = _shortest(candidates, len(variants))
     labels = [" ".join(f"{key}={candidates[key][row]}" for key in chosen) for row in range(len(variants))]
-    return _told_apart(labels)
+    return _numbered(labels)
 
 
 def _differing_options(variants: Sequence[Variant]) -> list[str]:
@@ -185,7 +185,7 @@ def _differing_options(variants: Sequence[Variant]) -> list[str]:
 
 
 def _shortest(candidates: Mapping[str, Sequence[str]], rows: int) -> tuple[str, ...]:
-    """Return the fewest keys whose values tell every row from every other; earlier keys are preferred."""
+    """Return the fewest keys whose values distinguish all rows; earlier keys are preferred."""
     keys = list(candidates)
 
     def parts(chosen: Sequence[str]) -> int:
@@ -209,7 +209,7 @@ def _alone(variant: Variant) -> str:
     return f"model={plain(variant.settings.get('model._target_', 'unknown'))}"
 
 
-def _told_apart(labels: list[str]) -> list[str]:
+def _numbered(labels: list[str]) -> list[str]:
     """Number labels that are equal after shortening values."""
     return [
         f"{label} ({labels[: row + 1].count(label)})" if labels.count(label) > 1 else label

@@ -2,14 +2,11 @@
 
 import json
 import os
-import platform
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import write_text
+from ganforge.core.settings import without_settings
 from ganforge.core.slurm import is_running, this_job
+from ganforge.runs.provenance import provenance
 
 __all__ = ["RunFolder", "checkpoint_to_resume", "is_alive", "this_process"]
-
-_PACKAGES = (
-    "ganforge",
-    "torch",
-    "torchvision",
-    "pytorch-lightning",
-    "hydra-core",
-    "omegaconf",
-    "torchmetrics",
-    "torch-fidelity",
-    "wandb",
-    "numpy",
-)
 
 
 class RunFolder:
@@ -88,7 +74,7 @@ class RunFolder:
             self.path.rename(self._aside)
 
     def settle(self) -> None:
-        """Delete what was set aside once this run has a checkpoint; until then a failed start gives it back."""
+        """Delete what was set aside once this run has a checkpoint; until then a failed start restores it."""
         if not self._aside.exists():
             return
         if self.has_checkpoint():
@@ -100,35 +86,23 @@ class RunFolder:
     def begin(self, config: DictConfig, command: list[str]) -> None:
         """Record the configuration and the options it was composed from, the command line, commit and versions."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.path / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+        write_text(self.path / "config.yaml", OmegaConf.to_yaml(without_settings(config), resolve=True))
+        settings = config.get("settings")
         self.update(
             state="running",
             **this_process(),
             slurm_job=this_job(),
-            environment={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
             command=command,
-            choices=_choices(),
+            settings=None if settings is None else OmegaConf.to_container(settings),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            git=_git_commit(),
-            python=platform.python_version(),
-            packages={name: _version(name) for name in _PACKAGES},
+            **provenance(),
             error=None,
             ending=None,
         )
 
 
-def _choices() -> dict[str, str]:
-    """Return the option taken from each group, such as ``{"loss": "hinge"}``; a composed value does not tell it."""
-    from hydra.core.hydra_config import HydraConfig
-
-    if not HydraConfig.initialized():
-        return {}
-    choices = HydraConfig.get().runtime.choices
-    return {str(group): str(option) for group, option in choices.items() if not str(group).startswith("hydra/")}
-
-
 def this_process() -> dict[str, Any]:
-    """Return what tells this process from all others: host, number and start."""
+    """Return what identifies this process: host, number and start."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "pid": pid, "process_start": _process_start(pid)}
 
@@ -158,43 +132,11 @@ def _alive(pid: int, started: str) -> bool:
 
 
 def _process_start(pid: int) -> str:
-    """Return the kernel's start time of a process where /proc tells it, else nothing."""
+    """Return the kernel's start time of a process where there is a /proc, else nothing."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    """Return the commit of ganforge's own checkout, marked if files have changed; ``None`` for an installed package."""
-    root = Path(__file__).resolve().parents[3]
-    if not (root / ".git").exists():
-        return None
-    try:
-        head = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-        changed = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain", "-uno"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
 def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resume") -> tuple[Path, dict[str, Any]]:

@@ -61,14 +61,14 @@ def recorded(folder: RunFolder) -> Iterator[None]:
     except TakenOver:
         raise
     except BaseException as error:
-        told = in_one_sentence(error, folder)
+        reported = in_one_sentence(error, folder)
         state = next((state for kind, state in _ENDS.items() if isinstance(error, kind)), "failed")
         with suppress(OSError):  # a full disk, most likely: the message on the console is what counts
-            folder.update(state=state, error=str(told), ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+            folder.update(state=state, error=str(reported), ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
             folder.settle()
-        if told is error:
+        if reported is error:
             raise
-        raise told from error
+        raise reported from error
     folder.update(state="finished", ended=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
     folder.settle()
 

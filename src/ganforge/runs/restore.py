@@ -1,4 +1,4 @@
-"""A finished or unfinished run, brought back from its folder: for evaluation, sampling and comparison."""
+"""Restore a finished or unfinished run from its folder, for evaluation, sampling and comparison."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from typing import Any, cast
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.core.errors import GanforgeError
+from ganforge import __version__
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.sampling.seeded import Origin, SeededSampler
 
@@ -74,7 +75,7 @@ class Restored:
 
 
 def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | None = None) -> Restored:
-    """Bring back a run.
+    """Restore a run.
 
     Args:
         run: the run's folder, or one of its checkpoint files.
@@ -145,8 +146,9 @@ def read_config(folder: Path) -> DictConfig:
     try:
         config = OmegaConf.load(path)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise GanforgeError(f"'{path}' cannot be read ({reason}): repeat the run with force=true.") from error
+        raise GanforgeError(
+            f"'{path}' cannot be read ({first_line(error)}): repeat the run with force=true."
+        ) from error
     if not isinstance(config, DictConfig) or "model" not in config:
         raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
     plain = OmegaConf.to_container(config, resolve=False)
@@ -159,10 +161,17 @@ def read_config(folder: Path) -> DictConfig:
     for target in (str(node["_target_"]) for node in nodes if isinstance(node, dict) and "_target_" in node):
         if not _is_known_class(target):
             raise GanforgeError(
-                f"'{path}' asks to build '{target}', which is no class of torch or of this version of ganforge: if the "
-                "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
+                f"'{path}' asks to build '{target}', which is no class of torch or of ganforge{_versions(folder)}: if "
+                "the run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
             )
     return OmegaConf.create(cast("dict[str, Any]", plain))
+
+
+def _versions(folder: Path) -> str:
+    """Return the present version and, where another one wrote the run, that one."""
+    packages = RunFolder(folder).status().get("packages")
+    wrote = packages.get("ganforge") if isinstance(packages, dict) else None
+    return f" {__version__}" if wrote in (None, __version__) else f" {__version__}, while {wrote} wrote the run"
 
 
 def _is_known_class(target: str) -> bool:

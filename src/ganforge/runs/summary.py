@@ -1,4 +1,4 @@
-"""What a run says of itself on the console."""
+"""What is printed when a run begins and when it ends."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ganforge.core.console import say
 from ganforge.core.sweep import inside_a_sweep
 from ganforge.runs.folder import RunFolder, command_line
 
-__all__ = ["announce", "farewell", "format_scores"]
+__all__ = ["announce", "format_scores", "print_summary"]
 
 
 def format_scores(scores: dict[str, float]) -> str:
@@ -17,7 +17,7 @@ def format_scores(scores: dict[str, float]) -> str:
 
 
 def announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, trainer: Any) -> None:
-    """Say what is about to be trained, on what and where."""
+    """Print what is about to be trained, on what and where."""
     players = ", ".join(
         f"{name} {sum(p.numel() for module in modules for p in module.parameters()):,}"
         for name, modules in model.players().items()
@@ -30,11 +30,11 @@ def announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, train
     )
 
 
-def farewell(config: DictConfig, folder: RunFolder, scores: dict[str, float]) -> None:
-    """Say where everything is, what came out, and what to try next; of a run of a sweep, only what came out."""
+def print_summary(config: DictConfig, folder: RunFolder, scores: dict[str, float]) -> None:
+    """Print where everything is, the scores, and what to try next; for a run of a sweep only the scores."""
     if inside_a_sweep():
-        told = f" {format_scores(scores)} ({folder.status()['protocol']})" if scores else ""
-        say(f"Done: {folder.path}{told}")
+        result = f" {format_scores(scores)} ({folder.status()['protocol']})" if scores else ""
+        say(f"Done: {folder.path}{result}")
         return
     status = folder.status()
     say(f"\nDone: {folder.path}")

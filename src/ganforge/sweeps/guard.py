@@ -1,4 +1,4 @@
-"""One run of a sweep, kept from harming the others."""
+"""One run of a sweep, isolated so that its failure stops no other."""
 
 import gc
 import os
@@ -13,8 +13,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganforge.core.complaints import explain
 from ganforge.core.errors import Stopped
+from ganforge.core.messages import error_message
+from ganforge.core.signals import SLURM_WARNINGS, ignore
 from ganforge.core.sweep import ask_to_stop, run_of_a_sweep
 from ganforge.sweeps.share import claim_devices
 
@@ -77,22 +78,21 @@ class Guard:
                 import traceback
 
                 traceback.print_exc()
-            told = explain(error)
-            print(f"ganforge: {told}", file=sys.stderr, flush=True)  # noqa: T201
-            return "failed", told
+            message = error_message(error)
+            print(f"ganforge: {message}", file=sys.stderr, flush=True)  # noqa: T201
+            return "failed", message
         return "finished", ""
 
 
 def _leave_to_the_stop_file() -> None:
     """Ignore signals that reach workers too, except in training, which saves and ends; submitit handles its own."""
-    warnings = () if "SUBMITIT_EXECUTOR" in os.environ else (signal.SIGUSR1, signal.SIGUSR2)
+    warnings = () if "SUBMITIT_EXECUTOR" in os.environ else SLURM_WARNINGS
     with suppress(ValueError):  # not in a main thread
-        for number in (signal.SIGINT, *warnings):
-            signal.signal(number, signal.SIG_IGN)
+        ignore((signal.SIGINT, *warnings))
 
 
 def _tidy() -> None:
-    """Give back what a run held, before the next one in this process."""
+    """Free what a run held, before the next one in this process."""
     gc.collect()
     if "torch" in sys.modules:
         import torch

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganforge.core.complaints import check_values
 from ganforge.core.errors import GanforgeError
+from ganforge.core.messages import check_values
 from ganforge.runs.folder import RunFolder
 
 __all__ = ["Job", "name_of", "plan"]
@@ -21,11 +21,11 @@ class Job:
     """One combination of a sweep's values.
 
     Attributes:
-        label: the values that tell it from the others, such as ``model=dcgan seed=1``.
+        label: the values in which it differs from the others, such as ``model=dcgan seed=1``.
         overrides: everything that composes it.
         folder: where it is, or will be.
         state: what its folder meant when the sweep began: ``todo``, ``skipped`` (finished before), ``failed`` (before,
-            and not to be repeated), ``running`` (in another process) or ``twin`` (of an earlier job).
+            and not to be repeated), ``running`` (in another process) or ``duplicate`` (of an earlier job).
         note: the sentence that belongs to the state.
         before: what its folder's ``run.json`` said when the sweep began.
     """
@@ -44,7 +44,7 @@ class Job:
 
 
 def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]:
-    """Compose every combination, so that a wrong name stops the sweep before it starts, and look into its folder.
+    """Compose every combination, so that a wrong name stops the sweep before it starts, and read its folder's state.
 
     Args:
         loader: Hydra's configuration loader.
@@ -64,8 +64,10 @@ def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]
             HydraConfig.instance().set_config(composed)
             check_values(composed, overrides)
             folder = Path(composed.paths.run)
-            twin = next((job.label for job in jobs if job.folder == folder), None)
-            state, note = ("twin", f"the same run as {twin}") if twin else _state(composed, RunFolder(folder))
+            duplicate = next((job.label for job in jobs if job.folder == folder), None)
+            state, note = (
+                ("duplicate", f"the same run as {duplicate}") if duplicate else _state(composed, RunFolder(folder))
+            )
             jobs.append(Job(label, overrides, folder, state, note, RunFolder(folder).status()))
     finally:
         HydraConfig.instance().cfg = outer
@@ -88,8 +90,8 @@ def _combinations(loader: Any, arguments: Sequence[str]) -> list[tuple[str, tupl
     several = {key for key, values in choices.items() if len(values) > 1}
     combinations = []
     for values in itertools.product(*choices.values()):
-        told = [value for key, value in zip(choices, values, strict=True) if key in several]
-        label = " ".join(told or [value for value in values if not value.startswith("hydra")]) or "defaults"
+        differing = [value for key, value in zip(choices, values, strict=True) if key in several]
+        label = " ".join(differing or [value for value in values if not value.startswith("hydra")]) or "defaults"
         # Going on is what repeating a sweep means; a first launch finds nothing to go on from and starts.
         implied = () if "resume" in choices else ("resume=true",)
         combinations.append((label, (*values, *implied)))

@@ -11,25 +11,23 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, read_write
 
-from ganforge.core.complaints import find_cause
 from ganforge.core.console import log_to, say
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.messages import find_cause
+from ganforge.core.signals import handled_by
 from ganforge.core.slurm import queued_again
 from ganforge.core.sweep import ask_to_stop, asked_to_stop
 from ganforge.runs.folder import RunFolder
 from ganforge.sweeps.guard import Guard
 from ganforge.sweeps.plan import Job, name_of
-from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
+from ganforge.sweeps.share import Workers, devices_of_workers, fit_launcher, visible_gpus
 from ganforge.sweeps.table import Row, conclude, render, rows_of, save
 
 __all__ = ["Sweep"]
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-
-
 class Sweep:
-    """Launches what a plan leaves to do, and tells what came out.
+    """Launches what a plan leaves to do, and reports the results.
 
     Args:
         context: Hydra's; launchers compose each run with it.
@@ -37,10 +35,20 @@ class Sweep:
         config: the configuration that Hydra composed for the sweep as a whole.
         jobs: the plan.
         batch: how many runs a launcher is given at once; ``None``: all, or what suits the launcher.
+        workers: what the launcher does with them.
     """
 
-    def __init__(self, context: Any, task: Any, config: DictConfig, jobs: Sequence[Job], batch: int | None) -> None:
-        self.context, self.task, self.config, self.jobs, self.batch = context, task, config, jobs, batch
+    def __init__(
+        self,
+        context: Any,
+        task: Any,
+        config: DictConfig,
+        jobs: Sequence[Job],
+        batch: int | None,
+        workers: Workers,
+    ) -> None:
+        self.context, self.task, self.config, self.jobs = context, task, config, jobs
+        self.batch, self.workers = batch, workers
         self.name = name_of(jobs)
         self.folder = Path(config.paths.outputs).absolute() / "sweeps" / self.name
         self.stop = self.folder / "stop"
@@ -55,7 +63,7 @@ class Sweep:
         """
         todo = [job for job in self.jobs if job.state == "todo"]
         with log_to(None), queued_again(bool(OmegaConf.select(self.config, "requeue"))):
-            launcher = self._launcher(todo) if todo else None  # what is not installed is told before anything else
+            launcher = self._launcher(todo) if todo else None  # what is not installed is refused before anything else
             self.folder.mkdir(parents=True, exist_ok=True)
             self.stop.unlink(missing_ok=True)
             say(f"Sweep {self.name}: {len(self.jobs)} runs, {len(todo)} to do.")
@@ -74,20 +82,19 @@ class Sweep:
         from hydra.core.plugins import Plugins
 
         with read_write(self.config):
-            self.config, workers = fit_launcher(self.config, len(todo))
-        several = workers is None or workers > 1
+            count = fit_launcher(self.workers, self.config, len(todo))
         guard = Guard(
             task=self.task,
             name=self.name,
             labels={str(job.folder): job.label for job in self.jobs},
             stop=self.stop,
-            devices=devices_of_workers(visible_gpus(), workers) if workers is not None and workers > 1 else [],
-            queues=str(self.config.hydra.launcher._target_).endswith("SlurmLauncher"),
-            side_by_side=several,
+            devices=devices_of_workers(visible_gpus(), count) if count is not None and count > 1 else [],
+            queues=self.workers.own_jobs,
+            side_by_side=count is None or count > 1,
             parent=os.getpid(),
         )
-        if self.batch is None and workers is not None and "submitit" in self.config.hydra.launcher._target_:
-            self.batch = workers  # submitit's local executor would start them all at once
+        if self.batch is None and self.workers.places == "here" and self.workers.count_key is None:
+            self.batch = count
         return Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=guard, config=self.config
         )
@@ -106,8 +113,8 @@ class Sweep:
             except Exception as error:
                 if not any(_has_died(job) for job in remaining):
                     raise _sentence(error, self.config) from error
-                say(f"A worker process died ({_first_line(error)}; out of memory?).")
-                if attempt == 2 or "joblib" not in self.config.hydra.launcher._target_ or self.stop.exists():
+                say(f"A worker process died ({first_line(error)}; out of memory?).")
+                if attempt == 2 or not self.workers.relaunch or self.stop.exists():
                     return
                 say("Going on with the runs that it took down.")
                 remaining = [_to_go_on(job) for job in remaining if not _is_settled(job)]
@@ -132,10 +139,6 @@ def _to_go_on(job: Job) -> Job:
     return replace(job, overrides=tuple(word for word in job.overrides if word != "force=true"))
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
 def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
     """Return what a launcher says that could not start anything, as a sentence for the user."""
     cause = find_cause(error)
@@ -143,13 +146,13 @@ def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
         return cause
     kind = str(config.hydra.launcher._target_).rpartition(".")[2]
     return GanforgeError(
-        f"{kind} could not launch the runs ({_first_line(error)}): try hydra/launcher=basic, or debug=true."
+        f"{kind} could not launch the runs ({first_line(error)}): try hydra/launcher=basic, or debug=true."
     )
 
 
 @contextmanager
 def _asks_to_stop(stop: Path) -> Iterator[None]:
-    """Turn the first Ctrl-C, SIGTERM or SLURM's warning into a stop file with its number, which all runs look for.
+    """Turn the first Ctrl-C, SIGTERM or SLURM's warning into a stop file with its number, which all runs watch for.
 
     A second Ctrl-C ends at once.
 
@@ -162,9 +165,5 @@ def _asks_to_stop(stop: Path) -> Iterator[None]:
         ask_to_stop(stop, number)
         say("Stopping the sweep: runs in progress save first; Ctrl-C again ends at once.")
 
-    previous = {number: signal.signal(number, handle) for number in _SIGNALS}
-    try:
+    with handled_by(handle):
         yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

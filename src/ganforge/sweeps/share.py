@@ -1,7 +1,8 @@
 """The machine, shared out among the runs that a launcher starts at once."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,13 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
 
-__all__ = ["claim_devices", "devices_of_workers", "fit_launcher", "visible_gpus"]
-
-_EXTRAS = {
-    "hydra_plugins.hydra_joblib_launcher": "joblib",
-    "hydra_plugins.hydra_submitit_launcher": "submitit",
-    "hydra_plugins.hydra_ray_launcher": "ray",
-}
+__all__ = ["Workers", "claim_devices", "devices_of_workers", "fit_launcher", "visible_gpus"]
 
 #: The locks that this process holds, as long as it lives.
 _held: list[FileLock] = []
@@ -33,49 +28,72 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def fit_launcher(config: DictConfig, runs: int) -> tuple[DictConfig, int | None]:
-    """Replace what a launcher's configuration leaves to the machine.
+@dataclass(frozen=True)
+class Workers:
+    """What one of Hydra's launchers does with the runs that it is given: an option of ``hydra/sweeper/workers``.
+
+    A launcher's own YAML file chooses it. Without one, as for ``hydra/launcher=basic``, runs come one after another.
+
+    Attributes:
+        extra: of ganforge, installs the launcher.
+        places: ``here`` where runs side by side share this machine, whose cores and GPUs are then dealt out among them;
+            ``elsewhere`` where the launcher finds a place for each; ``one`` where there are no two at once.
+        count_key: of the launcher, takes the number of workers; without it the launcher starts all that it is given at
+            once, and so is given that many.
+        resources_key: of the launcher, its node with ``num_cpus`` and ``num_gpus`` of one run.
+        own_jobs: whether each run is a job of its own, which may queue itself again.
+        relaunch: whether what a dead worker took down with it is launched once more.
+        environment: variables that are set unless they are set already.
+    """
+
+    extra: str | None = None
+    places: str = "one"
+    count_key: str | None = None
+    resources_key: str | None = None
+    own_jobs: bool = False
+    relaunch: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def fit_launcher(workers: Workers, config: DictConfig, runs: int) -> int | None:
+    """Fill in what a launcher's configuration leaves to the machine.
 
     Args:
-        config: the sweep's configuration, Hydra's part included.
+        workers: what the launcher does.
+        config: the sweep's configuration, Hydra's part included, changed in place.
         runs: how many runs there are to launch.
 
     Returns:
-        The configuration to build the launcher from, and how many runs share this machine; ``None`` where the launcher
-        finds places for them itself.
+        How many runs share this machine; ``None`` where the launcher finds places for them itself.
 
     Raises:
         GanforgeError: if the launcher is not installed.
     """
     launcher = config.hydra.launcher
-    target = str(launcher._target_)
-    package = ".".join(target.split(".")[:2])
-    extra = _EXTRAS.get(package)
-    if extra is None:
-        return config, 1
-    if not _installed(package):
-        raise GanforgeError(f"This launcher is not installed: {install(extra)}.")
-    if extra == "ray":
-        _fit_ray(launcher)
-        return config, None
-    if target.endswith("SlurmLauncher"):
-        return config, None
-    wanted = (launcher.n_jobs or -1) if extra == "joblib" else -1
-    workers = min(_workers(config) if wanted < 1 else wanted, runs)
-    if extra == "joblib":
-        launcher.n_jobs = workers
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
-    return config, workers
+    if workers.extra is not None and not _installed(str(launcher._target_).rpartition(".")[0]):
+        raise GanforgeError(f"This launcher is not installed: {install(workers.extra)}.")
+    for name, value in workers.environment.items():
+        os.environ.setdefault(name, value)
+    if workers.resources_key is not None:
+        _fill_resources(OmegaConf.select(launcher, workers.resources_key))
+    if workers.places != "here":
+        return None if workers.places == "elsewhere" else 1
+    wanted = -1 if workers.count_key is None else launcher[workers.count_key] or -1
+    count = min(_fitting(config) if wanted < 1 else wanted, runs)
+    if workers.count_key is not None:
+        launcher[workers.count_key] = count
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    return count
 
 
-def _installed(package: str) -> bool:
+def _installed(module: str) -> bool:
     try:
-        return find_spec(package) is not None
+        return find_spec(module) is not None
     except ModuleNotFoundError:
         return False
 
 
-def _workers(config: DictConfig) -> int:
+def _fitting(config: DictConfig) -> int:
     """Return how many runs to train at once: one for the GPUs that it asks for; without GPUs one for two cores."""
     gpus, devices = len(visible_gpus()), OmegaConf.select(config, "trainer.devices")
     if gpus and config.trainer.accelerator != "cpu":
@@ -83,16 +101,13 @@ def _workers(config: DictConfig) -> int:
     return max(1, (os.cpu_count() or 1) // 2)
 
 
-def _fit_ray(launcher: DictConfig) -> None:
-    """Give each run two cores and, where there are GPUs, one: ray hides those that a run did not ask for."""
-    remote = launcher.ray.remote
-    with open_dict(launcher):
-        if remote.num_cpus is None:
-            remote.num_cpus = min(2, os.cpu_count() or 1)
-        if remote.num_gpus is None:
-            remote.num_gpus = 1 if visible_gpus() else 0
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing here calls home
-    os.environ.setdefault("RAY_worker_niceness", "0")  # the runs are the work, not guests beside it
+def _fill_resources(resources: DictConfig) -> None:
+    """Give a run two cores and, where there are GPUs, one, unless the user has said so: others are hidden from it."""
+    with open_dict(resources):
+        if resources.num_cpus is None:
+            resources.num_cpus = min(2, os.cpu_count() or 1)
+        if resources.num_gpus is None:
+            resources.num_gpus = 1 if visible_gpus() else 0
 
 
 def devices_of_workers(gpus: Sequence[str], workers: int) -> list[str]:

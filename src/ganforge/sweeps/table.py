@@ -8,6 +8,7 @@ from typing import Any
 
 from ganforge.core.errors import GanforgeError, Stopped
 from ganforge.core.files import write_text
+from ganforge.core.tables import text_table
 from ganforge.runs.folder import RunFolder
 from ganforge.sweeps.plan import Job
 
@@ -19,8 +20,8 @@ class Row:
     """How one run of a sweep stands.
 
     Attributes:
-        label: the values that tell it from the others.
-        state: finished, skipped, failed, stopped, running, waiting (not started) or twin.
+        label: the values in which it differs from the others.
+        state: finished, skipped, failed, stopped, running, waiting (not started) or duplicate.
         images_seen: where its clock stands; ``None`` before anything was written.
         scores: the last measurement.
         protocol: how that was measured.
@@ -38,7 +39,7 @@ class Row:
 
 
 def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, Any]]) -> list[Row]:
-    """Read every run's folder; ``outcomes`` holds what the launcher brought back of those that it was given."""
+    """Read every run's folder; ``outcomes`` holds what the launcher returned for those that it was given."""
     return [_row(job, outcomes.get(job.folder)) for job in jobs]
 
 
@@ -84,17 +85,10 @@ def render(rows: Sequence[Row]) -> str:
     for row in rows:
         seen = "" if row.images_seen is None else f"{row.images_seen / 1000:,.3f}".rstrip("0").rstrip(".")
         lines.append([row.label, row.state, seen, *(_value(row.scores, name) for name in names), row.protocol])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    left = {0, 1, len(heads) - 1}
-    text = []
-    for line, note in zip(lines, ["", *(row.note for row in rows)], strict=True):
-        cells = [
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        text.append("  ".join(cells).rstrip())
-        if note:
-            text.append(f"    {note}")
+    first, *others = text_table(lines, left=[0, 1, len(heads) - 1])
+    text = [first]
+    for line, row in zip(others, rows, strict=True):
+        text += [line, f"    {row.note}"] if row.note else [line]
     return "\n".join(text)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.core.config import compose, groups, is_of_the_machine
+from ganforge.core.config import compose, groups
 from ganforge.core.files import write_text
+from ganforge.core.tables import text_table
 from ganforge.tuning.study import SharedStudy, optuna
 
 __all__ = ["best_trials", "importances", "keep_best", "table", "write_best"]
@@ -32,8 +33,7 @@ def table(shared: SharedStudy, trials: Sequence[Any]) -> list[str]:
     for trial in trials:
         values = [f"{value:.5g}" for value in trial.values]
         rows.append([str(trial.number), *values, *(shown(trial.params[name]) for name in names)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return text_table(rows)
 
 
 def shown(value: Any) -> str:
@@ -71,15 +71,14 @@ def write_best(shared: SharedStudy) -> Path | None:
     plan, trial = shared.plan, best[0]
     words = [*plan.overrides, *shared.space.words(trial.params)]
     values = ", ".join(f"{name} {value:.6g}" for name, value in zip(plan.objective, trial.values, strict=True))
-    passing = ("trainer=", "debug=")  # debug comes after experiments, and is typed anew
-    kept = [word for word in words if not word.startswith(passing) and not is_of_the_machine(_key(word))]
+    composed = compose(words)
+    kept = [word for word in words if _belongs_to_result(word, composed)]
     head = [
         "# @package _global_",
         f"# Trial {trial.number}, the best of the study '{plan.name}' ({shared.done()} trials): {values}. The same as",
         f"# ganforge train {' '.join(kept)}",
     ]
     chosen, rest = _split(kept)
-    composed = compose(words)
     content: dict[str, Any] = {"defaults": chosen}
     for key in rest:
         _put(content, *_whole_lists(composed, key))
@@ -98,6 +97,15 @@ def keep_best(shared: SharedStudy) -> None:
     for trial in shared.trials():
         if trial.state.is_finished() and trial.number not in kept:
             shutil.rmtree(shared.plan.trial_folder(trial.number) / "checkpoints", ignore_errors=True)
+
+
+def _belongs_to_result(word: str, composed: DictConfig) -> bool:
+    """Whether a word changes what is computed: not where, nor how it is logged."""
+    if word.startswith(("trainer=", "debug=", "hydra.")):  # debug comes after experiments, and is typed anew
+        return False
+    key, absent = _key(word), object()
+    is_group_alone = OmegaConf.select(composed, key, default=absent) is absent  # experiment=
+    return is_group_alone or OmegaConf.select(composed.settings, key, default=absent) is not absent
 
 
 def _key(word: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.core.complaints import check_values, explain
 from ganforge.core.config import compose, groups
 from ganforge.core.errors import GanforgeError
+from ganforge.core.messages import check_values, error_message
 
 __all__ = ["Dimension", "Space", "quoted"]
 
@@ -146,7 +146,7 @@ class Space:
                 check_values(compose(words), words)
             except Exception as error:
                 raise GanforgeError(
-                    f"{explain(error, words)} ('~tune.space.{dimension.name}' leaves it out.)"
+                    f"{error_message(error, words)} ('~tune.space.{dimension.name}' leaves it out.)"
                 ) from error
 
     def _typed(self, dimension: Dimension) -> Dimension:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge.core.console import say
-from ganforge.core.errors import GanforgeError, StudyError, TakenOver
+from ganforge.core.errors import GanforgeError, StudyError, TakenOver, first_line
 from ganforge.core.extras import install
 from ganforge.core.files import lock
 from ganforge.runs.folder import is_alive, this_process
@@ -57,7 +57,7 @@ def open_storage(address: str) -> Any:
         _mend(Path(address), storages.journal.JournalFileSymlinkLock(address))
         return storages.JournalStorage(backend)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise GanforgeError(
             f"The study's storage '{address}' cannot be opened ({reason}): check tune.storage."
         ) from error
@@ -117,7 +117,7 @@ class SharedStudy:
         return trials
 
     def identity(self, number: int) -> str:
-        """Return what tells a trial from all others, also from those of an earlier study with the same name."""
+        """Return what identifies a trial, also among those of an earlier study with the same name."""
         return f"{self.plan.name} {number} {self.trials()[number].datetime_start.isoformat()}"
 
     def done(self) -> int:
@@ -243,5 +243,5 @@ class SharedStudy:
         try:
             return instantiate({**settings, "seed": mixed})
         except Exception as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
+            reason = first_line(error.__cause__ or error)
             raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error

@@ -7,11 +7,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.commands.train import train
-from ganforge.core.complaints import explain
 from ganforge.core.config import compose
 from ganforge.core.console import muted, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
 from ganforge.core.files import is_disk_full, lock
+from ganforge.core.messages import error_message
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
@@ -53,7 +53,7 @@ def _attempt(shared: SharedStudy, trial: Any) -> str | None:
     values = {dimension.name: dimension.suggest(trial) for dimension in shared.space}
     say(f"Trial {trial.number}: " + ", ".join(f"{name} {shown(value)}" for name, value in values.items()))
     try:
-        outcome, objectives, told = _train(shared, trial, values)
+        outcome, objectives, result = _train(shared, trial, values)
     except (Stopped, KeyboardInterrupt):
         shared.release(trial)
         raise
@@ -71,9 +71,9 @@ def _attempt(shared: SharedStudy, trial: Any) -> str | None:
             cause = cause.__cause__
         if shared.space.base.trace:
             raise
-        return _fail(shared, trial, explain(error, plan.overrides))
+        return _fail(shared, trial, error_message(error, plan.overrides))
     shared.tell(trial, outcome, objectives)
-    say(f"Trial {trial.number}: {told} {_leader(shared)} ({time.perf_counter() - started:.0f} s)")
+    say(f"Trial {trial.number}: {result} {_leader(shared)} ({time.perf_counter() - started:.0f} s)")
     return None
 
 
@@ -94,8 +94,8 @@ def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str
     except Pruned as pruned:
         return "PRUNED", None, str(pruned)
     objectives = final_values(plan, trial.number, scores)
-    told = ", ".join(f"{name} {value:.5g}" for name, value in zip(plan.objective, objectives, strict=True))
-    return "COMPLETE", objectives, f"{told}."
+    result = ", ".join(f"{name} {value:.5g}" for name, value in zip(plan.objective, objectives, strict=True))
+    return "COMPLETE", objectives, f"{result}."
 
 
 def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> DictConfig:

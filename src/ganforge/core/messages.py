@@ -1,4 +1,4 @@
-"""Turns what Hydra and OmegaConf raise into one sentence with the nearest valid names. Imports no torch."""
+"""Error messages: one sentence with the nearest valid names for what was raised. Imports no torch."""
 
 import difflib
 import re
@@ -7,17 +7,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ganforge.core.config import compose, groups
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import environment_rank
+from ganforge.core.settings import without_settings
 
-__all__ = ["check_values", "complain", "explain", "find_cause"]
+__all__ = ["check_values", "error_message", "find_cause", "print_error"]
 
 
-def complain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> int:
-    """Tell on the console, in one sentence, what was wrong; return the exit status. Arguments as of :func:`explain`."""
+def print_error(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> int:
+    """Print :func:`error_message`, which has the same arguments, to standard error; return the exit status."""
     number = environment_rank()
     speaker = f"ganforge (process {number})" if number else "ganforge"
-    print(f"{speaker}: {explain(error, overrides, config)}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"{speaker}: {error_message(error, overrides, config)}", file=sys.stderr, flush=True)  # noqa: T201
     return 1
 
 
@@ -31,14 +32,14 @@ def find_cause(error: BaseException) -> GanforgeError | None:
     return None
 
 
-class _Asked(NamedTuple):
+class _Command(NamedTuple):
     """What the user typed, and the primary configuration of the command, which is named like the command."""
 
     overrides: Sequence[str]
     config: str
 
 
-def explain(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> str:
+def error_message(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> str:
     """Return one sentence for an exception: the one meant for the user, or what composition or instantiation raised.
 
     Args:
@@ -50,24 +51,23 @@ def explain(error: BaseException, overrides: Sequence[str] = (), config: str = "
     if cause is not None:
         return str(cause)
     text = str(error)
-    for pattern, tell in _PATTERNS:
+    for pattern, message in _PATTERNS:
         match = re.search(pattern, text, re.DOTALL)
         if match:
-            return tell(match, _Asked(overrides, config))
+            return message(match, _Command(overrides, config))
     if type(error).__name__ == "InstantiationException":
         return _instantiation(error, text)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return f"{first.rstrip('.')}. See 'ganforge {config} --help', or add debug=true for the trace."
+    return f"{first_line(error).rstrip('.')}. See 'ganforge {config} --help', or add debug=true for the trace."
 
 
-def _unknown_key(match: re.Match[str], asked: _Asked) -> str:
+def _unknown_key(match: re.Match[str], command: _Command) -> str:
     key = match["key"]
     if "." not in key:
-        return _unknown_group(match, asked)
-    return f"There is no configuration key '{key}'{_nearest(key, list(_keys(asked)), asked)}"
+        return _unknown_group(match, command)
+    return f"There is no configuration key '{key}'{_nearest(key, list(_keys(command)), command)}"
 
 
-def _unknown_option(match: re.Match[str], asked: _Asked) -> str:
+def _unknown_option(match: re.Match[str], command: _Command) -> str:
     group, _, option = match["path"].rpartition("/")
     options = re.findall(r"^\s+(\S+)$", match["options"], re.MULTILINE)
     near = difflib.get_close_matches(option, options, 3, 0.5)
@@ -75,25 +75,29 @@ def _unknown_option(match: re.Match[str], asked: _Asked) -> str:
     return f"There is no '{option}' in the group '{group}'{hint} It has: {', '.join(options)}."
 
 
-def _unknown_group(match: re.Match[str], asked: _Asked) -> str:
-    names = sorted({*groups(asked.config), *(key for key in _keys(_Asked([], asked.config)) if "." not in key)})
+def _unknown_group(match: re.Match[str], command: _Command) -> str:
+    names = sorted({*groups(command.config), *(key for key in _keys(_Command([], command.config)) if "." not in key)})
     if match["key"] in names:
         reason = next((line.strip() for line in match.string.splitlines()[1:] if line.strip()), "see --cfg job")
         key = match["key"]
         return f"'{key}' cannot be set like that ({reason}); a new key below it needs a plus: +{key}.KEY=VALUE."
-    names += [key for key in _keys(asked) if key.endswith(f".{match['key']}")]
-    return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, asked)}"
+    names += [key for key in _keys(command) if key.endswith(f".{match['key']}")]
+    return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, command)}"
 
 
-def _syntax(match: re.Match[str], asked: _Asked) -> str:
-    return f"'{match['override']}' is not of the form key=value: see 'ganforge {asked.config} --help'."
+def _syntax(match: re.Match[str], command: _Command) -> str:
+    return f"'{match['override']}' is not of the form key=value: see 'ganforge {command.config} --help'."
 
 
-def _sweep_without_flag(match: re.Match[str], asked: _Asked) -> str:
-    return f"'{match['override']}' names several values: add -m to take them one after another."
+def _sweep_without_flag(match: re.Match[str], command: _Command) -> str:
+    key = match["override"].partition("=")[0]
+    return (
+        f"'{match['override']}' names several values: add -m to take them one after another, or write a list as "
+        f"{key}=[...]."
+    )
 
 
-def _interpolation(match: re.Match[str], asked: _Asked) -> str:
+def _interpolation(match: re.Match[str], command: _Command) -> str:
     return f"The configuration refers to '{match['key']}', which does not exist: check the last override."
 
 
@@ -111,7 +115,7 @@ _PATTERNS = (
 )
 
 
-def _nearest(key: str, names: list[str], asked: _Asked) -> str:
+def _nearest(key: str, names: list[str], command: _Command) -> str:
     """Return the valid names nearest to ``key``, whole paths or last parts."""
     near = difflib.get_close_matches(key, names, 3, 0.6)
     last = key.rpartition(".")[2]
@@ -120,22 +124,22 @@ def _nearest(key: str, names: list[str], asked: _Asked) -> str:
     near = list(dict.fromkeys(near))[:3]
     if near:
         return f"; did you mean {' or '.join(near)}?"
-    return f": see 'ganforge {asked.config} --cfg job' for all keys."
+    return f": see 'ganforge {command.config} --cfg job' for all keys."
 
 
-def _default_config(asked: _Asked) -> Any:
+def _default_config(command: _Command) -> Any:
     """Compose with only the group choices among what was typed; without any where that fails too."""
-    known = groups(asked.config)
-    chosen = [override for override in asked.overrides if override.partition("=")[0] in known and "," not in override]
+    known = groups(command.config)
+    chosen = [override for override in command.overrides if override.partition("=")[0] in known and "," not in override]
     for attempt in (chosen, []):
         try:
-            return compose(attempt, asked.config)
+            return without_settings(compose(attempt, command.config))
         except Exception:
             continue
     return {}
 
 
-def _keys(asked: _Asked) -> Iterator[str]:
+def _keys(command: _Command) -> Iterator[str]:
     """Yield every dotted key."""
     from omegaconf import DictConfig
 
@@ -146,7 +150,7 @@ def _keys(asked: _Asked) -> Iterator[str]:
             if isinstance(child, DictConfig):
                 yield from walk(child, f"{prefix}{key}.")
 
-    yield from walk(_default_config(asked), "")
+    yield from walk(_default_config(command), "")
 
 
 def _instantiation(error: BaseException, text: str) -> str:
@@ -157,8 +161,7 @@ def _instantiation(error: BaseException, text: str) -> str:
     key = re.search(r"full_key: (\S+)", text)
     target = re.search(r"Error (?:in call to target|locating target|instantiating) '([^']+)'", text)
     place = f"{key[1]}: " if key else ""
-    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-    return f"{place}{target[1] if target else 'the object'} cannot be built: {reason}"
+    return f"{place}{target[1] if target else 'the object'} cannot be built: {first_line(cause)}"
 
 
 _POSITIVE = (
@@ -184,7 +187,7 @@ def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> 
     Args:
         config: the composed configuration.
         overrides: what the user typed after the command.
-        name: the primary configuration's, as for :func:`explain`.
+        name: the primary configuration's, as for :func:`error_message`.
 
     Raises:
         GanforgeError: naming the key and the value.
@@ -193,7 +196,7 @@ def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> 
 
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     suspects = [key for key in keys if key not in _WORDS_TOO and isinstance(OmegaConf.select(config, key), str)]
-    defaults: Any = _default_config(_Asked(overrides, name)) if suspects else None
+    defaults: Any = _default_config(_Command(overrides, name)) if suspects else None
     for key in suspects:
         default = OmegaConf.select(defaults, key)
         if isinstance(default, int | float):

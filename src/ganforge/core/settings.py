@@ -1,0 +1,93 @@
+"""What a run's result depends on: its configuration without what the node ``machine`` refers to. Imports no torch."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from ganforge.core.errors import GanforgeError
+
+__all__ = ["counted_settings", "record_settings", "signature", "without_settings"]
+
+#: ``${data.workers}``, or ``${oc.select:data.workers}`` where a configuration may lack the key.
+_REFERENCE = re.compile(r"\$\{(?:oc\.select:)?\s*([\w.]+)\s*\}")
+
+
+def counted_settings(config: DictConfig) -> dict[str, Any]:
+    """Return what a run's result depends on, resolved, as plain containers.
+
+    Every key that the node ``machine`` refers to is first replaced by its own name in angle brackets, so that values
+    that interpolate to it resolve to a constant, ``<paths.run>/curves.png``; then those keys are left out, with
+    ``machine`` and ``hydra``.
+
+    Args:
+        config: a composed configuration whose interpolations are not yet resolved.
+
+    Raises:
+        GanforgeError: if an entry of ``machine`` is not a reference to a key.
+    """
+    settings: Any = OmegaConf.to_container(config, resolve=False)
+    settings.pop("hydra", None)
+    keys = [_key_of(name, reference) for name, reference in (settings.pop("machine", None) or {}).items()]
+    for key in keys:
+        node, last = _parent(settings, key)
+        if last in node:
+            node[last] = _blanked(node[last], key)
+    settings = OmegaConf.to_container(OmegaConf.create(settings), resolve=True)
+    for key in keys:
+        node, last = _parent(settings, key)
+        node.pop(last, None)
+    return dict(settings)
+
+
+def signature(*, _root_: DictConfig) -> str:
+    """Return ten digits that identify what a run computes: a hash of its counted settings."""
+    text = json.dumps(counted_settings(_root_), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
+
+
+def record_settings(config: DictConfig) -> None:
+    """Replace ``machine`` by ``settings``, and fix the run's folder, which is named by them.
+
+    It must happen before interpolations are resolved. Configurations of commands that train nothing stay as they are.
+    """
+    if "machine" not in config:
+        return
+    run, settings = config.paths.run, counted_settings(config)
+    with open_dict(config):
+        del config["machine"]
+        config.paths.run, config.settings = run, settings
+
+
+def without_settings(config: DictConfig) -> DictConfig:
+    """Return the configuration itself, as people write it, without the ``settings`` that are derived from it."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "settings"])
+
+
+def _key_of(name: str, reference: Any) -> str:
+    match = _REFERENCE.fullmatch(str(reference))
+    if match is None:
+        raise GanforgeError(
+            f"machine.{name} must refer to a key of the configuration, as in '${{data.workers}}'; got '{reference}'."
+        )
+    return match[1]
+
+
+def _parent(settings: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+    """Return the mapping that holds a dotted key, an empty one if there is none, and the key's last part."""
+    *parents, last = key.split(".")
+    node: Any = settings
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict) else None
+    return (node, last) if isinstance(node, dict) else ({}, last)
+
+
+def _blanked(node: Any, key: str) -> Any:
+    """Return the same containers with each value replaced by its key, as references may go to any of them."""
+    if isinstance(node, dict):
+        return {name: _blanked(value, f"{key}.{name}") for name, value in node.items()}
+    if isinstance(node, list):
+        return [_blanked(value, f"{key}.{position}") for position, value in enumerate(node)]
+    return f"<{key}>"

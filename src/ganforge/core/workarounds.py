@@ -1,0 +1,124 @@
+"""What ganforge changes for the whole process, or does behind another library's public interface; each with its reason.
+
+Whatever breaks with a new version of Hydra, Lightning or torch is here. Nothing heavy is imported before it is used.
+"""
+
+import inspect
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from ganforge.core.launch import STATUSES
+from ganforge.core.signals import SLURM_WARNINGS, ignore
+
+__all__ = [
+    "accept_launchers_of_plugins",
+    "command_line",
+    "errors_of_hydra",
+    "gradient_averaging",
+    "quiet_lightning",
+    "run_from",
+    "stand_in_trainer",
+]
+
+
+@contextmanager
+def command_line(*words: str) -> Iterator[None]:
+    """Replace ``sys.argv``: Hydra parses it and takes no argument instead, and a run records it as its command."""
+    before, sys.argv = sys.argv, list(words)
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
+def errors_of_hydra() -> Iterator[None]:
+    """Let Hydra raise what goes wrong: by itself it prints several lines and exits, and ours is one sentence."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+
+
+def run_from(folder: str) -> None:
+    """Change to the launching process's folder: a launcher's worker has one of its own, and paths are relative."""
+    os.chdir(folder)
+
+
+def accept_launchers_of_plugins() -> None:
+    """Silence Hydra's warning that files of ``conf/hydra/launcher`` bear plugins' names: they replace theirs."""
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+
+
+def quiet_lightning() -> None:
+    """Silence what Lightning logs of itself, and warnings of what is meant to be so; errors are still reported."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # images are in memory: whole batches are indexed
+        ".*GPU available but not used.*",
+        ".*isinstance.treespec, LeafSpec.*is deprecated.*",  # inside Lightning
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def gradient_averaging() -> Any:
+    """Return Lightning's DDP strategy without its wrapper, by two of its private hooks.
+
+    Lightning offers process handling and the wrapper only together; :mod:`ganforge.core.distributed` has the reason
+    for averaging gradients without one. Parameters and buffers are broadcast from rank 0 once, before the first step.
+    """
+    from pytorch_lightning.strategies import DDPStrategy
+    from torch import distributed, nn
+
+    class GradientAveraging(DDPStrategy):
+        def _setup_model(self, model: nn.Module) -> Any:
+            for tensor in [*model.parameters(), *model.buffers()]:
+                distributed.broadcast(tensor.data, src=0)
+            return model
+
+        def _register_ddp_hooks(self) -> None:
+            """Register nothing: there is no wrapper to hook."""
+
+    return GradientAveraging()
+
+
+def stand_in_trainer(optimizers: Any, backward: Callable[..., None]) -> Any:
+    """Return what a training step asks a Trainer for: ``self.optimizers()`` reads the strategy's private list."""
+    strategy = SimpleNamespace(_lightning_optimizers=optimizers, backward=backward)
+    return SimpleNamespace(optimizers=optimizers, strategy=strategy, should_stop=False, precision_plugin=None)
+
+
+def _run_torchrun(arguments: Sequence[str]) -> int:
+    """Run torch's launcher without its reports, since the processes have reported what went wrong; return the status.
+
+    Its ``main`` is wrapped in what prints the reports, and how the processes ended comes as private exceptions.
+    """
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    logging.disable(logging.ERROR)
+    ignore(SLURM_WARNINGS)  # SLURM sends them to every process; the training ones act on it
+    try:
+        inspect.unwrap(run.main)(list(arguments))
+    except SignalException as signalled:
+        return 128 + int(signalled.sigval)
+    except ChildFailedError as failed:
+        # When one ends the others fail as well: what a study has to know counts before that.
+        codes = [int(failure.exitcode) for failure in failed.failures.values()]
+        return next((code for code in codes if code in STATUSES), int(failed.get_first_failure()[1].exitcode))
+    return 0
+
+
+if __name__ == "__main__":  # started by ganforge.core.launch
+    sys.exit(_run_torchrun(sys.argv[1:]))
