@@ -156,7 +156,7 @@ def test_phases_in_order():
     assert relation.discriminator.head.weight.max() <= 0.01  # after a lazy step too
 
 
-def test_a_complaint_names_the_term():
+def test_an_error_names_the_term():
     relation = game(terms={"classes": Classification(weight=1), "matching": FeatureMatching(weight=1)})
     with pytest.raises(GanforgeError, match=r"^term\.classes reads labels and conditioning=none gives none"):
         relation.discriminator_losses(play(relation, D))

@@ -108,8 +108,8 @@ class Health(Clocked):
                 would cost more than they do.
         """
         cleared: list[str] = []
-        if module.ledger.complaint is not None:
-            evidence = str(module.ledger.complaint).partition(":")[0]
+        if module.ledger.error is not None:
+            evidence = str(module.ledger.error).partition(":")[0]
             raised = self.diagnosis.not_finite(module.images_seen, evidence)
         elif measure and self._probe is not None:
             raised, cleared = self._measure(self._probe, module, loggers, extractor)
@@ -159,7 +159,7 @@ class Health(Clocked):
                 f"{self.limit}); learning rates are {module.rate_scale:g} times the configured ones from here on."
             )
             return None
-        if module.ledger.complaint is not None:  # ends the run, with its own sentence
+        if module.ledger.error is not None:  # ends the run, with its own sentence
             return None
         self._stopped_by = alarm
         return alarm
