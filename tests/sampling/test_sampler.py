@@ -94,7 +94,7 @@ POINTS = ["experiment=mixture", "network.width=4"]
         (DCGAN, lambda s: interpolate(s, space="style"), "mode.space=style needs a generator with styles"),
         (DCGAN, lambda s: traverse(s, directions="codes"), "needs a latent with codes.*is Normal: use mode.direct"),
         (DCGAN, lambda s: traverse(s, directions="up"), "mode.directions must be codes or sefa or ganspace"),
-        (DCGAN, lambda s: traverse(s, n=9), "n=9 directions were asked for, and there are 8"),
+        (DCGAN, lambda s: traverse(s, n=9), "n=9 directions are too many, there are 8"),
         (DCGAN, lambda s: traverse(s, directions="ganspace", samples=9), "mode.samples=9 is too few for 5"),
         (DCGAN, lambda s: truncation(s, values=[0]), "mode.values must be a number above 0, got '0'"),
         (DCGAN, lambda s: truncation(s, values=[]), "at least one truncation"),

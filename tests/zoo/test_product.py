@@ -40,7 +40,7 @@ def test_product_is_legal_or_refused_with_a_way_out(share):
         assert verdicts[at] is None if sentence is None else sentence in verdicts[at], (at, verdicts[at])
 
 
-def test_docs_list_the_verdicts():
+def test_docs_list_what_is_legal():
     page = (Path(__file__).parents[2] / "docs" / "axes.md").read_text()
     for at in product(["classification", "information"], ["none", "label"]):
         assert f"| {at[0]} | {at[1]} |" in page

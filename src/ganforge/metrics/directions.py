@@ -7,7 +7,7 @@ __all__ = ["better", "higher_is_better", "is_ranked"]
 #: Ends of names of what a value comes with: its spread, its interval, the class it is of.
 _BESIDE = ("_std", "_error", "_low", "_high", "_class")
 _UNKNOWN = ("fid_gap",)
-#: Whole names, before their words are looked at.
+#: Whole names, which come before their words.
 _GREATER_NAMES = ("fid_infinity_fit", "mifid_distance")
 _GREATER = (
     "accuracy",
@@ -44,7 +44,7 @@ _LESS = (
 
 
 def better(name: str) -> Literal["greater", "less"] | None:
-    """Return whether greater or less of a value is better; ``None`` where that is not known of it.
+    """Return whether a greater or a smaller value is better; ``None`` where that is not known.
 
     Args:
         name: such as ``fid``, ``is50k_10splits/inception_score`` or ``metrics/cas_generated_to_real``.
@@ -61,7 +61,7 @@ def better(name: str) -> Literal["greater", "less"] | None:
 
 
 def is_ranked(name: str) -> bool:
-    """Whether a value says how good something is; a deviation, an error, an interval's end or a class's number do not.
+    """Whether a value measures quality; a deviation, an error, an interval's end or a class's number do not.
 
     Args:
         name: as for :func:`better`.

@@ -46,4 +46,5 @@ class SurrogateGAN(GAN):
     def _generator_losses(self, batch: Batch) -> Losses:
         step = self.play("generator", batch)
         weights = self.surrogate(step)
-        return self.game.generator_losses(replace(step, discriminate=self.discriminate_with(weights), surrogate=weights))
+        against = replace(step, discriminate=self.discriminate_with(weights), surrogate=weights)
+        return self.game.generator_losses(against)

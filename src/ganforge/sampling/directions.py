@@ -82,7 +82,7 @@ def _signed(vectors: Tensor) -> Tensor:
 
 def _available(count: int, coordinates: int) -> int:
     if count > coordinates:
-        raise GanforgeError(f"n={count} directions were asked for, and there are {coordinates}: lower n.")
+        raise GanforgeError(f"n={count} directions are too many, there are {coordinates}: lower n.")
     return count
 
 
