@@ -225,7 +225,8 @@ def test_images_of_another_shape_have_no_neighbours_by_pixels():
 
 def test_sizes_that_differ_can_be_brought_to_one(evaluate, tmp_path):
     folder(tmp_path / "x", [*digits(119), np.zeros((30, 30), np.uint8)])
-    code, _, err = evaluate(f"images={tmp_path / 'x'}", "real=mnist5k", "protocol=digits", "image_size=28", "bootstrap=0")
+    words = [f"images={tmp_path / 'x'}", "real=mnist5k", "protocol=digits", "image_size=28", "bootstrap=0"]
+    code, _, err = evaluate(*words)
     assert code == 0, err
 
 
