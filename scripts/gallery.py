@@ -235,7 +235,7 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             "",
             f"FID and Inception Score are those of the last checkpoint (protocol {', '.join(protocols) or 'none yet'}: "
             "features of the shipped digit classifier, averaged generator; not comparable with published values); the "
-            "interval is bootstrapped over the generated images, and says nothing of other seeds. Samples are not "
+            "interval is bootstrapped over the generated images and does not cover other seeds. Samples are not "
             "selected.",
             "",
             "| variant | parameters of G | of D | FID | 95 % interval | IS | what happened |",
