@@ -113,7 +113,7 @@ def test_folders_and_npz_against_each_other_and_against_a_dataset(evaluate, tmp_
     low, high = found["grey"]["protocols"]["digits"]["intervals"]["fid"]
     assert low < values[0]["fid"] < high
     code, out, err = evaluate(f"images={grey}", f"real={sixteen}", "protocol=smoke", "bootstrap=0")
-    assert out.count("Note: ") == 1  # few samples: told once
+    assert out.count("Note: ") == 1  # few samples: reported once
     code, out, err = evaluate(f"images={grey}", f"real={grey}", "protocol=digits", "protocol.digits.num_fake=150")
     same = json.loads((tmp_path / "grey_evaluation_grey" / "values.json").read_text())["protocols"]["digits"]["values"]
     assert same["fid"] == pytest.approx(0, abs=1e-3)
@@ -144,7 +144,7 @@ def test_a_quoted_value_is_the_value(value):
 
 
 @pytest.mark.parametrize(
-    ("make", "words", "told"),
+    ("make", "words", "message"),
     [
         (None, [], r"Say what to evaluate"),
         (None, ["run=nowhere"], r"'nowhere' is no run's folder"),
@@ -169,7 +169,7 @@ def test_a_quoted_value_is_the_value(value):
         (None, ["images=x", "real=x", "protocol=fid51k"], r"no 'fid51k' in the group 'protocol'"),
     ],
 )
-def test_bad_input_is_one_sentence(make, words, told, evaluate, tmp_path):
+def test_bad_input_is_one_sentence(make, words, message, evaluate, tmp_path):
     path = tmp_path / "x"
     if make == "empty":
         path.mkdir()
@@ -184,10 +184,10 @@ def test_bad_input_is_one_sentence(make, words, told, evaluate, tmp_path):
     code, _, err = evaluate(*([] if "protocol=" in " ".join(words) else ["protocol=digits"]), *words)
     assert code == 1
     assert len(err.splitlines()) == 1
-    assert __import__("re").search(told, err), err
+    assert __import__("re").search(message, err), err
 
 
-def test_what_it_was_compared_with_is_told_and_kept_apart(evaluate, tmp_path):
+def test_what_it_was_compared_with_is_reported_and_kept_apart(evaluate, tmp_path):
     folder(tmp_path / "x", digits(64))
     np.savez(tmp_path / "other.npz", images=digits(64, 500)[..., None])
     words = [f"images={tmp_path / 'x'}", f"real={tmp_path / 'other.npz'}", "protocol=smoke", "bootstrap=0"]

@@ -194,7 +194,7 @@ def test_dead_units_keep_adam_s_derivative_finite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "unroll_steps", "told"),
+    ("optimizer", "unroll_steps", "message"),
     [
         (partial(torch.optim.RMSprop, lr=1e-3), 5, "RMSprop"),
         (partial(torch.optim.AdamW, lr=1e-3), 5, "AdamW"),
@@ -202,8 +202,8 @@ def test_dead_units_keep_adam_s_derivative_finite() -> None:
         (partial(torch.optim.Adam, lr=1e-3), -1, "unroll_steps"),
     ],
 )
-def test_refusals(optimizer: partial[torch.optim.Optimizer], unroll_steps: int, told: str) -> None:
-    with pytest.raises(GanforgeError, match=told):
+def test_refusals(optimizer: partial[torch.optim.Optimizer], unroll_steps: int, message: str) -> None:
+    with pytest.raises(GanforgeError, match=message):
         UnrolledGAN(
             unroll_steps=unroll_steps,
             generator=mlp.PointGenerator(width=5, depth=1),

@@ -115,9 +115,9 @@ POINTS = ["experiment=mixture", "network.width=4"]
     ],
 )
 def test_what_cannot_be_is_one_sentence(overrides, mode, sentence, make_sampler):
-    with pytest.raises(GanforgeError, match=sentence) as told:
+    with pytest.raises(GanforgeError, match=sentence) as caught:
         mode(make_sampler(overrides))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_model_without_latents_and_a_device_that_is_not_there(make_sampler):

@@ -66,7 +66,7 @@ def test_refusals(overrides, sentence):
     try:
         preflight(instantiate(config.model), instantiate(config.data).example())
     except Exception as error:
-        told = str(find_cause(error))
+        message = str(find_cause(error))
     else:
-        told = "nothing"
-    assert re.search(sentence, told), told
+        message = "nothing"
+    assert re.search(sentence, message), message
