@@ -4,8 +4,8 @@
 
 Both sides use the same networks from the same seed, the same batches (64 images of 1 x 32 x 32, mnist5k), the same
 optimizers, weight average and memory layout; ganforge logs to CSV as always. Sides alternate within each pair, so that
-other load on the machine hits both; the table gives medians over pairs. ``--options`` measures channels-last, bf16 and compile
-on the bare loop.
+other load on the machine hits both; the table gives medians over pairs. ``--options`` measures channels-last, bf16 and
+compile on the bare loop.
 """
 
 import argparse
