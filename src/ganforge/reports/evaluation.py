@@ -92,7 +92,7 @@ def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: P
 
 
 def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return protocol, name, value and interval of each value, for people."""
+    """Return protocol, name, value and interval of each value as text."""
     lines = []
     for result in results.values():
         for name, value in result.values.items():

@@ -1,4 +1,4 @@
-"""What an evaluation shows besides numbers: samples, their nearest training images, walks, precision against recall."""
+"""Panels of an evaluation: samples, their nearest training images, walks, precision against recall."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
