@@ -253,7 +253,7 @@ def test_a_stored_set_taken_whole_keeps_its_order(digits, tmp_path):
     part = digits.train.take(torch.arange(90))
     evaluation = Evaluation([protocol(metrics=FID)], digits, tmp_path, CPU)
     seen = []
-    evaluation(Stored(part), look=lambda _protocol, _prefix, comparison: seen.append(comparison))
+    evaluation(Stored(part), on_comparison=lambda _protocol, _prefix, comparison: seen.append(comparison))
     expected = next(iter(evaluation._extractors.values())).module(part.data.read()).features
     torch.testing.assert_close(seen[0].fake_features, expected, rtol=1e-4, atol=1e-4)
     assert torch.equal(seen[0].fake_labels, part.label)
