@@ -288,6 +288,7 @@ def test_resumed_run_equals_uninterrupted_one(train, capsys, monkeypatch, tmp_pa
         load_checkpoint(next(Path("outputs", name).glob("*/checkpoints/last.ckpt"))) for name in ("whole", "parts")
     )
     assert whole["state_dict"].keys() == parts["state_dict"].keys()
+    assert whole["state_dict"].pop("_extra_state") == parts["state_dict"].pop("_extra_state")
     for name, value in whole["state_dict"].items():
         assert torch.equal(value, parts["state_dict"][name]), name
     assert any(name.startswith("generator_ema") for name in whole["state_dict"])

@@ -48,7 +48,8 @@ class Evaluate(Clocked):
         if not self.protocols:
             raise GanforgeError("callbacks.evaluate needs a protocol: choose one, or leave the callback out.")
         super().__init__(every_kimg or max(protocol.num_fake for protocol in self.protocols) / 200)
-        self.scores = Scores()
+        better = {pattern: way for protocol in self.protocols for pattern, way in protocol.better.items()}
+        self.scores = Scores(better=better)
         self._evaluation: Evaluation | None = None
         self._warned: set[str] = set()
 

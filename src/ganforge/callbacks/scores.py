@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ganforge.metrics.directions import higher_is_better
+from ganforge.metrics.directions import Better, directions
 
 __all__ = ["Scores"]
 
@@ -17,12 +17,14 @@ class Scores:
         last: values of the last measurement.
         best: values of the best one that were measured under the criterion's protocol.
         protocols: name and hash of the protocol behind each value.
+        better: which way each value is better, by name or pattern; what it does not name counts as a cost.
     """
 
     criterion: str = "fid"
     last: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
     protocols: dict[str, str] = field(default_factory=dict)
+    better: Better = field(default_factory=dict)
 
     def add(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
         """Add values measured at ``images_seen`` under a protocol; those of several protocols are one measurement."""
@@ -37,7 +39,8 @@ class Scores:
         if not self.best:
             return True
         best = self.best[self.criterion]
-        return value > best if higher_is_better(self.criterion) else value < best
+        way = directions(self.better, [self.criterion]).get(self.criterion)
+        return value > best if way == "greater" else value < best
 
     def is_best_at(self, images_seen: int) -> bool:
         """Whether the best measurement was made at this clock."""
@@ -58,7 +61,9 @@ class Scores:
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain containers, for checkpoints."""
-        return asdict(self)
+        state = asdict(self)
+        del state["better"]  # the protocols say it anew
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state of :meth:`state_dict`."""

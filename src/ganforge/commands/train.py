@@ -99,6 +99,8 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(without_settings(config), resolve=True))
     check_space(folder, model)
+    if environment_rank() == 0:
+        folder.update(better=dict(loop.scores.better))
     announce(config, folder, model, data, trainer)
     rng.seed_all(config.seed, "train", environment_rank())
     try:

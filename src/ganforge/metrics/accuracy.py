@@ -1,6 +1,5 @@
 """Classification accuracy scores: of classifiers trained on generated images, and tested on them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +8,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import features, field
 
 __all__ = ["ClassificationAccuracy"]
@@ -58,7 +58,7 @@ class ClassificationAccuracy:
     needs: ClassVar[frozenset[str]] = frozenset(
         {"fake_labels", "train_features", "train_labels", "heldout_features", "heldout_labels"}
     )
-    better: ClassVar[Mapping[str, Direction | None]] = {"cas_*": "greater"}
+    better: ClassVar[Better] = {"cas_*": "greater"}
 
     def __post_init__(self) -> None:
         if not self.penalty > 0 or self.limit < 2:

@@ -1,6 +1,5 @@
 """Fréchet distances between Gaussians fitted to features, exactly and extrapolated to infinitely many samples."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -10,7 +9,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import exact, features, warn_of_few
 from ganforge.metrics.moments import Moments, gram
 
@@ -121,7 +121,7 @@ class FrechetDistance:
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"fid": "less"}
+    better: ClassVar[Better] = {"fid": "less"}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
@@ -147,7 +147,7 @@ class FrechetInfinity:
     sizes: int = 15
     smallest: float = 0.1
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"fid_infinity": "less", "fid_infinity_fit": "greater"}
+    better: ClassVar[Better] = {"fid_infinity": "less", "fid_infinity_fit": "greater"}
 
     def __post_init__(self) -> None:
         if self.sizes < 3 or not 0 < self.smallest < 1:

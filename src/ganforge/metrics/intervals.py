@@ -1,6 +1,6 @@
 """Intervals: the uncertainty of a distance from the sampling of images."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot
 from typing import ClassVar, NamedTuple
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.frechet import FrechetDistance, Reference, moments_of
 from ganforge.metrics.inputs import exact, features, warn_of_few
 from ganforge.metrics.kernel import KernelDistance, mmd
@@ -137,7 +138,7 @@ class FrechetInterval:
     resamples: int = 20
     level: float = 0.95
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
-    better: ClassVar[Mapping[str, Direction | None]] = {}
+    better: ClassVar[Better] = {}
 
     def __post_init__(self) -> None:
         _require(self, self.resamples, self.level)
@@ -166,7 +167,7 @@ class KernelInterval:
     level: float = 0.95
     degree: int = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {}
+    better: ClassVar[Better] = {}
 
     def __post_init__(self) -> None:
         _require(self, self.resamples, self.level)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Metric
+from ganforge.metrics.directions import Better
 from ganforge.metrics.extractors import Extractor
 
 __all__ = ["Protocol", "Sampling"]
@@ -85,6 +86,11 @@ class Protocol:
     def needs(self) -> frozenset[str]:
         """The fields of a comparison that some metric reads."""
         return frozenset().union(*(metric.needs for metric in self.metrics.values()))
+
+    @property
+    def better(self) -> Better:
+        """Which way each value is better, by name or pattern."""
+        return {pattern: way for metric in self.metrics.values() for pattern, way in metric.better.items()}
 
     def describe(self, weights: str, is_drawn: bool = False) -> dict[str, Any]:
         """Return the protocol as plain values.

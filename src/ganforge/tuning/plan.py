@@ -42,6 +42,7 @@ class Plan:
         settings: Any = OmegaConf.to_container(config.tune, resolve=True)
         space = Space(settings["space"], overrides)
         folder = Path(config.paths.outputs) / "tune" / str(config.name)
+        settings["directions"] = _directions(settings["objective"], space.base.get("protocol"))
         plan = Plan(str(config.name), folder, settings, tuple(overrides), Path(space.base.paths.run).name)
         plan._check(space)
         return plan, space
@@ -71,10 +72,8 @@ class Plan:
 
     @property
     def directions(self) -> list[str]:
-        """For each objective, what is better."""
-        from ganforge.metrics.directions import higher_is_better
-
-        return ["maximize" if higher_is_better(name) else "minimize" for name in self.objective]
+        """For each objective, what is better: ``minimize`` or ``maximize``."""
+        return list(self.settings["directions"])
 
     @property
     def prunes(self) -> bool:
@@ -115,3 +114,20 @@ class Plan:
         for word in self.overrides:
             if word.startswith(("resume=", "force=", "paths.run=", "~")):
                 raise GanforgeError(f"'{word}' has no place in a study, whose trials it would not fit: leave it out.")
+
+
+def _directions(objective: Any, protocols: Any) -> list[str]:
+    """Return what is better of each objective: metrics say it themselves, speed is maximized, losses are minimized."""
+    from hydra.utils import instantiate
+
+    from ganforge.metrics.directions import directions
+
+    if not isinstance(objective, list):  # refused when the plan is checked
+        return []
+    metrics = [instantiate(node) for protocol in (protocols or {}).values() for node in protocol.metrics.values()]
+    better = {pattern: way for metric in metrics for pattern, way in metric.better.items()}
+    ways = {
+        **directions(better, map(str, objective)),
+        **{str(one): "greater" for one in objective if str(one).startswith("speed/")},
+    }
+    return ["maximize" if ways.get(str(name)) == "greater" else "minimize" for name in objective]
