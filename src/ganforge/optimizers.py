@@ -84,7 +84,7 @@ class _Lookahead(Optimizer):
         """Extrapolate, or update; ``closure`` computes gradients anew and returns the loss."""
         loss = _loss(closure)
         for group in self.param_groups:
-            # Groups are saved and restored: this says which call of a pair comes next.
+            # Groups are saved and restored: this is which call of a pair comes next.
             extrapolated = group.setdefault("extrapolated", False)
             for parameter in group["params"]:
                 state = self.state[parameter]

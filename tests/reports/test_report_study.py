@@ -100,7 +100,7 @@ def test_all_runs_failed(make_run, sweep):
     for seed in (1, 2):
         make_run(f"a{seed}", seed, "failed", status={"error": "The loss became nan."})
     study = read_study([sweep])
-    assert notes_with(study, "All 2 runs failed", "sweep/a1, sweep/a2", "the first said: The loss became nan")
+    assert notes_with(study, "All 2 runs failed", "sweep/a1, sweep/a2", "the first error: The loss became nan")
     assert notes_with(study, "No metric was measured in any run")
     assert (study.metric, study.measures) == ("", {})
 

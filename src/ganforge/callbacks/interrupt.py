@@ -42,7 +42,7 @@ class Interrupt:
         """Install the signal handlers, after Lightning has installed its own."""
         try:
             self._previous = {number: signal.signal(number, self._handle) for number in SAVE_AND_END}
-        except ValueError:  # not the main thread: whoever started this thread handles signals
+        except ValueError:  # not the main thread, which handles signals
             self._previous = {}
 
     def restore(self) -> None:

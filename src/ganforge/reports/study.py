@@ -108,7 +108,7 @@ def _of_states(runs: Sequence[Run]) -> list[str]:
         if not of_state:
             continue
         error = next((str(run.status["error"]) for run in of_state if run.status.get("error")), "")
-        because = f"; the first said: {error.rstrip('.')}" if state == "failed" and error else ""
+        because = f"; the first error: {error.rstrip('.')}" if state == "failed" and error else ""
         everything = f"All {len(runs)} runs" if len(of_state) == len(runs) else f"{len(of_state)} of {len(runs)} runs"
         notes.append(f"{everything} {meaning} ({_names(of_state)}){because}.")
     if notes and any(run.state == "finished" for run in runs):

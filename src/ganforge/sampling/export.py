@@ -73,7 +73,7 @@ class Exported(Result):
     def __init__(self, sampler: SeededSampler, suffix: str) -> None:
         if sampler.truncation is not None and not sampler.has_styles:
             raise GanforgeError(
-                "truncation confines this run's latents, which whoever uses the exported generator draws: leave "
+                "truncation confines this run's latents, which the exported generator takes as input: leave "
                 "truncation out."
             )
         self.sampler, self.suffix = sampler, suffix
