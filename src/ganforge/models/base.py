@@ -141,8 +141,7 @@ class AdversarialModule(Resumable, Generative):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Run every phase that is due, then advance the clock. Final."""
         self.images_per_batch = images = len(batch.data) * world_size()
-        if batch.data.ndim == 4:
-            batch = batch._replace(data=batch.data.contiguous(memory_format=self.memory_format))
+        batch = batch.map(self._lay_out)
         for place, (set_value, schedule) in self._setters.items():
             value = schedule(self.images_seen) * (self.rate_scale if place.endswith(".lr") else 1.0)
             set_value(value)
@@ -159,6 +158,10 @@ class AdversarialModule(Resumable, Generative):
         self.ledger.close_batch(self.images_seen)
         if self.images_seen >= self.total_images:
             self.trainer.should_stop = True
+
+    def _lay_out(self, column: Tensor) -> Tensor:
+        """Return images in the memory format of the networks."""
+        return column.contiguous(memory_format=self.memory_format) if column.ndim == 4 else column
 
     def _run(self, phase: Phase, batch: Batch) -> list[Losses]:
         """Freeze the others, differentiate the phase's losses and let its player step; return every part's losses."""

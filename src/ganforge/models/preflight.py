@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.data.columns import Batch
 from ganforge.models.base import AdversarialModule
 from ganforge.models.manual_loop import ManualLoop
@@ -35,7 +35,7 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
         except GanforgeError:
             raise
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise GanforgeError(
                 f"This combination of network, loss, term, conditioning and augment cannot take a step ({reason}): go "
                 "back to the variant's own options one by one, or add debug=true for the trace."

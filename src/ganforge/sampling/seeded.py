@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganforge.core.devices import named_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column
@@ -71,7 +72,7 @@ class SeededSampler:
         self.origin, self.seed = origin, seed
         self.truncation = truncation if truncation is None else above_zero("truncation", truncation)
         self.batch_size = whole("batch_size", batch_size)
-        self.device = _device(device)
+        self.device = named_device(device)
         self.sampler = sampler.with_weights("ema" if ema else "raw")
         self.network = self.sampler.network.to(self.device).eval()
         self.modality, self.conditioning = sampler.modality, sampler.conditioning
@@ -192,13 +193,3 @@ class SeededSampler:
                 "checkpoint=previous or checkpoint=best."
             )
         return self.modality.encode(samples).cpu()
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise GanforgeError(f"device={name} is not there: use device=auto, or device=cpu.") from error
-    return torch.device(name)
