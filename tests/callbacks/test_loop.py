@@ -235,9 +235,9 @@ def test_parts_are_switched_off_in_the_configuration(train, run_folder):
 def test_a_part_under_a_wrong_key_is_one_sentence(train, capsys):
     wrong = "callbacks.samples._target_=ganforge.callbacks.checkpoint.Checkpoint"
     assert train(wrong, "~callbacks.samples.images") == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "callbacks.samples must be a SampleGrid and is a Checkpoint" in told
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "callbacks.samples must be a SampleGrid and is a Checkpoint" in printed
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def make_step(
         "discriminate": discriminate,
         "generate": generator,
         "augment": lambda images: images,
-        "stand_in": None,
+        "surrogate": None,
         "networks": {"generator": generator, "discriminator": discriminator},
         "images_seen": 0,
     }

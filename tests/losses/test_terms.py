@@ -211,5 +211,5 @@ def test_public_names_are_exported(term_type):
     assert term_type.__name__ in module.__all__
 
 
-def test_critique_without_heads_is_told_apart():
+def test_critique_without_heads_is_distinguished():
     assert Critique(torch.zeros(1)).features is None

@@ -121,7 +121,7 @@ def test_path_length_of_a_diverged_generator_and_without_latents(stand_in):
 
 
 @pytest.mark.parametrize("metric", [LpipsDiversity(network="alex"), PerceptualPathLength(network="alex")])
-def test_missing_and_damaged_weights_are_told_in_one_sentence(metric, tmp_path, monkeypatch):
+def test_missing_and_damaged_weights_are_reported_in_one_sentence(metric, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", None)
     comparison = compare(fake_images=images(4), path_pairs=lambda *_: None)

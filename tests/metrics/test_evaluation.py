@@ -192,7 +192,7 @@ def test_a_disk_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize(
-    ("options", "source", "told"),
+    ("options", "source", "message"),
     [
         ({"num_real": 9999}, Noise(), r"num_real=9,999 and the train split holds 200"),
         ({}, Noise(value="infinite"), r"not finite.*lower learning rate"),
@@ -200,8 +200,8 @@ def test_a_disk_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch, c
         ({"metrics": {"intra": IntraClassFrechet()}}, Noise(), r"measures intra, which needs classes"),
     ],
 )
-def test_refusals(options, source, told, tmp_path):
-    with pytest.raises(GanforgeError, match=told):
+def test_refusals(options, source, message, tmp_path):
+    with pytest.raises(GanforgeError, match=message):
         Evaluation([protocol(**options)], splits(), tmp_path, CPU)(source)
 
 
@@ -253,13 +253,13 @@ def test_a_stored_set_taken_whole_keeps_its_order(digits, tmp_path):
     part = digits.train.take(torch.arange(90))
     evaluation = Evaluation([protocol(metrics=FID)], digits, tmp_path, CPU)
     seen = []
-    evaluation(Stored(part), look=lambda _protocol, _prefix, comparison: seen.append(comparison))
+    evaluation(Stored(part), on_comparison=lambda _protocol, _prefix, comparison: seen.append(comparison))
     expected = next(iter(evaluation._extractors.values())).module(part.data.read()).features
     torch.testing.assert_close(seen[0].fake_features, expected, rtol=1e-4, atol=1e-4)
     assert torch.equal(seen[0].fake_labels, part.label)
 
 
-def test_only_a_part_of_the_real_images_is_told_in_the_tag(tmp_path):
+def test_only_a_part_of_the_real_images_is_reported_in_the_tag(tmp_path):
     whole, also_whole, part = (
         Evaluation([protocol(num_real=count, metrics=FID)], splits(), tmp_path, CPU) for count in (None, 200, 100)
     )

@@ -97,7 +97,7 @@ def test_a_metric_is_its_parameters_and_returns_floats_for_what_it_needs(name, m
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_missing_field_is_told(name, make):
+def test_a_missing_field_is_reported(name, make):
     metric = make(name)
     for needed in metric.needs:
         with pytest.raises(GanforgeError, match=r"^[^.]+(\.[^ ][^.]*)*\.$"):  # one sentence

@@ -15,7 +15,7 @@ from ganforge.networks import began, infomax, resnet
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
 POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256}, {32, 48, 64, 128}
-#: The sizes that an option takes, by the module of its networks: a new module has to be told here.
+#: The sizes that an option takes, by the module of its networks: a new module has to be listed here.
 TAKES = {
     "autoencoder": POWERS,
     "began": POWERS - {8},
@@ -64,7 +64,7 @@ def takes(name):
     return TAKES[read(name).network.generator._target_.split(".")[-2]]
 
 
-def told(name, image_size, channels):
+def refusal(name, image_size, channels):
     """Return what the option says to an image size: its sentence, or ``None`` where both networks build."""
     try:
         with torch.device("meta"):
@@ -87,7 +87,7 @@ def _as_allocated(monkeypatch):
 def test_option_takes_its_sizes_and_refuses_the_others(name):
     sizes = takes(name)
     for image_size, channels in product(SIZES, (1, 3)):
-        sentence = told(name, image_size, channels)
+        sentence = refusal(name, image_size, channels)
         if image_size in sizes:
             assert sentence is None, (image_size, sentence)
         else:
@@ -154,7 +154,7 @@ RECTANGULAR = {"mlp", "sndcgan", "deep_conv"}
 @pytest.mark.parametrize("name", IMAGES)
 def test_rectangles_are_drawn_or_refused(name):
     module = read(name).network.generator._target_.split(".")[-2]
-    sentence = told(name, [32, 48], 3)
+    sentence = refusal(name, [32, 48], 3)
     if module in RECTANGULAR:
         assert sentence is None
         return

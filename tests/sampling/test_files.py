@@ -65,7 +65,7 @@ def test_a_full_disk_and_an_interrupt_leave_what_was_there(form, make_sampler, t
     path = made.save(tmp_path / f"images{made.suffix}")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     original = sampler.draw
-    for error, told in (
+    for error, expected in (
         (OSError(28, "No space left on device"), GanforgeError),
         (KeyboardInterrupt(), KeyboardInterrupt),
     ):
@@ -77,9 +77,9 @@ def test_a_full_disk_and_an_interrupt_leave_what_was_there(form, make_sampler, t
 
         with monkeypatch.context() as patched:
             patched.setattr(sampler, "draw", fail)
-            with pytest.raises(told) as caught:
+            with pytest.raises(expected) as caught:
                 made.save(path, force=True)
-        assert told is KeyboardInterrupt or "No space left for" in str(caught.value)
+        assert expected is KeyboardInterrupt or "No space left for" in str(caught.value)
         assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
     with pytest.raises(GanforgeError, match="is there already: add force=true"):
         made.save(path)

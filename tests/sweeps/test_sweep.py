@@ -19,7 +19,7 @@ def states():
     return {row["label"]: row["state"] for row in json.loads(path.read_text())["runs"]}
 
 
-def told(text, label):
+def line_of(text, label):
     return next(line for line in text.splitlines() if line.startswith(label))
 
 
@@ -32,7 +32,7 @@ def test_every_combination_and_a_table(runs, sweep, capsys):
         ("lsgan_mnist5k", 2),
     ]
     out = capsys.readouterr().out
-    line = told(out, "model=lsgan seed=2")
+    line = line_of(out, "model=lsgan seed=2")
     assert re.search(r"finished +1 +12 +8 \+- 0\.12 +digits@1234", line), line
     assert "inception_score_std" not in out
     assert not inside_a_sweep()
@@ -228,7 +228,7 @@ def test_a_run_that_began_anew_goes_on_when_its_worker_dies():
     assert asked == [[["one", "force=true"], ["two", "force=true"]], [["one"], ["two", "force=true"]]]
 
 
-def test_a_launchers_own_error_is_told_although_an_earlier_run_was_killed(capsys):
+def test_a_launchers_own_error_is_reported_although_an_earlier_run_was_killed(capsys):
     class Refusing:
         def launch(self, overrides, initial_job_idx):
             raise RuntimeError("sbatch: error: invalid partition\nmore")

@@ -81,7 +81,7 @@ def test_a_trial_that_was_left_is_taken_over_at_once_and_one_that_keeps_killing_
     assert "died 5 times" in study.trials()[trial.number].user_attrs["error"]
 
 
-def test_a_trial_that_was_taken_over_is_told_by_its_new_worker_alone():
+def test_a_trial_that_was_taken_over_is_reported_by_its_new_worker_alone():
     study = shared("tune/pruner=none")
     trial = begin(study, this_process())
     other = {**this_process(), "pid": os.getppid(), "process_start": ""}

@@ -1,4 +1,4 @@
-"""Overrides that make any variant small enough for a test, found from what its network can be told."""
+"""Overrides that make any variant small enough for a test, found from what its network takes."""
 
 from pathlib import Path
 

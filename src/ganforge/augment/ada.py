@@ -144,7 +144,7 @@ class Ada(Adaptive):
         )
 
     def _sometimes(self, name: str, values: Tensor, neutral: float) -> Tensor:
-        """``values``, one an image along the first axis, and ``neutral`` for the images that are spared."""
+        """``values``, one an image along the first axis, and ``neutral`` for the images that are not drawn."""
         return _toss(self.strengths[name] * self.p, values, neutral)
 
     def _log_normal(self, name: str, images: Tensor) -> Tensor:

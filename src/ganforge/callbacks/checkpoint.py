@@ -1,4 +1,4 @@
-"""Checkpoint files: the last, the one before, and copies of those worth keeping."""
+"""Checkpoint files: the last, the one before, and copies such as the best."""
 
 import shutil
 from collections.abc import Callable, Sequence

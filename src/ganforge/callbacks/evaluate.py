@@ -1,4 +1,4 @@
-"""FID, Inception Score and whatever else the protocols measure, while training."""
+"""Evaluation while training: FID, Inception Score and the protocols' other metrics."""
 
 import time
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from ganforge.runs.summary import format_scores
 
 __all__ = ["Evaluate"]
 
-#: What a run's best checkpoint is best in: the first of these that is measured, else the first value.
+#: The criterion of the best checkpoint: the first of these that is measured, else the first value.
 _CRITERIA = ("fid", "kid", "reverse_kl", "inception_score")
 
 
@@ -86,7 +86,7 @@ class Evaluate(Clocked):
         return self.scores.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""
         self.scores.load_state_dict(state)
 
 

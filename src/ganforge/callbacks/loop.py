@@ -1,4 +1,4 @@
-"""What happens between two batches: one Lightning callback that calls a run's parts in a fixed order."""
+"""The run's loop: one Lightning callback that calls the run's parts between batches in a fixed order."""
 
 from typing import Any, cast
 
@@ -72,7 +72,7 @@ class RunLoop(pl.Callback):
             self.evaluate.prepare(_training_module(pl_module), data.splits())
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the progress bar and listen to signals."""
+        """Open the progress bar and install the signal handlers."""
         if self.progress is not None:
             self.progress.open(_training_module(pl_module))
         if self.interrupt is not None:
@@ -159,7 +159,7 @@ class RunLoop(pl.Callback):
         self._stop(trainer, Ending("interrupted", message, number))
 
     def _stop_if_pruned(self, trainer: pl.Trainer, module: AdversarialModule, due: set[str]) -> None:
-        """Report an evaluation to the study, and stop if it asks for that."""
+        """Report an evaluation to the study, and stop if the trial is pruned."""
         if self.pruning is None or self.evaluate is None or "evaluate" not in due:
             return
         reason = self.pruning.report(module, self.scores.last, self.evaluate.every)
@@ -172,15 +172,15 @@ class RunLoop(pl.Callback):
         trainer.should_stop = True
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take a run that nothing has stopped for completed."""
+        """Mark a run that nothing has stopped as completed."""
         self.ending = self.ending or Ending("completed")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Put the terminal and the signals back: Lightning calls no teardown after an exception."""
+        """Restore the terminal and the signal handlers: Lightning calls no teardown after an exception."""
         self._close()
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Put the terminal and the signals back."""
+        """Restore the terminal and the signal handlers."""
         self._close()
 
     def _close(self) -> None:
@@ -201,7 +201,7 @@ class RunLoop(pl.Callback):
         return {name: part.state_dict() for name, part in self._stateful.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave, for the parts that are still there."""
+        """Restore the states of :meth:`state_dict`, for the parts that are still there."""
         for name, part in self._stateful.items():
             if name in state_dict:
                 part.load_state_dict(state_dict[name])

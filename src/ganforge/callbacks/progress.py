@@ -79,7 +79,7 @@ class Progress:
 
 
 def _shown(module: AdversarialModule, scores: Scores) -> dict[str, str]:
-    """Return what stands beside the bar: the adversarial losses, and the criterion where it has been measured."""
+    """Return the bar's postfix: the adversarial losses, and the criterion where it has been measured."""
     short = {"generator/adversarial": "G", "discriminator/adversarial": "D"}
     shown = {short[name]: f"{value:.3f}" for name, value in module.ledger.latest.items() if name in short}
     if scores.criterion in scores.last:

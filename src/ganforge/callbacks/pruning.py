@@ -1,4 +1,4 @@
-"""What a study's trial reports while it trains, and whether it is worth going on."""
+"""Reports of a trial to its study, and pruning."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ __all__ = ["Pruning"]
 
 
 class Pruning:
-    """Reports the objective to the study at each evaluation, and asks its pruner whether the run should end.
+    """Reports the objective to the study at each evaluation, and stops the run where its pruner decides so.
 
     A report is placed at the multiple of the evaluation's interval that the clock has passed, so that trials whose
     batches differ are compared at the same place. Only studies of one objective have it.
@@ -51,7 +51,7 @@ class Pruning:
         # All ranks raise what rank 0 raises, so that none waits for one that has left.
         status = int(agreed({"status": status}, module.device)["status"])
         if status > 1:
-            raise problem or error_of(status, "The trial ends here, for what process 0 says.")
+            raise problem or error_of(status, "The trial ends here, for the error that process 0 reports.")
         if status == 1 and seen < total:
             return f"Pruned at {seen:,} of {total:,} images: other trials were better there."
         return None

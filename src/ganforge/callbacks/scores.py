@@ -1,4 +1,4 @@
-"""What has been measured in a run so far."""
+"""The last and the best evaluation of a run."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["Scores"]
 
 @dataclass
 class Scores:
-    """The last measurement, and the best one by its criterion; both know the clock as ``images_seen``.
+    """The last measurement, and the best one by its criterion; both with the clock as ``images_seen``.
 
     Attributes:
         criterion: name of the value by which measurements are ranked.
@@ -27,7 +27,7 @@ class Scores:
     better: Better = field(default_factory=dict)
 
     def add(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
-        """Take in values measured at ``images_seen`` under one protocol; several protocols' make one measurement."""
+        """Add values measured at ``images_seen`` under a protocol; those of several protocols are one measurement."""
         if self.last.get("images_seen") != images_seen:
             self.last = {}
         self.last = {**self.last, **values, "images_seen": images_seen}
@@ -47,7 +47,7 @@ class Scores:
         return self.best.get("images_seen") == images_seen
 
     def record(self) -> dict[str, Any]:
-        """Return what ``run.json`` keeps; nothing where nothing was measured."""
+        """Return the entry of ``run.json``; empty where nothing was measured."""
         if not self.last:
             return {}
         protocol = self.protocols.get(self.criterion, "")
@@ -66,6 +66,6 @@ class Scores:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""
         self.criterion, self.last, self.best = state["criterion"], state["last"], state["best"]
         self.protocols = state["protocols"]

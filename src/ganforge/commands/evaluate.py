@@ -105,7 +105,7 @@ def _evaluate_here(config: DictConfig) -> None:
     panels: dict[str, Panel] = {}
     intervals: dict[str, Intervals] = {protocol.name: {} for protocol in protocols}
 
-    def look(name: str, prefix: str, comparison: Comparison) -> None:
+    def on_comparison(name: str, prefix: str, comparison: Comparison) -> None:
         if not panels and environment_rank() == 0 and (panel := neighbourhood_sweep(comparison)):
             panels[panel.title] = panel
         if config.bootstrap and config.repeats == 1:
@@ -113,7 +113,7 @@ def _evaluate_here(config: DictConfig) -> None:
             intervals[name] |= {f"{prefix}{value}": interval for value, interval in found.items()}
 
     with warnings_reported(FewSamplesWarning, set()):
-        sets = [evaluation.over(judged.sources, repeat, look) for repeat in range(config.repeats)]
+        sets = [evaluation.over(judged.sources, repeat, on_comparison) for repeat in range(config.repeats)]
     results = {
         name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
         for name in evaluation.protocols

@@ -1,4 +1,4 @@
-"""A dataset as columns of samples that go together, and what of them travels in one batch."""
+"""A dataset as columns of samples, and one batch of them."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ LABEL = "label"
 
 
 class Batch(NamedTuple):
-    """Samples that travel together.
+    """One batch: samples and the columns that go with them.
 
     Attributes:
         data: ``(n, ...)``, what the discriminator calls real; as stored on the way to the device, then decoded.

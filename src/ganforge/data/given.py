@@ -1,4 +1,4 @@
-"""Images that somebody else has made: a folder or an npz file, read as they are."""
+"""Images of other programs, from a folder or an npz file, read as they are."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def read_images(path: Path, cache: Path, image_size: ImageSize | None = None) ->
     """Return the images of a folder or an ``.npz`` file.
 
     Grey, transparent and 16-bit files are brought to 8-bit colour. All images must have one size, since resizing is
-    the protocol's affair, unless ``image_size`` asks for it; then they are scaled to cover it and the centre is kept.
+    part of the protocol, unless ``image_size`` is given; then they are scaled to cover it and the centre is kept.
     In a folder whose images all lie in subfolders these are classes.
 
     Args:
@@ -106,5 +106,5 @@ def _planes(images: np.ndarray, path: Path) -> Tensor:
     if pixels.shape[1] == 4:
         pixels = pixels[:, :3]
     if pixels.shape[1] not in (1, 3):
-        raise GanforgeError(f"'{path}' holds images of {pixels.shape[1]} channels: 1 or 3 can be judged.")
+        raise GanforgeError(f"'{path}' holds images of {pixels.shape[1]} channels: evaluation reads 1 or 3.")
     return pixels.contiguous()

@@ -52,7 +52,7 @@ class TorchVision:
 
 
 def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -> Any:
-    """Open a torchvision dataset, or say in one sentence why it is not there. Of several processes one downloads.
+    """Open a torchvision dataset. Of several processes one downloads.
 
     Raises:
         GanforgeError: if files are missing and may not, or could not, be downloaded, or there is no such dataset.

@@ -1,4 +1,4 @@
-"""Weights & Biases, chosen online or offline beforehand, and never the end of a run."""
+"""Weights & Biases, online or offline; its failures end no run."""
 
 import os
 import secrets
@@ -39,7 +39,7 @@ def choose_mode(timeout_seconds: float = 2.0) -> tuple[Literal["online", "offlin
 
 
 def _has_key(host: str) -> bool:
-    """Whether wandb would find a key without asking anybody."""
+    """Whether wandb finds a key without a prompt."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     import netrc
@@ -76,9 +76,9 @@ class WandbLogger(RunLogger):
         folder: the run's folder; wandb writes below it, and the run's identifier is kept there, so that a resumed run
             continues the same W&B run.
         project: project's name.
-        name: what the run is called.
+        name: the run's name.
         mode: ``auto`` (see :func:`choose_mode`), ``online``, ``offline``, or ``disabled``: nothing is logged.
-        group: what runs are grouped by, e.g. a sweep.
+        group: of runs, e.g. a sweep.
         job_type: e.g. the variant.
         tags: words to filter runs by.
     """
@@ -144,8 +144,8 @@ class WandbLogger(RunLogger):
         run.define_metric("*", step_metric="images_seen")
         if mode == "offline":
             say(
-                f"W&B runs offline ({reason}): look with 'wandb leet {self._folder / 'wandb'}', "
-                f"send later with 'wandb sync {run.settings.sync_dir}'."
+                f"W&B runs offline ({reason}): view with 'wandb leet {self._folder / 'wandb'}', "
+                f"upload later with 'wandb sync {run.settings.sync_dir}'."
             )
         else:
             say(f"W&B: {run.url}")

@@ -1,4 +1,4 @@
-"""Classification accuracy scores: what a classifier learns from generated images, and what one finds in them."""
+"""Classification accuracy scores: of classifiers trained on generated images, and tested on them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,7 +24,7 @@ def _linear_accuracy(train: Labelled, test: Labelled, penalty: float) -> float:
     from sklearn.preprocessing import StandardScaler
 
     if len(train[1].unique()) < 2:
-        raise GanforgeError("ClassificationAccuracy needs at least 2 classes to tell apart: take it out.")
+        raise GanforgeError("ClassificationAccuracy needs at least 2 classes: take it out.")
     model = make_pipeline(StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=1000))
     model.fit(train[0].cpu().double().numpy(), train[1].cpu().numpy())
     return float(model.score(test[0].cpu().double().numpy(), test[1].cpu().numpy()))

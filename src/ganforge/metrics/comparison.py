@@ -1,4 +1,4 @@
-"""What a metric sees: generated samples beside real ones, through one extractor."""
+"""The input of a metric: generated and real samples through one extractor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class Comparison:
         real_logits: ``(r, classes)``.
         real_images: ``(r, c, h, w)`` uint8, on the CPU.
         real_labels: ``(r,)``.
-        train_features: of what the model was trained on, whatever the protocol's split.
-        heldout_features: of what it has never seen.
+        train_features: of the training samples, whatever the protocol's split.
+        heldout_features: of the held-out samples.
         train_images, heldout_images: the same as uint8 images, on the CPU.
         train_labels, heldout_labels: their classes.
         path_pairs: ``(n, epsilon, generator)`` to two ``(n, c, h, w)`` batches in [-1, 1], generated at ``t`` and

@@ -1,4 +1,4 @@
-"""Which way a value is better, as its metric says. Imports no torch: comparisons read files only."""
+"""Directions of values, as their metrics state them. Imports no torch: comparisons read files only."""
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase

@@ -79,7 +79,7 @@ def _require(owner: str, pairs: int, pairing: str) -> None:
 class MultiScaleSimilarity:
     """Mean MS-SSIM of pairs of generated images, and of real ones (Odena et al. 2017, section 4.2), by torchmetrics.
 
-    ``ms_ssim`` and ``ms_ssim_real`` are in [0, 1]; lower is more diverse, and a value above the real images' tells of
+    ``ms_ssim`` and ``ms_ssim_real`` are in [0, 1]; lower is more diverse, and a value above the real images' indicates
     collapse. Odena et al. take 100 pairs within each class: ``pairing="class"``.
 
     Attributes:

@@ -117,7 +117,7 @@ class FrechetDistance:
     """FID (Heusel et al. 2017) between the real images' moments and the generated features: ``fid``.
 
     Equal to torch-fidelity's and torchmetrics' values. With fewer samples than features it is finite and strongly
-    biased upwards, and a :class:`~ganforge.metrics.inputs.FewSamplesWarning` says so.
+    biased upwards, with a :class:`~ganforge.metrics.inputs.FewSamplesWarning`.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
@@ -136,7 +136,7 @@ class FrechetInfinity:
 
     FID is computed at several numbers of samples ``n`` and a straight line in ``1 / n`` fitted by least squares;
     ``fid_infinity`` is where it meets 0, ``fid_infinity_fit`` the share of variance that the line explains: much below
-    1 tells that the samples are too few for the extrapolation. Deviation: subsets are drawn without replacement from
+    1 means that the samples are too few for the extrapolation. Deviation: subsets are drawn without replacement from
     the generated samples at hand; the paper's quasi-random (Sobol) latents are the sampler's matter.
 
     Attributes:

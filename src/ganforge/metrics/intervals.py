@@ -1,4 +1,4 @@
-"""Intervals: how far a distance may be off for the samples that were drawn."""
+"""Intervals: the uncertainty of a distance from the sampling of images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -182,7 +182,7 @@ class KernelInterval:
 def bootstrap(protocol: Protocol, comparison: Comparison, resamples: int) -> dict[str, tuple[float, float]]:
     """Return bootstrap intervals of a protocol's FID and KID, those that it measures, by the value's name.
 
-    They say how far the value may be off for the sampling of images alone, not for another training run. KID, a mean
+    They cover the sampling of images alone, not the variation between training runs. KID, a mean
     over random subsets, estimates the MMD of all samples and is off by the choice of subsets besides: the full-sample
     interval is moved to KID, and to the square of either side is added that of the subsets' normal interval.
     """

@@ -119,7 +119,7 @@ class MemorizationInformedFrechet:
 class FrechetGap:
     """FID to held-out images less FID to training images: ``fid_gap``, with ``fid_train`` and ``fid_heldout``.
 
-    Well above 0 tells of a generator that is nearer to what it was trained on than to the distribution. FID's bias
+    Well above 0 means a generator that is nearer to its training images than to the distribution. FID's bias
     depends on the number of images: of the larger set as many are drawn as the smaller one has.
     """
 

@@ -1,4 +1,4 @@
-"""How much of a mixture a generator covers: modes captured, share of good samples, reverse KL divergence."""
+"""Mode coverage of a mixture: modes captured, share of high-quality samples, reverse KL divergence."""
 
 from dataclasses import dataclass
 from typing import ClassVar

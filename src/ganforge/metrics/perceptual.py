@@ -30,7 +30,7 @@ class _Lpips(nn.Module):
 
 
 def _weights(network: Backbone) -> tuple[Path, str]:
-    """Return where torchvision looks for the backbone's weights, and the address they come from."""
+    """Return torchvision's path of the backbone's weights, and their download address."""
     from torchvision import models
 
     known = {

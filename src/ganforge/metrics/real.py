@@ -50,15 +50,15 @@ def both(splits: Splits) -> Split:
 
 @dataclass(frozen=True)
 class RealSide:
-    """What a protocol's metrics may ask of the real images; computed when first asked, then kept in ``cache``.
+    """The real images' features and statistics for a protocol's metrics; computed when first read, kept in ``cache``.
 
     The cache's key covers the images' content, their number and the extractor: all runs of a sweep share it, and a
-    changed dataset has another one. Several processes may ask at once: one computes, the others wait for it.
+    changed dataset has another one. Of several processes one computes, and the others wait for it.
 
     Attributes:
         protocol: whose.
         loaded: its extractor, on ``device``.
-        data: both splits, ``data`` being what samples are to look like.
+        data: both splits, ``data`` being what samples are compared with.
         cache: folder.
         device: where features are extracted, and given.
     """
@@ -109,7 +109,7 @@ class RealSide:
         return features
 
     def prepare(self, needs: frozenset[str]) -> None:
-        """Measure now what metrics will ask for, so that what is missing is told before anything is sampled.
+        """Compute what the metrics will read, so that what is missing is an error before anything is sampled.
 
         Raises:
             GanforgeError: if they need held-out images and there are none besides those trained on.

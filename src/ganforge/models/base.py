@@ -1,4 +1,4 @@
-"""The base of every training procedure: players take turns, and images are the clock."""
+"""The base of every training procedure: players take turns, and the clock counts images."""
 
 import copy
 from abc import abstractmethod
@@ -96,7 +96,7 @@ class AdversarialModule(Resumable, Generative):
         """Return the phases of one batch in the order in which they run; called once, before training."""
 
     def check(self, batch: Batch) -> None:
-        """Refuse combinations that make no sense; called once, on a copy, with a small made-up batch."""
+        """Refuse combinations that cannot train; called once, on a copy, with a small example batch."""
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Build one optimizer a player. Final."""
@@ -208,5 +208,5 @@ class AdversarialModule(Resumable, Generative):
         self.ledger.batches = self.batches_seen
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        """Raise what the ledger complains of, after the callbacks have seen it."""
+        """Raise the error of a loss that was not finite, after the callbacks."""
         self.ledger.check()

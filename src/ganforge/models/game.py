@@ -50,7 +50,7 @@ class Game:
         return f"{self.name}_{name}" if self.name else name
 
     def discriminate(self, samples: Tensor, condition: Tensor | None) -> Critique:
-        """Return what the discriminator says of samples, augmented."""
+        """Return the discriminator's critique of samples, augmented."""
         critique: Critique = self.discriminator(self.augment(samples), condition)
         return critique
 
@@ -112,7 +112,7 @@ class Game:
         return Losses({self._named(name): term.weight * term.every * self._read(name, step)})
 
     def _read(self, name: str, step: Step) -> Tensor:
-        """Return a term's value; a complaint of what it misses names the term."""
+        """Return a term's value; an error about a missing input names the term."""
         try:
             return self.terms[name](step)
         except NotGiven as error:

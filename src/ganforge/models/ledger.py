@@ -15,8 +15,8 @@ __all__ = ["Ledger"]
 class Ledger:
     """Collects each phase's losses without waiting for the device; means are read each ``log_every`` batches.
 
-    A loss that was not finite on any rank waits as ``complaint`` on all of them until :meth:`check` raises it, at the
-    end of the batch: whoever has a cure has time for it until then.
+    A loss that was not finite on any rank waits as ``error`` on all of them until :meth:`check` raises it, at the
+    end of the batch; until then a callback may recover (a rollback).
 
     Args:
         log_every: batches in an interval.
@@ -30,10 +30,10 @@ class Ledger:
         self._notes: dict[str, float | Tensor] = {}
         #: Means of the last interval that was read, by ``player/term``.
         self.latest: dict[str, float] = {}
-        #: Set when an interval has just been read, to its clock; whoever logs it sets it back to ``None``.
+        #: The clock of an interval that has been read and not logged yet; the logging callback resets it to ``None``.
         self.fresh: int | None = None
-        #: What to raise because of a loss that was not finite.
-        self.complaint: GanforgeError | None = None
+        #: The error of a loss that was not finite.
+        self.error: GanforgeError | None = None
 
     @property
     def due(self) -> bool:
@@ -69,30 +69,30 @@ class Ledger:
         self.check()
 
     def check(self) -> None:
-        """Raise the complaint, if there is one.
+        """Raise ``error``, if there is one.
 
         Raises:
             GanforgeError: if a loss was not finite.
         """
-        if self.complaint is not None:
-            raise self.complaint
+        if self.error is not None:
+            raise self.error
 
     def clear(self) -> None:
-        """Forget the complaint and everything pending: the weights behind them are gone."""
-        self.complaint = None
+        """Drop ``error`` and everything pending, as after a rollback."""
+        self.error = None
         self._pending.clear()
         self._notes.clear()
 
     def take(self, images_seen: int) -> None:
-        """Take everything pending into ``latest``, or into ``complaint`` if a loss was not finite; on all ranks."""
-        if not self._pending or self.complaint is not None:
+        """Take everything pending into ``latest``, or into ``error`` if a loss was not finite; on all ranks."""
+        if not self._pending or self.error is not None:
             return
         values = torch.cat([entry for _, entry, _ in self._pending]).tolist()
         names = [name for entry in self._pending for name in entry[0]]
         weights = [entry[2] for entry in self._pending for _ in entry[0]]
         lost = [(name, value) for name, value in zip(names, values, strict=True) if not math.isfinite(value)]
         if any_rank(bool(lost), self._pending[0][1].device):
-            self.complaint = _not_finite(*(lost or [(names[0], math.nan)])[0], images_seen)
+            self.error = _not_finite(*(lost or [(names[0], math.nan)])[0], images_seen)
             return
         sums: dict[str, float] = {}
         counts: dict[str, float] = {}

@@ -14,7 +14,7 @@ __all__ = ["check_condition_is_read", "preflight"]
 
 
 def preflight(module: AdversarialModule, batch: Batch) -> None:
-    """Compute every phase's losses once, on a copy of the module and a made-up batch; the module is left as it was.
+    """Compute every phase's losses once, on a copy of the module and an example batch; the module stays unchanged.
 
     Args:
         module: what is to be trained.
@@ -46,7 +46,7 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
 def check_condition_is_read(
     generator: nn.Module, discriminator: nn.Module, latent: Tensor | None, condition: Tensor
 ) -> None:
-    """Refuse a condition that neither network looks at: the model would be silently unconditional.
+    """Refuse a condition that neither network reads: the model would be silently unconditional.
 
     Args:
         generator: of ``(latent, condition)``.

@@ -1,4 +1,4 @@
-"""A module that goes on from its checkpoints to the bit: the clock, random states, and what is no tensor by place."""
+"""A module that resumes from its checkpoints exactly: the clock, random states, and state outside of modules."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -16,13 +16,13 @@ __all__ = ["Resumable", "Stateful", "check_checkpoint"]
 
 
 class Stateful(Protocol):
-    """Something that is no module and keeps tensors from one step to another."""
+    """An object that is no module and has state to save in checkpoints."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what to keep in checkpoints."""
+        """Return the state for checkpoints."""
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""
 
 
 class Resumable(pl.LightningModule):
@@ -42,16 +42,16 @@ class Resumable(pl.LightningModule):
         self._restored_rng: dict[str, Any] | None = None
 
     def stateful(self) -> Mapping[str, Stateful]:
-        """Return by name what ``state_dict`` is to hold besides modules."""
+        """Return by name the stateful parts that are no modules."""
         return {}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Return the part of ``state_dict`` that is no tensor by place."""
+        """Return the state of :meth:`stateful`, as part of ``state_dict``."""
         parts = {name: part.state_dict() for name, part in self.stateful().items()}
         return {"rate_scale": self.rate_scale, "parts": parts}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`get_extra_state` gave; a part that was not there keeps its present state."""
+        """Restore the state of :meth:`get_extra_state`; a part that is not in it keeps its present state."""
         self.rate_scale = state["rate_scale"]
         for name, part in self.stateful().items():
             if name in state["parts"]:
@@ -67,7 +67,7 @@ class Resumable(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take back what :meth:`on_save_checkpoint` added; random states wait for the first batch.
+        """Restore what :meth:`on_save_checkpoint` added; random states wait for the first batch.
 
         Raises:
             GanforgeError: see :func:`check_checkpoint`.
@@ -79,7 +79,7 @@ class Resumable(pl.LightningModule):
             self._restored_rng = state["rng"][rank()]
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        """Put a restored random state in place as late as can be, so that setting up has not consumed any of it."""
+        """Restore a checkpoint's random state as late as possible, so that setup consumes none of it."""
         if self._restored_rng is not None:
             rng.set_state(self._restored_rng)
             self._restored_rng = None
@@ -95,7 +95,7 @@ def _random_states() -> list[dict[str, Any]]:
 
 
 def check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint that lacks what a module goes on from.
+    """Refuse a checkpoint that lacks the state for resuming.
 
     Raises:
         GanforgeError: if the clock is not in it, or the module's extra state.

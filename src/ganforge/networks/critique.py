@@ -1,4 +1,4 @@
-"""What a discriminator says of a batch of samples."""
+"""The outputs of a discriminator on a batch of samples."""
 
 from typing import Literal, NamedTuple
 
@@ -25,7 +25,7 @@ class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
         self.what, self.source, self.remedy = what, source, remedy
 
     def read_by(self, term: str) -> GanforgeError:
-        """Return the same complaint about the term of that name."""
+        """Return the same error, with the name of the term that reads."""
         return GanforgeError(
             f"term.{term} reads {self.what} and {self.source} gives none: {self.remedy}, or leave {term} out of "
             "term=[...]."
@@ -33,7 +33,7 @@ class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
 
 
 class Critique(NamedTuple):
-    """A discriminator's output: the verdict, and what its other heads say.
+    """A discriminator's outputs: logits, and those of further heads where it has any.
 
     Attributes:
         logits: ``(n,)`` unbounded scores, high for real.

@@ -47,7 +47,7 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """Its name as people read it."""
+        """Its name in reports."""
         return self.name.upper() if len(self.name) <= 3 else self.name.replace("_", " ").capitalize()
 
     @property

@@ -82,7 +82,7 @@ def _signed(vectors: Tensor) -> Tensor:
 
 def _available(count: int, coordinates: int) -> int:
     if count > coordinates:
-        raise GanforgeError(f"n={count} directions were asked for, and there are {coordinates}: lower n.")
+        raise GanforgeError(f"n={count} directions are too many, there are {coordinates}: lower n.")
     return count
 
 
@@ -94,7 +94,7 @@ def _padded(vectors: Tensor, sampler: SeededSampler) -> Tensor:
 
 def _style_weights(network: nn.Module) -> Tensor:
     affine: list[Any] = [module.affine for module in network.modules() if hasattr(module, "affine")]
-    affine = [layer for layer in affine if isinstance(layer, nn.Module)]  # batch norm's "affine" says yes or no
+    affine = [layer for layer in affine if isinstance(layer, nn.Module)]  # batch norm's "affine" is a bool
     if not affine:
         raise GanforgeError("The generator's layers have no 'affine' that reads styles: use mode.directions=ganspace.")
     return torch.cat([layer.weight for layer in affine])

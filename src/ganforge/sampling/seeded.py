@@ -21,14 +21,14 @@ __all__ = ["Origin", "SeededSampler"]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a generator comes from: what messages call it, and what some modes need beside it.
+    """The run that a generator is from: its names for messages, and the data that some modes need.
 
     Attributes:
         name: of the run, such as its folder.
         checkpoint: of the weights.
-        train: returns the training samples that its samples are to look like; loaded when called.
+        train: returns the training samples that its samples are compared with; loaded when called.
         extractor: of the run's first protocol; ``None`` where it has none.
-        description: what is needed to build the network and to feed it, as plain values.
+        description: the network's configuration and inputs, as plain values.
     """
 
     name: str

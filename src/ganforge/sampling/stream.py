@@ -1,4 +1,4 @@
-"""Many images into a folder, a zip archive or a NumPy archive, never more than a batch of them in memory."""
+"""Many images to a folder, a zip archive or a NumPy archive, one batch in memory at a time."""
 
 import csv
 import io

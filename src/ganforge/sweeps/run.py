@@ -140,7 +140,7 @@ def _to_go_on(job: Job) -> Job:
 
 
 def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
-    """Return what a launcher says that could not start anything, as a sentence for the user."""
+    """Return a launcher's error at its start as one sentence."""
     cause = find_cause(error)
     if cause is not None:
         return cause

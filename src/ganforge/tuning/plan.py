@@ -1,4 +1,4 @@
-"""What a study is: read from the command's configuration, and from the file that its processes share."""
+"""The plan of a study: read from the command's configuration, and from the file that its processes share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """A study as it was asked for.
+    """A study as configured.
 
     Attributes:
         name: the study's, in its storage too.

@@ -1,4 +1,4 @@
-"""What passes between a training and its study: values on the way, and those at the end."""
+"""Reports of a trial to its study: values while it trains, and those at the end."""
 
 import csv
 import math

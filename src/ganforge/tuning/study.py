@@ -80,7 +80,7 @@ def trial_of(study: Any, storage: Any, number: int) -> Any:
 
 
 def owner_of(storage: Any, trial: Any) -> dict[str, Any] | None:
-    """Return the process that trains a trial now, if one does; what a trial itself says is as old as its object."""
+    """Return the process that trains a trial now, if one does; a trial's own attributes are as old as its object."""
     frozen = storage.get_trial(trial._trial_id)
     owner: dict[str, Any] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
     return owner
