@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganforge.core.errors import GanforgeError
-from ganforge.core.files import lock
+from ganforge.core.console import say
+from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.files import lock, shown
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.metrics.extractors import Features, Loaded
@@ -24,6 +25,10 @@ __all__ = ["RealSide", "both"]
 
 _BATCH = 512  # images extracted at a time; the extractor takes them in parts that fit
 _log = logging.getLogger("ganforge")
+_NOT_KEPT = (
+    "Real images' statistics cannot be kept in '%s' (%s), and every run computes them anew: make room there, or choose "
+    "a folder that can be written with paths.cache=FOLDER or the environment's GANFORGE_CACHE."
+)
 
 
 def is_one_set(splits: Splits) -> bool:
@@ -112,8 +117,12 @@ class RealSide:
         """Measure now what metrics will ask for, so that what is missing is told before anything is sampled.
 
         Raises:
-            GanforgeError: if they need held-out images and there are none besides those trained on.
+            GanforgeError: if they need held-out images and there are none besides those trained on, or the statistics
+                of fewer than 2 images.
         """
+        moments = {name.partition("_")[0] for name in needs if name.endswith("_moments")}
+        for side in sorted(moments):
+            self._check_count(side)
         if any(name.startswith("heldout_") for name in needs) and is_one_set(self.data):
             users = ", ".join(
                 sorted(
@@ -129,6 +138,15 @@ class RealSide:
         for name in sorted(needs):
             if name.startswith(("real_", "train_", "heldout_")) and not name.endswith("images"):
                 self.field(name)
+
+    def _check_count(self, side: str) -> None:
+        split: Split = self.split if side == "real" else getattr(self.data, side)
+        if len(split) < 2:
+            name = self.protocol.split if side == "real" else side
+            raise GanforgeError(
+                f"Protocol {self.protocol.name} measures the spread of real images, and the {name} split holds "
+                f"{len(split)}: give a dataset of more images, or protocol=[] to go without metrics."
+            )
 
     def field(self, name: str) -> Any:
         """Return the field of a :class:`~ganforge.metrics.comparison.Comparison` called ``name``."""
@@ -150,7 +168,7 @@ class RealSide:
         key = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
         if (known := self._memory.get(key + kind)) is None:
             path = self.cache / "real" / key / f"{kind}.safetensors"
-            known = _read(path)
+            known = _read(path, aloud=True)
             if known is None:
                 known = self._computed(path, lambda: compute(column))
             self._memory[key + kind] = known
@@ -162,16 +180,11 @@ class RealSide:
             try:
                 held.enter_context(lock(path.parent))
             except OSError as error:
-                _log.warning(
-                    "Real images' statistics cannot be kept in '%s' (%s): they are computed anew; name another folder "
-                    "with paths.cache.",
-                    path.parent,
-                    error.strerror or error,
-                )
-                return compute()
+                _log.warning(_NOT_KEPT, shown(path.parent), error.strerror or error)
+                return _finite(compute())
             known = _read(path)
             if known is None:
-                known = compute()
+                known = _finite(compute())
                 _write(path, known)
             return known
 
@@ -185,16 +198,45 @@ class RealSide:
         return {name: value.cpu() for name, value in state.items()}
 
 
-def _read(path: Path) -> dict[str, Tensor] | None:
-    """Return stored tensors; ``None`` if there are none, or only a part of them."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return what was computed, which must not be kept unless it is finite."""
+    if all(value.isfinite().all() for value in tensors.values()):
+        return tensors
+    raise GanforgeError(
+        "The real images' features are not finite: the extractor's weights must be damaged; fetch them again."
+    )
 
-    try:
-        stored: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError):
+
+def _read(path: Path, *, aloud: bool = False) -> dict[str, Tensor] | None:
+    """Return stored tensors; ``None`` if there are none, or others than were written, which is said if ``aloud``."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
         return None
-    return stored
+    try:
+        with safe_open(path, "pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no dictionary
+            metadata = stored.metadata() or {}
+        if metadata.get(_CHECKSUM) == _checksum(path, tensors):
+            return tensors
+        reason = "not as they were written"
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = first_line(error)
+    if aloud:
+        say(f"Real images' statistics in '{shown(path)}' are damaged ({reason}): they are computed anew.")
+    return None
+
+
+_CHECKSUM = "checksum"
+
+
+def _checksum(path: Path, tensors: dict[str, Tensor]) -> str:
+    """Return a hash of the tensors and of where they belong, so that no file stands for another one either."""
+    digest = hashlib.blake2b(f"{path.parent.name}/{path.name}".encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _write(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -204,8 +246,10 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> None:
 
     temporary = path.with_suffix(".part")
     try:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
+        metadata = {_CHECKSUM: _checksum(path, tensors)}
+        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
         temporary.replace(path)
     except (SafetensorError, OSError) as error:
-        _log.warning("Real images' statistics could not be kept in '%s' (%s): they are computed anew.", path, error)
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _log.warning(_NOT_KEPT, shown(path.parent), first_line(error))
