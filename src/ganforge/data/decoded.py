@@ -1,13 +1,10 @@
 """Image files decoded once, by worker processes, into one memory-mapped uint8 array that is checked when read."""
 
 import hashlib
-import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,17 +15,14 @@ from tqdm import tqdm
 
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, first_line
-from ganforge.core.files import lock, shown, write_text
+from ganforge.core.files import lock, shown
 from ganforge.data.columns import Column, Split, labelled
+from ganforge.data.decoded_cache import ARRAY, Index, finish, stored, write_header, writing
 from ganforge.data.decoder import VERSION, UnreadableImage, read_picture
 from ganforge.data.listing import ImageFile
 from ganforge.data.modality import Images
 
-__all__ = ["IN_MEMORY", "decode"]
-
-#: Bytes of the largest decoded array that is held in memory, and whose content is compared with its checksum at every
-#: start; of a larger one, when its size or time of change are others than when it was written.
-IN_MEMORY = 2 * 1024**3
+__all__ = ["decode"]
 
 
 class _Decoder(Dataset[tuple[int, np.ndarray | None, tuple[str, ...]]]):
@@ -55,27 +49,6 @@ class _Decoder(Dataset[tuple[int, np.ndarray | None, tuple[str, ...]]]):
         except (UnreadableImage, OSError, MemoryError) as error:
             return index, None, (first_line(error),)
         return index, pixels[None] if self.modality.channels == 1 else pixels.transpose(2, 0, 1), notes
-
-
-@dataclass(frozen=True)
-class _Index:
-    """What a decoded array holds.
-
-    Attributes:
-        kept: which files, in the order of the rows.
-        checksum: the array's :attr:`~ganforge.data.columns.Column.fingerprint`.
-        size: bytes of the array's file.
-        modified: nanoseconds, when that was written.
-        unreadable: how many files are not in it.
-        notes: how many files there is something to say of, by what.
-    """
-
-    kept: list[int]
-    checksum: str
-    size: int
-    modified: int
-    unreadable: int
-    notes: dict[str, int]
 
 
 def decode(
@@ -109,16 +82,16 @@ def decode(
     """
     decoder = _Decoder(files, modality)
     folder = cache / "decoded" / _key(files, modality)
-    stored = _stored(folder, aloud=True)
-    if stored is None:
-        with _written(cache), lock(folder):
-            stored = _stored(folder)  # another process may have filled it meanwhile
-            if stored is None:
+    found = stored(folder, aloud=True)
+    if found is None:
+        with writing(cache), lock(folder):
+            found = stored(folder)  # another process may have filled it meanwhile
+            if found is None:
                 _fill(decoder, folder, workers)
-                stored = _stored(folder)
-    if stored is None:
+                found = stored(folder)
+    if found is None:
         raise GanforgeError(f"What was just written to '{shown(folder)}' is not what is read there: check the disk.")
-    images, index = stored
+    images, index = found
     _report(index, len(files), folder, max_unreadable, option)
     chosen = None if labels is None else torch.tensor([labels[number] for number in index.kept], dtype=torch.int64)
     return labelled(Column(images, modality, identity=index.checksum), chosen)
@@ -142,61 +115,6 @@ def _stamp(file: Path) -> str:
     return f"{status.st_size}|{status.st_mtime_ns}"
 
 
-def _stored(folder: Path, *, aloud: bool = False) -> tuple[np.ndarray, _Index] | None:
-    """Return the decoded array and its index; ``None`` if it was never finished, or is damaged, said if ``aloud``."""
-    if not (folder / "kept.json").exists():
-        return None
-    try:
-        return _read(folder)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        if aloud:
-            say(f"Decoded images in '{shown(folder)}' are damaged ({first_line(error)}): they are decoded again.")
-        return None
-
-
-def _read(folder: Path) -> tuple[np.ndarray, _Index]:
-    """Return the decoded array and its index; ValueError and more if they are not as they were written."""
-    document = json.loads((folder / "kept.json").read_text(encoding="utf-8"))
-    index = _Index(**document["index"])
-    if document["checksum"] != _checksum(index):
-        raise ValueError("kept.json is not as it was written")
-    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    if _is_changed(folder, images, index):
-        raise ValueError("images.npy is not as it was written")
-    return images, index
-
-
-def _is_changed(folder: Path, images: np.ndarray, index: _Index) -> bool:
-    """Whether the array is another than the one written; see :data:`IN_MEMORY`."""
-    status = (folder / "images.npy").stat()
-    as_written = (status.st_size, status.st_mtime_ns) == (index.size, index.modified)
-    if len(images) != len(index.kept):
-        return True
-    if as_written and images.nbytes > IN_MEMORY:
-        return False
-    return _fingerprint(images) != index.checksum
-
-
-def _fingerprint(images: np.ndarray) -> str:
-    return Column(images, Images(images.shape[2:], images.shape[1])).fingerprint
-
-
-def _checksum(index: _Index) -> str:
-    return hashlib.blake2b(json.dumps(asdict(index), sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-@contextmanager
-def _written(cache: Path) -> Iterator[None]:
-    """Say in one sentence that nothing can be written to the cache."""
-    try:
-        yield
-    except OSError as error:
-        raise GanforgeError(
-            f"Decoded images cannot be kept in '{shown(cache)}' ({error.strerror or error}): make room there, or "
-            "choose a folder that can be written with paths.cache=FOLDER or the environment's GANFORGE_CACHE."
-        ) from error
-
-
 def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     """Decode everything into ``folder``; ``kept.json`` is written last, as the mark of a whole cache."""
     total = len(decoder)
@@ -206,7 +124,7 @@ def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
             f"Decoding {total:,} images needs {needed / 1e9:.1f} GB in '{shown(folder.parent)}' and {free / 1e9:.1f} "
             "GB are free: make room, or choose another folder with paths.cache=FOLDER."
         )
-    temporary, path = folder / ".images.npy.part", folder / "images.npy"
+    temporary, path = folder / f".{ARRAY}.part", folder / ARRAY
     unreadable: list[str] = []
     notes: Counter[str] = Counter()
     with temporary.open("wb") as handle:
@@ -221,10 +139,7 @@ def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
             f"{shown(unreadable[0].replace(chr(9), ', '))})."
         )
     temporary.replace(path)
-    status = path.stat()
-    fingerprint = _fingerprint(np.load(path, mmap_mode="r"))
-    index = _Index(kept, fingerprint, status.st_size, status.st_mtime_ns, len(unreadable), dict(notes))
-    write_text(folder / "kept.json", json.dumps({"checksum": _checksum(index), "index": asdict(index)}))
+    finish(folder, kept, len(unreadable), dict(notes))
 
 
 def _identity(items: list[Any]) -> Any:
@@ -243,7 +158,7 @@ def _write_pixels(
         generator=torch.Generator(),
     )
     kept: list[int] = []
-    _write_header(handle, len(decoder), decoder.modality.shape)
+    write_header(handle, len(decoder), decoder.modality.shape)
     for items in tqdm(loader, desc="Decoding images", unit="batch", leave=False, disable=len(decoder) < 512):
         for index, pixels, words in items:
             if pixels is None:
@@ -253,17 +168,11 @@ def _write_pixels(
             kept.append(index)
             notes.update(words)
     handle.seek(0)
-    _write_header(handle, len(kept), decoder.modality.shape)
+    write_header(handle, len(kept), decoder.modality.shape)
     return kept
 
 
-def _write_header(handle: BinaryIO, count: int, shape: tuple[int, ...]) -> None:
-    """Write a header of one length for any ``count``: NumPy leaves room for the first axis to grow."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
-    np.lib.format.write_array_header_1_0(handle, header)
-
-
-def _report(index: _Index, total: int, folder: Path, max_unreadable: float, option: str | None) -> None:
+def _report(index: Index, total: int, folder: Path, max_unreadable: float, option: str | None) -> None:
     """Say what was left out and what was passed over, and refuse a set with too many unreadable files."""
     found = [f"{count:,} {note}" for note, count in index.notes.items()]
     allowed = max(1, int(max_unreadable * total)) if max_unreadable > 0 else 0

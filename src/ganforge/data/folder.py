@@ -10,7 +10,8 @@ from ganforge.core.files import shown
 from ganforge.core.rng import torch_generator
 from ganforge.data.classes import class_labels
 from ganforge.data.columns import Split, Splits
-from ganforge.data.decoded import IN_MEMORY, decode
+from ganforge.data.decoded import decode
+from ganforge.data.decoded_cache import IN_MEMORY
 from ganforge.data.embedded import split
 from ganforge.data.listing import Listing, list_images
 from ganforge.data.modality import Images

@@ -97,7 +97,8 @@ class Listing:
 
     def describe(self) -> str:
         """Return how many images there are, and how many files are left out and why."""
-        held = f"'{shown(self.place)}' holds {len(self):,} image{'' if len(self) == 1 else 's'}"
+        count = {0: "no image", 1: "1 image"}.get(len(self), f"{len(self):,} images")
+        held = f"'{shown(self.place)}' holds {count}"
         named = self.left_out.most_common(_NAMED_REASONS)
         reasons = [f"{count:,} {reason}" for reason, count in named]
         if rest := self.left_out.total() - sum(count for _, count in named):
@@ -119,7 +120,7 @@ def list_images(place: Path) -> Listing:
     if place.suffix.lower() == ".zip" and place.is_file():
         return _listing(place, _members(place))
     raise GanforgeError(
-        f"'{shown(place)}' is neither a folder nor a .zip file: give the folder, or the archive, that holds the images."
+        f"'{shown(place)}' is not a folder or a .zip file: give the folder, or the archive, that holds the images."
     )
 
 

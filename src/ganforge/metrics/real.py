@@ -1,9 +1,8 @@
 """The real side of a comparison: measured once for all runs, kept by content."""
 
 import hashlib
-import logging
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganforge.core.console import say
-from ganforge.core.errors import GanforgeError, first_line
-from ganforge.core.files import lock, shown
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import lock
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.moments import Moments
 from ganforge.metrics.protocol import Protocol
+from ganforge.metrics.real_cache import finite, read, warn_not_kept, write
 
 __all__ = ["RealSide", "both"]
 
 _BATCH = 512  # images extracted at a time; the extractor takes them in parts that fit
-_log = logging.getLogger("ganforge")
-_NOT_KEPT = (
-    "Real images' statistics cannot be kept in '%s' (%s), and every run computes them anew: make room there, or choose "
-    "a folder that can be written with paths.cache=FOLDER or the environment's GANFORGE_CACHE."
-)
 
 
 def is_one_set(splits: Splits) -> bool:
@@ -168,7 +162,7 @@ class RealSide:
         key = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
         if (known := self._memory.get(key + kind)) is None:
             path = self.cache / "real" / key / f"{kind}.safetensors"
-            known = _read(path, aloud=True)
+            known = read(path, aloud=True)
             if known is None:
                 known = self._computed(path, lambda: compute(column))
             self._memory[key + kind] = known
@@ -180,12 +174,12 @@ class RealSide:
             try:
                 held.enter_context(lock(path.parent))
             except OSError as error:
-                _log.warning(_NOT_KEPT, shown(path.parent), error.strerror or error)
-                return _finite(compute())
-            known = _read(path)
+                warn_not_kept(path, error)
+                return finite(compute())
+            known = read(path)
             if known is None:
-                known = _finite(compute())
-                _write(path, known)
+                known = finite(compute())
+                write(path, known)
             return known
 
     def _features(self, column: Column) -> dict[str, Tensor]:
@@ -196,60 +190,3 @@ class RealSide:
         moments = Moments.of(self.extract(column[rows]).features for rows in torch.arange(len(column)).split(_BATCH))
         state = {"total": moments.total, "products": moments.products, "count": torch.tensor(moments.count)}
         return {name: value.cpu() for name, value in state.items()}
-
-
-def _finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return what was computed, which must not be kept unless it is finite."""
-    if all(value.isfinite().all() for value in tensors.values()):
-        return tensors
-    raise GanforgeError(
-        "The real images' features are not finite: the extractor's weights must be damaged; fetch them again."
-    )
-
-
-def _read(path: Path, *, aloud: bool = False) -> dict[str, Tensor] | None:
-    """Return stored tensors; ``None`` if there are none, or others than were written, which is said if ``aloud``."""
-    from safetensors import SafetensorError, safe_open
-
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, "pt") as stored:
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no dictionary
-            metadata = stored.metadata() or {}
-        if metadata.get(_CHECKSUM) == _checksum(path, tensors):
-            return tensors
-        reason = "not as they were written"
-    except (SafetensorError, OSError, ValueError) as error:
-        reason = first_line(error)
-    if aloud:
-        say(f"Real images' statistics in '{shown(path)}' are damaged ({reason}): they are computed anew.")
-    return None
-
-
-_CHECKSUM = "checksum"
-
-
-def _checksum(path: Path, tensors: dict[str, Tensor]) -> str:
-    """Return a hash of the tensors and of where they belong, so that no file stands for another one either."""
-    digest = hashlib.blake2b(f"{path.parent.name}/{path.name}".encode(), digest_size=16)
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Store tensors; a full or read-only disk costs the next run time, not this one its values."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    temporary = path.with_suffix(".part")
-    try:
-        metadata = {_CHECKSUM: _checksum(path, tensors)}
-        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
-        temporary.replace(path)
-    except (SafetensorError, OSError) as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        _log.warning(_NOT_KEPT, shown(path.parent), first_line(error))
