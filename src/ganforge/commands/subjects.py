@@ -102,7 +102,9 @@ def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
         return Splits(array, array)
     names = sorted(file.stem for file in (config_folder() / "data").glob("*.yaml"))
     if config.real not in names:
-        raise GanforgeError(f"real='{shown(config.real)}' is neither a file nor a dataset; datasets are {', '.join(names)}.")
+        raise GanforgeError(
+            f"real='{shown(config.real)}' is neither a file nor a dataset; datasets are {', '.join(names)}."
+        )
     overrides = [f"data={config.real}", f"data.image_size={image_size}", f"download={str(config.download).lower()}"]
     overrides += [] if config.paths.data is None else [f"paths.data={quoted(config.paths.data)}"]
     overrides += [f"paths.cache={quoted(config.paths.cache)}"]

@@ -17,12 +17,14 @@ from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.files import lock, shown
 from ganforge.data.columns import Column, Split, labelled
-from ganforge.data.decoded_cache import ARRAY, Index, finish, stored, write_header, writing
+from ganforge.data.decoded_cache import ARRAY, UNREADABLE, Index, finish, stored, write_header, writing
 from ganforge.data.decoder import VERSION, UnreadableImage, read_picture
 from ganforge.data.listing import ImageFile
 from ganforge.data.modality import Images
 
 __all__ = ["decode"]
+
+_BATCH = 64  # files that a worker decodes at a time; so many are decoded sooner than workers start
 
 
 class _Decoder(Dataset[tuple[int, np.ndarray | None, tuple[str, ...]]]):
@@ -129,13 +131,13 @@ def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     notes: Counter[str] = Counter()
     with temporary.open("wb") as handle:
         kept = _write_pixels(handle, decoder, workers, unreadable, notes)
-    (folder / "unreadable.txt").unlink(missing_ok=True)
+    (folder / UNREADABLE).unlink(missing_ok=True)
     if unreadable:  # names as the file system has them, for other programs to read
-        (folder / "unreadable.txt").write_bytes(os.fsencode("".join(f"{line}\n" for line in unreadable)))
+        (folder / UNREADABLE).write_bytes(os.fsencode("".join(f"{line}\n" for line in unreadable)))
     if not kept:
         temporary.unlink()
         raise GanforgeError(
-            f"None of the {total:,} images can be read (listed in '{shown(folder / 'unreadable.txt')}'; the first: "
+            f"None of the {total:,} images can be read (listed in '{shown(folder / UNREADABLE)}'; the first: "
             f"{shown(unreadable[0].replace(chr(9), ', '))})."
         )
     temporary.replace(path)
@@ -152,8 +154,8 @@ def _write_pixels(
     """Write the readable images as an ``.npy`` file, never more than a batch in memory; return which they are."""
     loader = DataLoader(
         decoder,
-        batch_size=64,
-        num_workers=min(workers, len(decoder)),
+        batch_size=_BATCH,
+        num_workers=0 if len(decoder) <= _BATCH else workers,
         collate_fn=_identity,
         generator=torch.Generator(),
     )
@@ -175,15 +177,15 @@ def _write_pixels(
 def _report(index: Index, total: int, folder: Path, max_unreadable: float, option: str | None) -> None:
     """Say what was left out and what was passed over, and refuse a set with too many unreadable files."""
     found = [f"{count:,} {note}" for note, count in index.notes.items()]
-    allowed = max(1, int(max_unreadable * total)) if max_unreadable > 0 else 0
     if index.unreadable:
-        sentence = (
-            f"{index.unreadable:,} of {total:,} images cannot be read (listed in '{shown(folder / 'unreadable.txt')}')"
-        )
+        allowed = max(1, int(max_unreadable * total)) if max_unreadable > 0 else 0
+        listed = f"(listed in '{shown(folder / UNREADABLE)}')"
         if index.unreadable > allowed:
             limit = f"{option}={max_unreadable:g} allows {allowed:,}" if option else f"at most {allowed:,} may be"
-            way_out = "repair or remove them, or raise it" if option else "repair or remove them"
-            raise GanforgeError(f"{sentence}, and {limit}: {way_out}.")
-        found.insert(0, f"{sentence} and are left out")
+            raise GanforgeError(
+                f"{index.unreadable:,} of {total:,} images cannot be read {listed}, and {limit}: repair or remove "
+                f"them{', or raise it' if option else ''}."
+            )
+        found.insert(0, f"{index.unreadable:,} cannot be read and are left out {listed}")
     if found:
-        say(f"Of {total:,} images {'; '.join(found)}.")
+        say(f"Of {total:,} images, {'; '.join(found)}.")

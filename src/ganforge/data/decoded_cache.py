@@ -16,9 +16,9 @@ from ganforge.core.files import shown, write_text
 from ganforge.data.columns import Column
 from ganforge.data.modality import Images
 
-__all__ = ["ARRAY", "IN_MEMORY", "Index", "finish", "stored", "write_header", "writing"]
+__all__ = ["ARRAY", "IN_MEMORY", "UNREADABLE", "Index", "finish", "stored", "write_header", "writing"]
 
-ARRAY, _INDEX = "images.npy", "kept.json"
+ARRAY, UNREADABLE, _INDEX = "images.npy", "unreadable.txt", "kept.json"
 
 #: Bytes of the largest decoded array that is held in memory, and whose content is compared with its checksum at every
 #: start; of a larger one, when its size or time of change are others than when it was written.
@@ -52,7 +52,7 @@ def stored(folder: Path, *, aloud: bool = False) -> tuple[np.ndarray, Index] | N
         return None
     try:
         return _read(folder)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except Exception as error:  # NumPy reads a damaged header with Python's own parser
         if aloud:
             say(f"Decoded images in '{shown(folder)}' are damaged ({first_line(error)}): they are decoded again.")
         return None

@@ -99,7 +99,7 @@ class Listing:
         """Return how many images there are, and how many files are left out and why."""
         count = {0: "no image", 1: "1 image"}.get(len(self), f"{len(self):,} images")
         held = f"'{shown(self.place)}' holds {count}"
-        named = self.left_out.most_common(_NAMED_REASONS)
+        named = sorted(self.left_out.items(), key=lambda item: (-item[1], item[0]))[:_NAMED_REASONS]
         reasons = [f"{count:,} {reason}" for reason, count in named]
         if rest := self.left_out.total() - sum(count for _, count in named):
             reasons.append(f"{rest:,} others")
@@ -135,7 +135,7 @@ def _listing(place: Path, entries: Iterator[_Entry]) -> Listing:
     labels: ImageFile | None = None
     known = suffixes()
     for parts, entry in entries:
-        if len(parts) > 1 or entry is None:
+        if (len(parts) > 1 or entry is None) and not _is_hidden(parts[0]):
             folders.add(parts[0])
         if entry is None:
             continue
