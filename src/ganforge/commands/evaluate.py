@@ -1,4 +1,4 @@
-"""Score a run, a checkpoint, a folder of images or an npz file."""
+"""Score a run, a checkpoint, or the images of a folder, a zip archive or an npz file."""
 
 import statistics
 import sys
@@ -66,8 +66,8 @@ def _check(config: DictConfig) -> None:
         raise GanforgeError(f"bootstrap must be 0 for no intervals, or at least 2 resamples, got {config.bootstrap}.")
     if (config.run is None) == (config.images is None):
         raise GanforgeError(
-            "Say what to evaluate: run=outputs/<name>/<signature>, run=<a checkpoint's file>, or images=<a folder or "
-            ".npz file>; one of them."
+            "Say what to evaluate: run=outputs/<name>/<signature>, run=<a checkpoint's file>, or images=<a folder, "
+            "a .zip or .npz file>; one of them."
         )
     if config.images is not None and config.repeats > 1:
         raise GanforgeError(

@@ -1,6 +1,7 @@
 """Files that several processes touch, and files that must not be half written."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,15 +11,30 @@ from filelock import FileLock
 
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["is_disk_full", "lock", "replacing", "write_text"]
+__all__ = ["is_disk_full", "lock", "replacing", "shown", "write_text"]
 
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Create ``folder`` and hold it alone: another process that asks waits until this one is done or dead."""
+    """Create ``folder`` and hold it alone: another process that asks waits until this one is done or dead.
+
+    Raises:
+        GanforgeError: if a folder stands where the lock's file has to.
+        OSError: if ``folder`` cannot be made or written to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    path = folder / ".lock"
+    if path.is_dir():
+        raise GanforgeError(
+            f"'{shown(path)}' is a folder, and processes wait for each other by a file there: remove it."
+        )
+    with FileLock(path):
         yield
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    r"""Return a path as text that any file and console takes: bytes of its name that are no UTF-8 as ``\xE9``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def write_text(path: Path, text: str) -> None:
