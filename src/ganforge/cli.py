@@ -78,7 +78,7 @@ COMMANDS = {
     "tune": Command("ganforge.commands.tune:tune", config="tune"),
     "download": Command(
         "ganforge.commands.download:download",
-        overrides=("download=true", "hydra.run.dir=.", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
+        overrides=("download=true", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
     ),
     "doctor": Command("ganforge.commands.doctor:doctor", config=None),
 }

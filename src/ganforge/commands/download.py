@@ -2,6 +2,7 @@
 
 from omegaconf import DictConfig
 
+from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 
 __all__ = ["download"]
@@ -12,6 +13,7 @@ def download(config: DictConfig) -> None:
     from hydra.utils import instantiate
 
     with log_to(None):
+        check_nodes(config)
         splits = instantiate(config.data).splits()
         say(
             f"data: {len(splits.train):,} training and {len(splits.heldout):,} held-out images in '{config.paths.data}'"

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say, warnings_reported
 from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
@@ -46,6 +47,7 @@ def evaluate(config: DictConfig) -> None:
     """
     _check(config)
     with log_to(None):
+        check_nodes(config)
         processes = 1 if inside_a_launched_process() else processes_wanted(config)
         if processes == 1:
             _evaluate_here(config)
@@ -60,9 +62,7 @@ def evaluate(config: DictConfig) -> None:
 
 def _check(config: DictConfig) -> None:
     """Refuse what cannot be done before anything is read."""
-    if config.repeats < 1:
-        raise GanforgeError(f"repeats must be a whole number >= 1, got {config.repeats}.")
-    if config.bootstrap < 0 or config.bootstrap == 1:
+    if config.bootstrap == 1:
         raise GanforgeError(f"bootstrap must be 0 for no intervals, or at least 2 resamples, got {config.bootstrap}.")
     if (config.run is None) == (config.images is None):
         raise GanforgeError(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError
 
@@ -18,6 +19,7 @@ def sample(config: DictConfig) -> Path:
     """
     with log_to(None):
         _require_run(config.run)
+        check_nodes(config)
         from hydra.utils import instantiate
 
         from ganforge.runs.restore import restore

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.callbacks.ending import Ending
+from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock
@@ -16,7 +17,7 @@ from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
-from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
+from ganforge.runs.lifecycle import check_precision, check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def train(config: DictConfig) -> dict[str, float]:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
+    if config.force or folder.status().get("state") != "finished":  # a finished run answers without importing classes
+        check_nodes(config)
+        check_precision(config)
     wanted = config.requeue and environment_rank() == 0
     with log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
         alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that

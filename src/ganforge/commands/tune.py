@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Stopped
 from ganforge.core.files import lock
@@ -36,6 +37,7 @@ def tune(config: DictConfig) -> None:
             "A study's workers are commands of their own: start each with one task (srun --ntasks=1, a job array) or "
             "use tune.workers=N."
         )
+    check_nodes(config)
     with log_to(None), queued_again(bool(config.requeue)):  # once for all workers, when all have saved
         plan, space = Plan.of(config, _overrides())
         shared = SharedStudy(plan, space)
