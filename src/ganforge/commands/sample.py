@@ -18,8 +18,7 @@ def sample(config: DictConfig) -> Path:
     """
     with log_to(None):
         _require_run(config.run)
-        from hydra.utils import instantiate
-
+        from ganforge.core.build import build
         from ganforge.runs.restore import restore
 
         run = restore(config.run, config.checkpoint, config)
@@ -31,7 +30,7 @@ def sample(config: DictConfig) -> Path:
             device=config.device,
             batch_size=config.batch_size,
         )
-        result = instantiate(config.mode)(sampler).enlarged(config.zoom)
+        result = build(config.mode, "mode")(sampler).enlarged(config.zoom)
         name = config.mode._target_.rpartition(".")[2]
         default = run.folder.path / "samples" / f"{name}{result.suffix}"
         path: Path = result.save(config.output or default, force=config.force)

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import write_text
+from ganforge.core.files import read_yaml, write_text
 from ganforge.tuning.space import Space, quoted
 
 __all__ = ["Plan"]
@@ -49,7 +49,7 @@ class Plan:
     @staticmethod
     def read(path: Path) -> "Plan":
         """Return what :meth:`write` wrote."""
-        content: Any = OmegaConf.to_container(OmegaConf.load(path))
+        content: Any = read_yaml(path)
         content |= {"folder": Path(content["folder"]), "overrides": tuple(content["overrides"])}
         return Plan(**content)
 
