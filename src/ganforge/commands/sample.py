@@ -32,7 +32,8 @@ def sample(config: DictConfig) -> Path:
         )
         result = build(config.mode, "mode")(sampler).enlarged(config.zoom)
         name = config.mode._target_.rpartition(".")[2]
-        default = run.folder.path / "samples" / f"{name}{result.suffix}"
+        chosen = f"_{config.sampler}" if config.sampler else ""
+        default = run.folder.path / "samples" / f"{name}{chosen}{result.suffix}"
         path: Path = result.save(config.output or default, force=config.force)
         say(f"{path} ({run.checkpoint.name} at {run.images_seen:,} images). {result.note}".rstrip())
         return path

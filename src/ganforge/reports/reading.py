@@ -151,12 +151,13 @@ def read_run(path: Path) -> Run:
 
 
 def _plain_name(name: str, protocol: str) -> str:
-    """Return ``metrics/<value>`` of what was measured under a protocol.
+    """Return ``metrics/<value>``, or ``metrics/<sampler>/<value>``, of what was measured under a protocol.
 
     Training logs ``metrics/<protocol>/<value>`` where an earlier protocol has given that value: the protocol's tag
     identifies it, and with the protocols in another order the same measure would have another name.
     """
-    return f"metrics/{name.rpartition('/')[2]}" if protocol and name.startswith("metrics/") else name
+    own = f"metrics/{protocol.partition('@')[0]}/"
+    return f"metrics/{name.removeprefix(own)}" if protocol and name.startswith(own) else name
 
 
 def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:

@@ -95,7 +95,7 @@ class RunFolder:
             command=command,
             settings=None if settings is None else OmegaConf.to_container(settings),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            **provenance(),
+            **provenance(config),
             error=None,
             ending=None,
         )

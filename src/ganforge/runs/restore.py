@@ -12,6 +12,7 @@ from ganforge.core.build import build, check_run, nodes
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.files import read_yaml
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
+from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import Origin, SeededSampler
 
 __all__ = ["Restored", "read_config", "restore", "settle"]
@@ -60,15 +61,20 @@ class Restored:
             return build(protocols[0].extractor, "protocol")
 
         origin = Origin(
-            str(self.folder.path), str(self.checkpoint), train, extractor if protocols else None, self._description
+            str(self.folder.path),
+            str(self.checkpoint),
+            train,
+            extractor if protocols else None,
+            lambda: self._description(sampler),
         )
         return SeededSampler(sampler, origin, **options)
 
-    def _description(self) -> dict[str, Any]:
-        """Return the generator's and the latent's configuration, as plain values."""
+    def _description(self, sampler: Sampler) -> dict[str, Any]:
+        """Return the configuration of a sampler's network and of the latent, as plain values."""
         model = OmegaConf.to_container(self.config.model, resolve=True)
         assert isinstance(model, dict)
-        return {"generator": model.get("generator"), "latent": model.get("latent"), "images_seen": self.images_seen}
+        networks = [node for name, node in model.items() if getattr(self.module, str(name), None) is sampler.network]
+        return {"generator": next(iter(networks), None), "latent": model.get("latent"), "images_seen": self.images_seen}
 
 
 def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | None = None) -> Restored:
