@@ -90,8 +90,7 @@ def _told(name: str, data: Any) -> dict[str, Any]:
 
 def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     """Read what ``real=`` names; a folder or file is both splits at once."""
-    from hydra.utils import instantiate
-
+    from ganforge.core.build import build
     from ganforge.core.config import compose, config_folder, quoted
     from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
@@ -108,7 +107,7 @@ def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     overrides = [f"data={config.real}", f"data.image_size={image_size}", f"download={str(config.download).lower()}"]
     overrides += [] if config.paths.data is None else [f"paths.data={quoted(config.paths.data)}"]
     overrides += [f"paths.cache={quoted(config.paths.cache)}"]
-    return instantiate(compose(overrides).data).splits()
+    return build(compose(overrides).data, "data").splits()
 
 
 def pictures(judged: Subject, sampling: Any) -> list[Any]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.callbacks.ending import Ending
+from ganforge.core.build import build
 from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
-from ganforge.core.files import lock
+from ganforge.core.files import lock, read_yaml
 from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
@@ -64,7 +65,6 @@ def train(config: DictConfig) -> dict[str, float]:
 
 def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     """Build everything and fit, in this process."""
-    from hydra.utils import instantiate
     from pytorch_lightning import Trainer
 
     from ganforge.core import rng
@@ -75,11 +75,11 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     quiet_lightning()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
-    model = instantiate(config.model)
-    data = instantiate(config.data)
+    model = build(config.model, "model")
+    data = build(config.data, "data")
     preflight(model, data.example())
     loop, callbacks = _callbacks(config)
-    loggers = [instantiate(entry) for entry in (config.logger or {}).values()]
+    loggers = [build(entry, "logger") for entry in (config.logger or {}).values()]
     resume_from = _resume(config, folder, Loggers(loggers), model)
     data.splits()
     several = inside_a_launched_process()
@@ -126,15 +126,13 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
 
 def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     """Build callbacks; evaluation only where there is a protocol, and no values of callbacks that are not there."""
-    from hydra.utils import instantiate
-
     from ganforge.callbacks.assemble import assemble
 
     entries = dict(config.callbacks or {})
     if not config.protocol:
         entries.pop("evaluate", None)
     return assemble(
-        {key: instantiate(entry) for key, entry in entries.items() if entry is not None and "_target_" in entry}
+        {key: build(entry, "callbacks") for key, entry in entries.items() if entry is not None and "_target_" in entry}
     )
 
 
@@ -179,8 +177,7 @@ def _raise_unless_completed(ending: Ending) -> None:
 
 def _main() -> int:
     """Train the configuration file named on the command line: one of several processes."""
-    config = OmegaConf.load(sys.argv[1])
-    assert isinstance(config, DictConfig)
+    config = OmegaConf.create(read_yaml(Path(sys.argv[1])))
     folder = RunFolder(Path(config.paths.run))
     try:
         with log_to(folder.path / "train.log"):

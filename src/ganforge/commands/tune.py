@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganforge.core.checks import check_nodes
+from ganforge.core.config import added_folders
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Stopped
 from ganforge.core.files import lock
@@ -59,11 +60,7 @@ def _overrides() -> list[str]:
 
     hydra = HydraConfig.get()
     own = [word for word in hydra.overrides.task if not word.lstrip("+~").startswith(("tune=", "tune.", "tune/"))]
-    added = [
-        quoted(f"file://{source.path}")
-        for source in hydra.runtime.config_sources
-        if source.schema == "file" and source.provider not in ("main", "schema")
-    ]
+    added = [quoted(f"file://{folder}") for folder in added_folders(hydra)]
     return [f"hydra.searchpath=[{','.join(added)}]", *own] if added else own
 
 
@@ -82,7 +79,7 @@ def _start_workers(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan.yaml"
         plan.write(file)
-        command = [sys.executable, "-m", "ganforge.commands.tune", str(file)]
+        command = [sys.executable, "-P", "-m", "ganforge.commands.tune", str(file)]
         # Sessions of their own: Ctrl-C reaches this process alone, which asks each once to save and end.
         workers = [
             subprocess.Popen(command, env=_environment(number, count), start_new_session=True)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.core.annotations import shown
+from ganforge.core.build import PLACES, check
 from ganforge.core.config import default_config
 from ganforge.core.errors import GanforgeError
 from ganforge.core.options import OPTIONS, Section
@@ -66,6 +67,9 @@ def check_nodes(config: DictConfig) -> None:
     Raises:
         GanforgeError: naming the key, what it must be and what it is.
     """
+    for place in PLACES:  # nothing is imported that may not be built
+        if config.get(place) is not None:
+            check(config[place], place)
     for key, node in _nodes(config):
         _check_node(config, key, node)
 

@@ -15,7 +15,15 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganforge.core.settings import record_settings, signature, without_settings
 from ganforge.core.workarounds import accept_launchers_of_plugins
 
-__all__ = ["compose", "config_folder", "default_config", "groups", "quoted", "register_resolvers"]
+__all__ = [
+    "added_folders",
+    "compose",
+    "config_folder",
+    "default_config",
+    "groups",
+    "quoted",
+    "register_resolvers",
+]
 
 
 def config_folder() -> Path:
@@ -54,6 +62,18 @@ def _keys_with_comments(config: str) -> str:
     sections = re.split(r"^(?=\w+:)", text, flags=re.MULTILINE)[1:]  # what is before the first key is about the file
     own = "".join(section for section in sections if not section.startswith(("defaults:", "hydra:")))
     return own.strip().replace("$", "$$")  # Hydra substitutes in what this returns
+
+
+def added_folders(hydra: Any) -> list[Path]:
+    """Return the folders of configurations that the user has added, by ``--config-dir`` or ``hydra.searchpath``.
+
+    Args:
+        hydra: Hydra's own part of the configuration.
+    """
+    sources = hydra.runtime.config_sources
+    return [
+        Path(source.path) for source in sources if source.schema == "file" and source.provider not in ("main", "schema")
+    ]
 
 
 def register_resolvers() -> None:

@@ -28,6 +28,7 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
         probe = copy.deepcopy(module)
         try:
             ManualLoop(probe)  # optimizers and schedules are built too
+            _check_samplers(probe, batch)
             probe.check(batch)
             for phase in probe.phases():
                 phase.before()
@@ -40,6 +41,23 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
                 f"This combination of network, loss, term, conditioning and augment cannot take a step ({reason}): go "
                 "back to the variant's own options one by one, or add debug=true for the trace."
             ) from error
+
+
+def _check_samplers(module: AdversarialModule, batch: Batch) -> None:
+    """Refuse samplers without any input, and those that need a column that the dataset does not have."""
+    for name, sampler in module.samplers().items():
+        if sampler.latent is None and sampler.conditioning is None:
+            raise GanforgeError(
+                f"The sampler '{name}' has neither a latent nor a condition to draw from: give it one of them."
+            )
+        if sampler.conditioning is not None:
+            sampler.conditioning(batch)  # says which column is missing
+        if sampler.target is not None and sampler.target not in batch.given:
+            there = ", ".join(sorted(batch.given)) or "none"
+            raise GanforgeError(
+                f"The sampler '{name}' draws samples of the dataset's column '{sampler.target}', and it has {there}: "
+                "choose another dataset."
+            )
 
 
 @torch.no_grad()

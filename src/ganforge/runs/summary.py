@@ -60,4 +60,4 @@ def print_summary(config: DictConfig, folder: RunFolder, scores: dict[str, float
 
 def _is_passing(word: str) -> bool:
     """Whether an argument belongs to this run alone, not to the next one."""
-    return word.startswith(("-", "resume", "force", "seed=", "total_kimg=", "loss="))
+    return word.startswith(("resume", "force", "seed=", "total_kimg=", "loss="))

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ganforge.core.build import build
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, StudyError, TakenOver, first_line
 from ganforge.core.extras import install
@@ -233,15 +234,13 @@ class SharedStudy:
 
     def _sampler(self, *position: int) -> Any:
         """Build the sampler; a seed is mixed with how many joined before and trials there are, to repeat none."""
-        from hydra.utils import instantiate
-
         settings = self.plan.settings["sampler"]
         if settings is None:
             return optuna().samplers.RandomSampler()
         seed = settings.get("seed")
         mixed = random.randrange(2**31) if seed is None else random.Random(str([seed, *position])).randrange(2**31)
         try:
-            return instantiate({**settings, "seed": mixed})
+            return build({**settings, "seed": mixed}, "sampler")
         except Exception as error:
             reason = first_line(error.__cause__ or error)
             raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error

@@ -10,7 +10,7 @@ from ganforge.commands.train import train
 from ganforge.core.config import compose
 from ganforge.core.console import muted, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
-from ganforge.core.files import is_disk_full, lock
+from ganforge.core.files import is_disk_full, lock, read_yaml
 from ganforge.core.messages import error_message
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
@@ -121,7 +121,7 @@ def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> Di
 def _is_of(identity: str, folder: RunFolder) -> bool:
     """Whether a folder holds this very trial's run, not that of a study with the same name in another storage."""
     file = folder.path / "config.yaml"
-    return file.exists() and OmegaConf.select(OmegaConf.load(file), "trial") == identity
+    return file.exists() and read_yaml(file).get("trial") == identity
 
 
 def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
