@@ -43,7 +43,7 @@ def check_options(config: DictConfig, overrides: Sequence[str] = (), name: str =
     Raises:
         GanforgeError: naming the key, what it must be and what it is.
     """
-    checked = _check_section(config, OPTIONS[name])
+    checked = _check_section(config, OPTIONS.get(name, Section))
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     suspects = {key: OmegaConf.select(config, key) for key in keys if key not in checked}
     suspects = {key: value for key, value in suspects.items() if isinstance(value, str | bool)}

@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.core.settings import record_settings, signature, without_settings
-from ganforge.core.workarounds import accept_launchers_of_plugins
+from ganforge.core.workarounds import accept_launchers_of_plugins, files_read_by_name
 
 __all__ = ["compose", "config_folder", "default_config", "groups", "quoted", "register_resolvers"]
 
@@ -62,6 +62,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
     accept_launchers_of_plugins()
+    files_read_by_name()
 
 
 def quoted(value: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ganforge.core.checks import check_options
 from ganforge.core.config import register_resolvers
+from ganforge.core.config_files import check_read
 from ganforge.core.settings import record_settings
 from ganforge.core.workarounds import command_line, run_from
 
@@ -38,6 +39,7 @@ class HydraTask:
         several = hydra.mode == RunMode.MULTIRUN
         words = [*_config_folder(self.words), *hydra.overrides.task] if several else self.words
         try:
+            check_read(config, hydra)
             check_options(config, hydra.overrides.task, hydra.job.config_name or "train")
             record_settings(config)
             module, _, function = self.target.partition(":")
