@@ -346,7 +346,8 @@ def test_two_commands_cannot_both_begin_one_run(train, run_folder, monkeypatch):
     watched(train_module, "claim")
     watched(RunFolder, "begin")
     watched(train_module, "processes_wanted")
-    assert train("trainer.devices=0") == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert train("trainer.accelerator=cuda") == 1
     assert held == [("claim", True), ("begin", True), ("processes_wanted", False)]
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "failed"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganforge.core.checks import check_nodes
-from ganforge.core.config import added_folders
+from ganforge.core.config_files import own_folders
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Stopped
 from ganforge.core.files import lock
@@ -60,7 +60,7 @@ def _overrides() -> list[str]:
 
     hydra = HydraConfig.get()
     own = [word for word in hydra.overrides.task if not word.lstrip("+~").startswith(("tune=", "tune.", "tune/"))]
-    added = [quoted(f"file://{folder}") for folder in added_folders(hydra)]
+    added = [quoted(f"file://{folder}") for folder in own_folders(hydra)]
     return [f"hydra.searchpath=[{','.join(added)}]", *own] if added else own
 
 

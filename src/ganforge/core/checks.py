@@ -6,7 +6,6 @@ built, and so belongs after everything that can be refused without them.
 
 import difflib
 import inspect
-import pkgutil
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +43,7 @@ def check_options(config: DictConfig, overrides: Sequence[str] = (), name: str =
     Raises:
         GanforgeError: naming the key, what it must be and what it is.
     """
-    checked = _check_section(config, OPTIONS[name])
+    checked = _check_section(config, OPTIONS.get(name, Section))
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     suspects = {key: OmegaConf.select(config, key) for key in keys if key not in checked}
     suspects = {key: value for key, value in suspects.items() if isinstance(value, str | bool)}
@@ -167,9 +166,11 @@ def _check_node(config: DictConfig, key: str, node: DictConfig) -> None:
 
 def _located(key: str, node: DictConfig) -> Any:
     """Import a node's target."""
+    from hydra.utils import get_object
+
     path = str(node._target_)
     try:
-        target = pkgutil.resolve_name(path)
+        target = get_object(path)  # as Hydra does: a package's function may bear the name of its module
     except (ImportError, AttributeError, ValueError) as error:
         raise GanforgeError(f"{key}._target_: there is no '{path}' ({error}).") from error
     if not callable(target):

@@ -13,10 +13,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.core.settings import record_settings, signature, without_settings
-from ganforge.core.workarounds import accept_launchers_of_plugins
+from ganforge.core.workarounds import accept_launchers_of_plugins, files_read_by_name
 
 __all__ = [
-    "added_folders",
     "compose",
     "config_folder",
     "default_config",
@@ -64,24 +63,13 @@ def _keys_with_comments(config: str) -> str:
     return own.strip().replace("$", "$$")  # Hydra substitutes in what this returns
 
 
-def added_folders(hydra: Any) -> list[Path]:
-    """Return the folders of configurations that the user has added, by ``--config-dir`` or ``hydra.searchpath``.
-
-    Args:
-        hydra: Hydra's own part of the configuration.
-    """
-    sources = hydra.runtime.config_sources
-    return [
-        Path(source.path) for source in sources if source.schema == "file" and source.provider not in ("main", "schema")
-    ]
-
-
 def register_resolvers() -> None:
     """Register ``${ganforge.signature:}`` and those of the commands' help; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
     accept_launchers_of_plugins()
+    files_read_by_name()
 
 
 def quoted(value: str) -> str:

@@ -68,7 +68,7 @@ def _unknown_key(match: re.Match[str], command: _Command) -> str:
 
 def _unknown_option(match: re.Match[str], command: _Command) -> str:
     group, _, option = match["path"].rpartition("/")
-    options = re.findall(r"^\s+(\S+)$", match["options"], re.MULTILINE)
+    options = re.findall(r"^\s+([^\s_]\S*)$", match["options"], re.MULTILINE)
     near = difflib.get_close_matches(option, options, 3, 0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return f"There is no '{option}' in the group '{group}'{hint} It has: {', '.join(options)}."

@@ -7,7 +7,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ganforge.core.checks import check_options
-from ganforge.core.config import added_folders, register_resolvers
+from ganforge.core.config import register_resolvers
+from ganforge.core.config_files import check_read, own_folders
 from ganforge.core.errors import GanforgeError
 from ganforge.core.settings import record_settings
 from ganforge.core.trust import trusting
@@ -42,10 +43,11 @@ class HydraTask:
         several = hydra.mode == RunMode.MULTIRUN
         words = [*_config_folder(self.words), *hydra.overrides.task] if several else self.words
         try:
+            check_read(config, hydra)
             check_options(config, hydra.overrides.task, hydra.job.config_name or "train")
             record_settings(config)
             module, _, function = self.target.partition(":")
-            with command_line(*self.command, *words), trusting(_trust(config), added_folders(hydra)):
+            with command_line(*self.command, *words), trusting(_trust(config), own_folders(hydra)):
                 return getattr(import_module(module), function)(config)
         except Exception as error:
             if several:
