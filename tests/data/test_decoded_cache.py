@@ -170,9 +170,7 @@ def test_one_unreadable_file_is_allowed(good, bad, share, allowed, tmp_path, cap
     for _ in range(2):  # decoded, and found decoded
         splits = source.load(Images(8, 3))
         assert len(splits.train) + len(splits.heldout) == good
-        assert caplog.messages[-1].startswith(
-            f"Of {good + bad} images, {bad} cannot be read and are left out (listed in"
-        )
+        assert caplog.messages[-1].startswith(f"{good + bad} images: {bad} unreadable and left out (listed in")
     assert len(caplog.messages) == 2
     (place / "worse.png").write_bytes(b"")
     (place / "worst.png").write_bytes(b"")
@@ -220,6 +218,6 @@ def test_what_was_passed_over_is_counted(tmp_path, caplog):
     ImageFolder(str(tmp_path), str(tmp_path / "cache")).load(Images(8, 3))
     total = len(picture_files()) + 1
     assert caplog.messages == [
-        f"Of {total} images, 4 have several frames, of which the first is taken; 1 have a colour profile that "
+        f"{total} images: 4 of several frames, of which the first is taken; 1 with a colour profile that "
         "cannot be applied."
     ]

@@ -168,13 +168,13 @@ def test_profiles_that_cannot_be_applied_are_told(mode, icc):
     image = Image.fromarray(noise(4, 4, 3)).convert(mode)
     pixels, notes = read(file_of(image, "TIFF", icc_profile=icc))
     assert np.array_equal(pixels, np.asarray(image.convert("RGB")))
-    assert notes == ("have a colour profile that cannot be applied",)
+    assert notes == ("with a colour profile that cannot be applied",)
 
 
 @pytest.mark.parametrize("name", ["film.gif", "film.png", "film.webp", "pages.tif"])
 def test_of_several_frames_the_first_is_taken(name):
     pixels, notes = read(FILES[name])
-    assert notes == ("have several frames, of which the first is taken",)
+    assert notes == ("of several frames, of which the first is taken",)
     assert np.array_equal(pixels, pillow(FILES[name]))
 
 

@@ -1,6 +1,7 @@
 """The same pictures from a folder, a zip archive and an npz file are the same set, and have the same values."""
 
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_what_cannot_be_read_of_an_archive_is_counted(tmp_path, caplog):
     content[at] ^= 255  # zipfile finds another checksum
     path.write_bytes(content)
     assert len(read_images(path, tmp_path)) == 8
-    assert "1 cannot be read and are left out" in caplog.text
+    assert "9 images: 1 unreadable and left out" in caplog.text
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("huge.png", huge_png(40_000, 40_000))
     with pytest.raises(
@@ -151,6 +152,15 @@ def test_channels_may_be_last_or_first(tmp_path_factory, count, height, width, c
     assert read.data.modality.shape == (1 if channels == 1 else 3, height, width)
     if channels < 4:
         assert np.array_equal(read.data.read().permute(0, 2, 3, 1).numpy(), images)
+
+
+@pytest.mark.parametrize("name", ["pipe.npz", "pipe.zip"])
+def test_a_pipe_is_not_waited_for(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(GanforgeError, match=rf"{name}' is not a folder or a \.zip file"):
+        read_images(tmp_path / name, tmp_path)
+    with pytest.raises(GanforgeError, match=r"x\.zip' is not there"):
+        read_images(tmp_path / "x.zip", tmp_path)
 
 
 def test_sizes_are_those_of_upright_pictures(tmp_path):

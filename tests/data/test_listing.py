@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from odd_pictures import EXAMPLES, file_of, noise
 from PIL import Image
 
+from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
 from ganforge.data.classes import class_labels
@@ -259,6 +260,12 @@ def test_names_that_are_no_utf8(tmp_path, caplog):
     with pytest.raises(GanforgeError, match=r"of one size") as caught:
         read_images(place, tmp_path / "cache")
     str(caught.value).encode()
+
+
+def test_what_is_said_of_such_names_can_be_written(tmp_path):
+    with log_to(tmp_path / "log.txt"):
+        say(f"'{latin('Möwe')}' and Möwe")
+    assert "'M\\xf6we' and Möwe" in (tmp_path / "log.txt").read_text()
 
 
 @EXAMPLES

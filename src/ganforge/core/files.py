@@ -42,8 +42,8 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    r"""Return a path as text that any file and console takes: bytes of its name that are no UTF-8 as ``\xE9``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    r"""Return a path, or text with one, as any file and console takes it: bytes that are no UTF-8 as ``\xe9``."""
+    return os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,8 @@ from PIL import Image, ImageCms
 
 __all__ = ["in_srgb"]
 
+_NOT_APPLIED = "with a colour profile that cannot be applied"
+
 #: What counts as sRGB: a profile that moves no colour by more levels of 255 than rounding does.
 _ROUNDING = 2
 
@@ -21,12 +23,12 @@ def in_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, list[str]]
         source = opaque if kind == opaque.mode else opaque.convert(_source_mode(kind, opaque))
         transform = _to_srgb(profile, source.mode)
     except Exception:  # damaged profiles raise whatever lcms and Pillow raise
-        return image, ["have a colour profile that cannot be applied"]
+        return image, [_NOT_APPLIED]
     if transform is None:
         return image, []
     managed = ImageCms.applyTransform(source, transform)
     if managed is None:
-        return image, ["have a colour profile that cannot be applied"]
+        return image, [_NOT_APPLIED]
     if alpha is not None:
         managed.putalpha(alpha)
     return managed, []

@@ -186,6 +186,6 @@ def _report(index: Index, total: int, folder: Path, max_unreadable: float, optio
                 f"{index.unreadable:,} of {total:,} images cannot be read {listed}, and {limit}: repair or remove "
                 f"them{', or raise it' if option else ''}."
             )
-        found.insert(0, f"{index.unreadable:,} cannot be read and are left out {listed}")
+        found.insert(0, f"{index.unreadable:,} unreadable and left out {listed}")
     if found:
-        say(f"Of {total:,} images, {'; '.join(found)}.")
+        say(f"{total:,} images: {'; '.join(found)}.")

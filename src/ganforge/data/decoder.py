@@ -131,7 +131,7 @@ def read_picture(handle: IO[bytes], channels: int) -> Picture:
         UnreadableImage: if it is damaged, too large, or of a kind that has no 8-bit meaning.
     """
     with _opened(handle) as image:
-        notes = ["have several frames, of which the first is taken"] if _is_animated(image) else []
+        notes = ["of several frames, of which the first is taken"] if _is_animated(image) else []
         image.load()
         turn = _TURNS.get(_orientation(image))
         profile = image.info.get("icc_profile")

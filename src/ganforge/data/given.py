@@ -42,7 +42,7 @@ def read_images(path: Path, cache: Path, image_size: ImageSize | None = None) ->
     Raises:
         GanforgeError: if there are none, or they are not what they should be.
     """
-    is_array = path.suffix.lower() == ".npz" and not path.is_dir()
+    is_array = path.suffix.lower() == ".npz" and path.is_file()  # reading a pipe would wait for ever
     split = _from_npz(path) if is_array else _from_files(list_images(path), cache, image_size)
     if len(split) < 2:
         raise _too_few(path, len(split))

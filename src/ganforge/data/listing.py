@@ -119,6 +119,8 @@ def list_images(place: Path) -> Listing:
         return _listing(place, _walk(place))
     if place.suffix.lower() == ".zip" and place.is_file():
         return _listing(place, _members(place))
+    if place.suffix and not place.exists():
+        raise GanforgeError(f"'{shown(place)}' is not there: give the folder, or the archive, that holds the images.")
     raise GanforgeError(
         f"'{shown(place)}' is not a folder or a .zip file: give the folder, or the archive, that holds the images."
     )

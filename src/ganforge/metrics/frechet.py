@@ -105,8 +105,8 @@ def moments_of(comparison: Comparison) -> Moments:
     """
     moments = comparison.real_moments
     if moments is None or moments.count < 2:
-        count = 0 if moments is None else moments.count
-        raise GanforgeError(f"A Fréchet distance needs at least 2 real images, and there are {count}: give more.")
+        held = "there are none" if moments is None else f"these are of {moments.count}"
+        raise GanforgeError(f"A Fréchet distance needs the moments of at least 2 real images, and {held}: give more.")
     if not moments.products.isfinite().all():
         raise GanforgeError(
             "The real images' features are not finite, so that no Fréchet distance can be computed: the extractor's "
