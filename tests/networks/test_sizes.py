@@ -6,12 +6,14 @@ from itertools import product
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import options
 from omegaconf import OmegaConf
 
+from discovery import options
 from ganforge.core.config import config_folder
 from ganforge.core.messages import find_cause
+from ganforge.latents import Normal
 from ganforge.networks import began, infomax, resnet
+from ganforge.testing import check_networks
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
 POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256}, {32, 48, 64, 128}
@@ -104,10 +106,7 @@ def test_networks_fit_together(name, channels):
     config = read(name, channels=channels)
     config.network.update({key: value for key, value in SMALL.items() if key in config.network})
     generator, discriminator = built(config)
-    labels = torch.zeros(4, dtype=torch.long)
-    images = generator(torch.randn(4, LATENT_DIM), labels)
-    assert images.shape == (4, channels, 32, 32)
-    assert discriminator(images, labels).logits.shape == (4,)
+    check_networks(generator, discriminator, shape=(channels, 32, 32), latent=Normal(LATENT_DIM), classes=4)
 
 
 @pytest.mark.parametrize("name", ["stylegan2", "progressive"])
@@ -181,6 +180,4 @@ def test_rectangular_networks_fit_together(name):
     config = read(name, image_size=[16, 24], channels=2)
     config.network.width = 8
     generator, discriminator = built(config)
-    images = generator(torch.randn(4, LATENT_DIM))
-    assert images.shape == (4, 2, 16, 24)
-    assert discriminator(images).logits.shape == (4,)
+    check_networks(generator, discriminator, shape=(2, 16, 24), latent=Normal(LATENT_DIM))

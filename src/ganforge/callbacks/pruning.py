@@ -40,7 +40,7 @@ class Pruning:
             StudyError: if the objective was not measured.
             TakenOver: if another worker has gone on with the trial.
         """
-        seen, total = module.images_seen, module.total_images
+        seen, total = module.images_seen, int(module.total_images)
         step = total if seen >= total else int(seen // every * every)
         status, problem = 0, None
         if rank() == 0:
