@@ -35,14 +35,13 @@ def check_procedure(module: AdversarialModule, batch: Loaded, batches: int | Non
         loop = ManualLoop(module)
         moved: dict[str, set[str]] = {player: set() for player in module.players()}
         module.phase_context = lambda phase: _watched(module, phase, moved[phase.player], name)
-        for _ in range(batches or min(16, max(phase.every for phase in module.phases()))):
+        count, start = batches or min(16, max(phase.every for phase in module.phases())), module.images_seen
+        for _ in range(count):
             loop.step(batch)
         still = [player for player, parameters in moved.items() if not parameters]
         require(not still, f"{name} has players that no phase has moved: {still}.")
-        seen = loop.module.batches_seen * len(batch.data)
-        require(
-            module.images_seen == seen, f"{name}'s clock must count the real images: do not override training_step."
-        )
+        counted = module.images_seen - start == count * len(batch.data)
+        require(counted, f"{name}'s clock must count the real images: do not override training_step.")
         module.ledger.read(module.images_seen)  # raises if a loss was not finite
         _check_samples(module, batch, name)
         _check_resuming(loop, fresh, batch, name)
