@@ -230,7 +230,7 @@ def test_folder_that_is_not_there(tmp_path, path):
 def test_large_folder_is_mapped_not_loaded(tmp_path, monkeypatch):
     (tmp_path / "set").mkdir()
     path = folder_of(tmp_path / "set", 20)
-    monkeypatch.setattr("ganforge.data.folder._IN_MEMORY", 0)
+    monkeypatch.setattr("ganforge.data.folder.IN_MEMORY_BYTES", 0)
     splits = ImageFolder(str(path), str(tmp_path / "cache")).load(Images(8, 3))
     assert isinstance(splits.train.data.values, np.memmap)
     assert (len(splits.train), len(splits.heldout)) == (18, 2)

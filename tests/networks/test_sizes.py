@@ -76,15 +76,7 @@ def told(name, image_size, channels):
     return None
 
 
-@pytest.fixture
-def _as_allocated(monkeypatch):
-    """Leave weights as they are: orthogonal matrices and power iterations take seconds on the meta device, too."""
-    names = ("xavier", "orthogonal", "normal")
-    monkeypatch.setattr("ganforge.networks.layers.spectral_norm", lambda layer: layer)
-    monkeypatch.setattr("ganforge.networks.layers._INITIALIZERS", dict.fromkeys(names, lambda weight, gain: weight))
-
-
-@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.usefixtures("unnormalised")
 @pytest.mark.parametrize("name", IMAGES)
 def test_option_takes_its_sizes_and_refuses_the_others(name):
     sizes = takes(name)
@@ -149,7 +141,7 @@ def test_began_judges_by_its_absolute_error():
 RECTANGULAR = {"mlp", "sndcgan", "deep_conv"}
 
 
-@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.usefixtures("unnormalised")
 @pytest.mark.parametrize("name", IMAGES)
 def test_rectangles_are_drawn_or_refused(name):
     module = read(name).network.generator._target_.split(".")[-2]
@@ -165,7 +157,7 @@ def test_rectangles_are_drawn_or_refused(name):
     assert sentence.split()[0].removeprefix("network=") in options("network")
 
 
-@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.usefixtures("unnormalised")
 @pytest.mark.parametrize("name", IMAGES)
 def test_two_equal_sides_are_a_square(name):
     with torch.device("meta"):

@@ -14,7 +14,8 @@ from ganforge.data.modality import Images
 __all__ = ["ImageFolder", "image_files"]
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-_IN_MEMORY = 2 * 1024**3
+#: Decoded datasets up to this size are held in memory, larger ones mapped.
+IN_MEMORY_BYTES = 2 * 1024**3
 
 
 def image_files(path: Path) -> list[Path]:
@@ -70,7 +71,7 @@ class ImageFolder:
             workers=self.workers,
             max_unreadable=self.max_unreadable,
         )
-        if decoded.data.values.nbytes <= _IN_MEMORY:
+        if decoded.data.values.nbytes <= IN_MEMORY_BYTES:
             return split(decoded.data.read(), decoded.label, self.heldout, modality)
         return self._mapped(decoded)
 

@@ -28,7 +28,7 @@ __all__ = ["AdversarialModule"]
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
-#: DCGAN's (Radford et al. 2016, section 4).
+#: Of Radford et al. 2016, section 4.
 _adam: MakeOptimizer = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
 
 
@@ -41,7 +41,7 @@ class AdversarialModule(Resumable, Generative):
 
     Args:
         optimizers: for each player, or for all of them, a function of parameters, e.g.
-            ``functools.partial(torch.optim.Adam, lr=1e-4)``; ``None`` for DCGAN's Adam.
+            ``functools.partial(torch.optim.Adam, lr=1e-4)``; ``None`` for the Adam of Radford et al. 2016.
         total_kimg: the run stops when the clock reaches this many thousand images; ``None`` leaves that to the Trainer.
         ema: averages the networks that the procedure names in :meth:`average`; ``None`` keeps no averages.
         schedules: values that move with the clock, by their place, dotted or nested: ``optimizer.generator.lr``,

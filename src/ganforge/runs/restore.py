@@ -59,11 +59,11 @@ class Restored:
         def train() -> Any:
             return self.data.splits().train.towards(sampler.target).data
 
-        def extractor() -> Any:
-            return instantiate(protocols[0].extractor)
+        def features() -> Any:
+            return instantiate(protocols[0].extractor).load().module
 
         origin = Origin(
-            str(self.folder.path), str(self.checkpoint), train, extractor if protocols else None, self._description
+            str(self.folder.path), str(self.checkpoint), train, features if protocols else None, self._description
         )
         return SeededSampler(sampler, origin, **options)
 
