@@ -249,7 +249,7 @@ def test_doctor_checks_where_it_can(capsys, monkeypatch, tmp_path):
     from ganforge.core.config import compose
 
     monkeypatch.setattr(doctor, "compose", lambda words: compose(["data=digits", "protocol=smoke"]))
-    monkeypatch.setattr(doctor, "_PARTS", {})
+    monkeypatch.setattr(doctor, "PARTS", {})
     assert cli.main(["doctor"]) == 0
     assert "add --cifar10" in capsys.readouterr().out
     assert cli.main(["doctor", "--cifar10"]) == 1

@@ -59,7 +59,7 @@ def doctor(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     failed = False
     with log_to(None):
-        for title, check in _PARTS.items():
+        for title, check in PARTS.items():
             say(f"{title}")
             for finding in check():
                 failed |= finding.state == "FAILED"
@@ -194,7 +194,7 @@ def _cifar10(wanted: bool) -> Finding:
     return Finding(what, "yes" if is_right else "FAILED", f"measured {score:.4f} ({evaluation.tags[protocol.name]})")
 
 
-_PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
+PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "versions": _versions,
     "devices": _devices,
     "weights": _weights,

@@ -49,21 +49,21 @@ def train(config: DictConfig) -> dict[str, float]:
             return finished
         if environment_rank() > 0:  # started by SLURM beside the process that keeps the records
             alone.close()
-            return _train_here(config, folder)
+            return train_here(config, folder)
         with recorded(folder):
             folder.begin(config, command_line())
             alone.close()
             processes = 1 if inside_a_launched_process() else processes_wanted(config)
             if processes == 1:
-                return _train_here(config, folder)
-            launch(folder.path / "config.yaml", processes)
+                return train_here(config, folder)
+            launch(folder.path / "config.yaml", processes, "ganforge.commands.train")
             status = folder.status()
             _raise_unless_completed(Ending(**status["ending"]))
             scores: dict[str, float] = status.get("scores", {})
             return scores
 
 
-def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
+def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     """Build everything and fit, in this process."""
     from pytorch_lightning import Trainer
 
@@ -181,7 +181,7 @@ def _main() -> int:
     folder = RunFolder(Path(config.paths.run))
     try:
         with log_to(folder.path / "train.log"):
-            _train_here(config, folder)
+            train_here(config, folder)
     except Stopped as stop:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201

@@ -57,7 +57,7 @@ def error_of(status: int, sentence: str) -> GanforgeError:
     return STATUSES.get(status, GanforgeError)(sentence)
 
 
-def launch(config: Path, processes: int, module: str = "ganforge.commands.train", kept: str = _KEPT) -> None:
+def launch(config: Path, processes: int, module: str, kept: str = _KEPT) -> None:
     """Run ``python -m module config`` in ``processes`` processes and wait for all of them.
 
     Raises:

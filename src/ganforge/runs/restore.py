@@ -57,14 +57,14 @@ class Restored:
         def train() -> Any:
             return self.data.splits().train.towards(sampler.target).data
 
-        def extractor() -> Any:
-            return build(protocols[0].extractor, "protocol")
+        def features() -> Any:
+            return build(protocols[0].extractor, "protocol").load().module
 
         origin = Origin(
             str(self.folder.path),
             str(self.checkpoint),
             train,
-            extractor if protocols else None,
+            features if protocols else None,
             lambda: self._description(sampler),
         )
         return SeededSampler(sampler, origin, **options)

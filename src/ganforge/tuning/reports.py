@@ -25,8 +25,8 @@ class Reporter:
         total: images at the end.
     """
 
-    def __init__(self, file: Path, number: int, first: int, total: int) -> None:
-        plan = Plan.read(file)
+    def __init__(self, file: str | Path, number: int, first: int, total: int) -> None:
+        plan = Plan.read(Path(file))
         self._storage = open_storage(plan.storage)
         pruner = _pruner(plan.settings["pruner"], first, total)
         study = optuna().load_study(study_name=plan.name, storage=self._storage, pruner=pruner)

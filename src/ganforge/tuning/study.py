@@ -128,11 +128,11 @@ class SharedStudy:
     def next_trial(self) -> Any | None:
         """Take on a trial: one whose process has died, or a new one; ``None`` if the others do what is left."""
         with lock(self.plan.folder):
-            for lost in filter(self._is_lost, self._running()):
+            for lost in filter(self.is_lost, self._running()):
                 adopted = self._adopt(lost)
                 if adopted is not None:
                     return adopted
-            trials, busy = self.trials(), sum(not self._is_lost(trial) for trial in self._running())
+            trials, busy = self.trials(), sum(not self.is_lost(trial) for trial in self._running())
             waiting = any(trial.state.name == "WAITING" for trial in trials)
             exhausted = self.plan.settings["sampler"] is None and not waiting
             if exhausted or self.done() + busy >= self.plan.settings["n_trials"]:
@@ -186,7 +186,7 @@ class SharedStudy:
             time.sleep(random.uniform(*_CLAIM_SECONDS))
         return owner_of(self.storage, trial) == this_process()
 
-    def _is_lost(self, trial: Any) -> bool:
+    def is_lost(self, trial: Any) -> bool:
         """Whether nobody trains a trial that counts as running."""
         owner: Mapping[str, Any] | None = trial.user_attrs.get("owner")
         if owner is None:  # between being created and being owned are milliseconds, or a death
