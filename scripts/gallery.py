@@ -178,7 +178,7 @@ def contact_sheet(runs: list[Run], results: dict[str, Any], target: Path) -> Non
         draw.text((x, y + 18), f"{fid}{row['outcome'].partition(':')[0]}", "dimgray", small_font)
         picture = run.folder / "samples" / "latest.png"
         if picture.exists():
-            sheet.paste(Image.open(picture).convert("RGB").crop((0, 0, SIDE, SIDE)), (x, y + TITLE))
+            sheet.paste(Image.open(picture, formats=["PNG"]).convert("RGB").crop((0, 0, SIDE, SIDE)), (x, y + TITLE))
         else:
             draw.rectangle((x, y + TITLE, x + SIDE, y + TITLE + SIDE), outline="lightgray")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import pairwise
 
 from ganforge import __version__
 from ganforge.core.errors import GanforgeError, Stopped
@@ -78,7 +77,7 @@ COMMANDS = {
     "tune": Command("ganforge.commands.tune:tune", config="tune"),
     "download": Command(
         "ganforge.commands.download:download",
-        overrides=("download=true", "hydra.run.dir=.", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
+        overrides=("download=true", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
     ),
     "doctor": Command("ganforge.commands.doctor:doctor", config=None),
 }
@@ -110,9 +109,9 @@ def _run(name: str, words: list[str]) -> int:
     words = ["debug=trace" if word == "debug=true" else word for word in [*words, *command.overrides]]
     trace = "debug=trace" in words or bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
-        words = _with_keys(name, words)
         if command.config is None:
             return command([word for word in words if word != "debug=trace"])
+        words = _ready(name, words)
         _hydra(name, words)
     except Stopped as stop:
         print(stop, file=sys.stderr)
@@ -132,42 +131,26 @@ def _run(name: str, words: list[str]) -> int:
     return 0
 
 
-#: Hydra's options that take the next word.
-_OPTIONS_WITH_VALUE = (
-    "--config-dir",
-    "-cd",
-    "--config-name",
-    "-cn",
-    "--config-path",
-    "-cp",
-    "--cfg",
-    "-c",
-    "--package",
-)
-
-
-def _with_keys(name: str, words: list[str]) -> list[str]:
-    """Give bare words the key that they stand for.
+def _ready(name: str, words: list[str]) -> list[str]:
+    """Return what was typed as Hydra takes it: options first, bare words under their key, paths quoted.
 
     Raises:
-        GanforgeError: if a command that takes one has several.
+        GanforgeError: for an option that there is not, or several bare words for a command that takes one.
     """
-    command = COMMANDS[name]
-    if not command.positional:
-        return words
     from ganforge.core.config import quoted
+    from ganforge.core.words import readable, split_options
 
-    others: list[str] = []
-    bare: list[str] = []
-    for before, word in pairwise(["", *words]):
-        is_bare = "=" not in word and word[:1] not in ("", "-", "~", "+") and before not in _OPTIONS_WITH_VALUE
-        (bare if is_bare else others).append(word)
+    command = COMMANDS[name]
+    options, typed = split_options(words)
+    several = "-m" in options or "--multirun" in options
+    bare = [word for word in typed if "=" not in word and word[:1] not in ("", "~", "+")] if command.positional else []
     if len(bare) > 1 and not command.several:
         raise GanforgeError(f"'{bare[1]}' is one bare word too many: '{bare[0]}' is the {command.positional} already.")
-    if not bare:
-        return words
-    value = ",".join(map(quoted, bare))
-    return [*others, f"{command.positional}=[{value}]" if command.several else f"{command.positional}={value}"]
+    others = readable([word for word in typed if word not in bare], several)
+    if bare:
+        value = ",".join(map(quoted, bare))
+        others.append(f"{command.positional}=[{value}]" if command.several else f"{command.positional}={value}")
+    return [*options, *others]
 
 
 def _hydra(name: str, words: list[str]) -> None:

@@ -26,8 +26,8 @@ from ganforge.runs.folder import RunFolder, load_checkpoint
         (["data.bach_size=3"], r"no configuration key 'data.bach_size'; did you mean data.batch_size"),
         (["trainer.devces=2"], r"did you mean trainer\.devices"),
         (["data.batch_size=abc"], r"data.batch_size must be a number \(default \d+\), got 'abc'"),
-        (["data.batch_size=0"], r"data.batch_size must be greater than 0"),
-        (["total_kimg=-1"], r"total_kimg must be greater than 0"),
+        (["data.batch_size=0"], r"data.batch_size must be a whole number >= 1, got 0"),
+        (["total_kimg=-1"], r"total_kimg must be a number greater than 0"),
         (["seed=1,2"], r"'seed=1,2' names several values: add -m"),
         (["nonsense"], r"'nonsense' is not of the form key=value"),
         (["trainer.accelerator=tpu9"], r"trainer.accelerator must be one of"),
@@ -346,7 +346,8 @@ def test_two_commands_cannot_both_begin_one_run(train, run_folder, monkeypatch):
     watched(train_module, "claim")
     watched(RunFolder, "begin")
     watched(train_module, "processes_wanted")
-    assert train("trainer.devices=0") == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert train("trainer.accelerator=cuda") == 1
     assert held == [("claim", True), ("begin", True), ("processes_wanted", False)]
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "failed"
 

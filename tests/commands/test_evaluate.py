@@ -175,8 +175,9 @@ def test_bad_input_is_one_sentence(make, words, message, evaluate, tmp_path):
         path.mkdir()
     elif make in ("few", "corrupt"):
         folder(path, digits(9))
-        if make == "corrupt":
-            (path / "0003.png").write_bytes(b"\x89PNG no more")
+        if make == "corrupt":  # one may be
+            for name in ("0003", "0005"):
+                (path / f"{name}.png").write_bytes(b"\x89PNG no more")
     elif make == "sizes":
         folder(path, [*digits(2), np.zeros((30, 30), np.uint8)])
     elif make is not None:
@@ -248,7 +249,7 @@ def test_doctor_checks_where_it_can(capsys, monkeypatch, tmp_path):
     from ganforge.core.config import compose
 
     monkeypatch.setattr(doctor, "compose", lambda words: compose(["data=digits", "protocol=smoke"]))
-    monkeypatch.setattr(doctor, "_PARTS", {})
+    monkeypatch.setattr(doctor, "PARTS", {})
     assert cli.main(["doctor"]) == 0
     assert "add --cifar10" in capsys.readouterr().out
     assert cli.main(["doctor", "--cifar10"]) == 1

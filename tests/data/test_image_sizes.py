@@ -33,6 +33,7 @@ RECTANGLES = ["model=vanilla", "network=mlp", "data=digits", "data.image_size=[8
 #: The same on noise of two channels.
 TWO_CHANNELS = ["model=vanilla", "network=mlp", "data=digits", "data.channels=2", "data.classes=null"]
 TWO_CHANNELS += [f"data.source={{_target_: {__name__}.ManyChannels}}", "~data.source.heldout", "network.width=16"]
+TWO_CHANNELS += [f"trust=[{__name__}]"]
 
 
 class ManyChannels:

@@ -215,8 +215,7 @@ def test_names_that_clash(tmp_path):
 
 def test_features_that_are_not_finite(tmp_path):
     evaluation = Evaluation([protocol()], splits(), tmp_path, CPU)
-    (loaded,) = evaluation._extractors.values()
-    loaded.module.classes[1].bias.fill_(float("nan"))
+    evaluation.extractor("test").classes[1].bias.fill_(float("nan"))
     with pytest.raises(GanforgeError, match="not finite"):
         evaluation(Noise())
 
@@ -254,7 +253,7 @@ def test_a_stored_set_taken_whole_keeps_its_order(digits, tmp_path):
     evaluation = Evaluation([protocol(metrics=FID)], digits, tmp_path, CPU)
     seen = []
     evaluation(Stored(part), on_comparison=lambda _protocol, _prefix, comparison: seen.append(comparison))
-    expected = next(iter(evaluation._extractors.values())).module(part.data.read()).features
+    expected = evaluation.extractor("test")(part.data.read()).features
     torch.testing.assert_close(seen[0].fake_features, expected, rtol=1e-4, atol=1e-4)
     assert torch.equal(seen[0].fake_labels, part.label)
 
@@ -266,7 +265,7 @@ def test_only_a_part_of_the_real_images_is_reported_in_the_tag(tmp_path):
     assert "real_rows" not in whole.describe("test")
     assert "real_rows" not in also_whole.describe("test")
     assert part.describe("test")["real_rows"] == "seeded permutation"
-    assert part.tags["test"] != protocol(num_real=100, metrics=FID).tag(next(iter(part._extractors.values())).weights)
+    assert part.tags["test"] != protocol(num_real=100, metrics=FID).tag(DigitClassifier().load().weights)
 
 
 def test_the_shipped_protocol_keeps_its_tag(tmp_path):

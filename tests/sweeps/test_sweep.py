@@ -212,7 +212,7 @@ def test_what_an_earlier_sweep_left_is_neither_done_nor_dead():
         left_behind(name, state="finished", scores={"fid": 1.0})
     sweep, jobs = swept(["one", "two", "three"], ["force=true"])
     launcher = Dying(2)
-    sweep._launch(launcher, jobs)
+    sweep.launch(launcher, jobs)
     assert launcher.launched == [["one", "two", "three"]] * 2
     rows = rows_of(jobs, sweep.outcomes)
     assert [(row.state, row.scores) for row in rows] == [("failed", {}), ("waiting", {}), ("waiting", {})]
@@ -224,7 +224,7 @@ def test_a_run_that_began_anew_goes_on_when_its_worker_dies():
     launcher = Dying(1)
     launch = launcher.launch
     launcher.launch = lambda overrides, initial_job_idx: asked.append(overrides) or launch(overrides, initial_job_idx)
-    sweep._launch(launcher, jobs)
+    sweep.launch(launcher, jobs)
     assert asked == [[["one", "force=true"], ["two", "force=true"]], [["one"], ["two", "force=true"]]]
 
 
@@ -236,10 +236,10 @@ def test_a_launchers_own_error_is_reported_although_an_earlier_run_was_killed(ca
     left_behind("one", state="running")
     sweep, jobs = swept(["one"], relaunch=False)
     with pytest.raises(GanforgeError, match=r"could not launch the runs \(sbatch: error: invalid partition\)"):
-        sweep._launch(Refusing(), jobs)
+        sweep.launch(Refusing(), jobs)
     sweep, jobs = swept(["two"])
     with log_to(None):
-        sweep._launch(Dying(2), jobs)
+        sweep.launch(Dying(2), jobs)
     assert "A worker process died (a worker was terminated; out of memory?)" in capsys.readouterr().out
 
 
@@ -249,7 +249,7 @@ def test_a_worker_that_dies_takes_nothing_with_it_for_good(deaths, states, monke
 
     sweep, jobs = swept(["one", "two"])
     launcher = Dying(deaths)
-    sweep._launch(launcher, jobs)
+    sweep.launch(launcher, jobs)
     assert launcher.launched == [["one", "two"], ["one", "two"]]
     rows = rows_of(jobs, sweep.outcomes)
     assert [row.state for row in rows] == states

@@ -101,4 +101,5 @@ def _named(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]
 
 
 def _criterion(names: list[str]) -> str:
-    return next((name for name in _CRITERIA if name in names), names[0])
+    """Return what a run's best checkpoint is best in; of several samplers' values the main one's, which comes first."""
+    return next((name for known in _CRITERIA for name in names if name.rpartition("/")[2] == known), names[0])

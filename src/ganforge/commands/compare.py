@@ -43,17 +43,12 @@ def compare(config: DictConfig) -> None:
 
 def _checked(config: DictConfig) -> tuple[list[Path], list[str]]:
     """Return folders and formats, after refusing what cannot be done."""
-    folders, formats = (
-        [str(one) for one in ([value] if isinstance(value, str) else value or [])]
-        for value in (config.folders, config.formats)
-    )
+    folders, formats = list(config.folders), list(config.formats)
     if not folders:
         raise GanforgeError("Say which runs to compare: ganforge compare outputs/<name>, or any folder above runs.")
     for name in formats:
         if name not in FORMATS:
             raise GanforgeError(f"There is no format '{name}': choose formats=[...] from {', '.join(FORMATS)}.")
-    if config.target is not None and not isinstance(config.target, int | float):
-        raise GanforgeError(f"target must be a number, a value of the metric; got '{config.target}'.")
     return [Path(folder).expanduser() for folder in folders], formats
 
 

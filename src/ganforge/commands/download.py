@@ -2,6 +2,7 @@
 
 from omegaconf import DictConfig
 
+from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 
 __all__ = ["download"]
@@ -9,12 +10,14 @@ __all__ = ["download"]
 
 def download(config: DictConfig) -> None:
     """Fetch the configuration's dataset and its metrics' weights, and do nothing else."""
-    from hydra.utils import instantiate
+    from ganforge.core.build import build
 
     with log_to(None):
-        splits = instantiate(config.data).splits()
+        check_nodes(config)
+        splits = build(config.data, "data").splits()
         say(
             f"data: {len(splits.train):,} training and {len(splits.heldout):,} held-out images in '{config.paths.data}'"
         )
         for name, protocol in (config.protocol or {}).items():
-            say(f"protocol {name}: weights {instantiate(protocol.extractor).load().weights}")
+            extractor = build(protocol.extractor, "protocol")
+            say(f"protocol {name}: weights {extractor.load().weights}")

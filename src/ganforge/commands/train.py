@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.callbacks.ending import Ending
+from ganforge.core.build import build
+from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
-from ganforge.core.files import lock
+from ganforge.core.files import lock, read_yaml
 from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
-from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
+from ganforge.runs.lifecycle import check_precision, check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ def train(config: DictConfig) -> dict[str, float]:
         Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
+    if config.force or folder.status().get("state") != "finished":  # a finished run answers without importing classes
+        check_nodes(config)
+        check_precision(config)
     wanted = config.requeue and environment_rank() == 0
     with log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
         alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that
@@ -44,23 +49,22 @@ def train(config: DictConfig) -> dict[str, float]:
             return finished
         if environment_rank() > 0:  # started by SLURM beside the process that keeps the records
             alone.close()
-            return _train_here(config, folder)
+            return train_here(config, folder)
         with recorded(folder):
             folder.begin(config, command_line())
             alone.close()
             processes = 1 if inside_a_launched_process() else processes_wanted(config)
             if processes == 1:
-                return _train_here(config, folder)
-            launch(folder.path / "config.yaml", processes)
+                return train_here(config, folder)
+            launch(folder.path / "config.yaml", processes, "ganforge.commands.train")
             status = folder.status()
             _raise_unless_completed(Ending(**status["ending"]))
             scores: dict[str, float] = status.get("scores", {})
             return scores
 
 
-def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
+def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     """Build everything and fit, in this process."""
-    from hydra.utils import instantiate
     from pytorch_lightning import Trainer
 
     from ganforge.core import rng
@@ -71,11 +75,11 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     quiet_lightning()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
-    model = instantiate(config.model)
-    data = instantiate(config.data)
+    model = build(config.model, "model")
+    data = build(config.data, "data")
     preflight(model, data.example())
     loop, callbacks = _callbacks(config)
-    loggers = [instantiate(entry) for entry in (config.logger or {}).values()]
+    loggers = [build(entry, "logger") for entry in (config.logger or {}).values()]
     resume_from = _resume(config, folder, Loggers(loggers), model)
     data.splits()
     several = inside_a_launched_process()
@@ -122,15 +126,13 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
 
 def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     """Build callbacks; evaluation only where there is a protocol, and no values of callbacks that are not there."""
-    from hydra.utils import instantiate
-
     from ganforge.callbacks.assemble import assemble
 
     entries = dict(config.callbacks or {})
     if not config.protocol:
         entries.pop("evaluate", None)
     return assemble(
-        {key: instantiate(entry) for key, entry in entries.items() if entry is not None and "_target_" in entry}
+        {key: build(entry, "callbacks") for key, entry in entries.items() if entry is not None and "_target_" in entry}
     )
 
 
@@ -175,12 +177,11 @@ def _raise_unless_completed(ending: Ending) -> None:
 
 def _main() -> int:
     """Train the configuration file named on the command line: one of several processes."""
-    config = OmegaConf.load(sys.argv[1])
-    assert isinstance(config, DictConfig)
+    config = OmegaConf.create(read_yaml(Path(sys.argv[1])))
     folder = RunFolder(Path(config.paths.run))
     try:
         with log_to(folder.path / "train.log"):
-            _train_here(config, folder)
+            train_here(config, folder)
     except Stopped as stop:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ganforge.commands.train import train
+from ganforge.core.checks import check_nodes
+from ganforge.core.config_files import own_folders
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Stopped
 from ganforge.core.files import lock
@@ -36,6 +39,7 @@ def tune(config: DictConfig) -> None:
             "A study's workers are commands of their own: start each with one task (srun --ntasks=1, a job array) or "
             "use tune.workers=N."
         )
+    check_nodes(config)
     with log_to(None), queued_again(bool(config.requeue)):  # once for all workers, when all have saved
         plan, space = Plan.of(config, _overrides())
         shared = SharedStudy(plan, space)
@@ -57,11 +61,7 @@ def _overrides() -> list[str]:
 
     hydra = HydraConfig.get()
     own = [word for word in hydra.overrides.task if not word.lstrip("+~").startswith(("tune=", "tune.", "tune/"))]
-    added = [
-        quoted(f"file://{source.path}")
-        for source in hydra.runtime.config_sources
-        if source.schema == "file" and source.provider not in ("main", "schema")
-    ]
+    added = [quoted(f"file://{folder}") for folder in own_folders(hydra)]
     return [f"hydra.searchpath=[{','.join(added)}]", *own] if added else own
 
 
@@ -69,7 +69,7 @@ def _work(shared: SharedStudy) -> None:
     if shared.plan.settings["workers"] == 1:
         from ganforge.tuning.worker import work
 
-        work(shared)
+        work(shared, train)
     else:
         _start_workers(shared.plan)
 
@@ -80,10 +80,10 @@ def _start_workers(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan.yaml"
         plan.write(file)
-        command = [sys.executable, "-m", "ganforge.commands.tune", str(file)]
+        command = [sys.executable, "-P", "-m", "ganforge.commands.tune", str(file)]
         # Sessions of their own: Ctrl-C reaches this process alone, which asks each once to save and end.
         workers = [
-            subprocess.Popen(command, env=_environment(number, count), start_new_session=True)
+            subprocess.Popen(command, env=environment_of_worker(number, count), start_new_session=True)
             for number in range(count)
         ]
         codes, received = supervise(workers)
@@ -96,7 +96,7 @@ def _start_workers(plan: Plan) -> None:
         )
 
 
-def _environment(number: int, count: int) -> dict[str, str]:
+def environment_of_worker(number: int, count: int) -> dict[str, str]:
     """Return a worker's environment: its share of the threads, and of the GPUs where there are several."""
     threads = str(max(1, (os.cpu_count() or 1) // count))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
@@ -139,7 +139,7 @@ def _main() -> int:
     plan = Plan.read(Path(sys.argv[1]))
     try:
         with log_to(None):
-            work(SharedStudy(plan, Space(plan.settings["space"], plan.overrides)))
+            work(SharedStudy(plan, Space(plan.settings["space"], plan.overrides)), train)
     except Stopped as stop:
         return stop.exit_code
     except KeyboardInterrupt:

@@ -12,10 +12,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ganforge.core.settings import record_settings, signature
-from ganforge.core.workarounds import accept_launchers_of_plugins
+from ganforge.core.settings import record_settings, signature, without_settings
+from ganforge.core.workarounds import accept_launchers_of_plugins, files_read_by_name
 
-__all__ = ["compose", "config_folder", "groups", "quoted", "register_resolvers"]
+__all__ = [
+    "compose",
+    "config_folder",
+    "default_config",
+    "groups",
+    "quoted",
+    "register_resolvers",
+]
 
 
 def config_folder() -> Path:
@@ -62,6 +69,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
     accept_launchers_of_plugins()
+    files_read_by_name()
 
 
 def quoted(value: str) -> str:
@@ -95,3 +103,15 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
     finally:
         application.hydra, settings.cfg = outer
     return config
+
+
+def default_config(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:
+    """Compose with only the group choices among what was typed; without any where that fails too."""
+    known = groups(config_name)
+    chosen = [override for override in overrides if override.partition("=")[0] in known and "," not in override]
+    for attempt in (chosen, []):
+        try:
+            return without_settings(compose(attempt, config_name))
+        except Exception:
+            continue
+    return OmegaConf.create()

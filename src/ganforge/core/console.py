@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ganforge.core.files import shown
 from ganforge.core.launch import environment_rank
 from ganforge.core.sweep import label
 
@@ -33,7 +34,7 @@ class _Console(logging.Handler):
 def say(message: str) -> None:
     """Print a message to the user, from the first process only."""
     if environment_rank() == 0:
-        _log.info(message)
+        _log.info(shown(message))
 
 
 @contextmanager

@@ -6,12 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ganforge.core.config import compose, groups
+from ganforge.core.config import default_config, groups
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import environment_rank
-from ganforge.core.settings import without_settings
 
-__all__ = ["check_values", "error_message", "find_cause", "print_error"]
+__all__ = ["error_message", "find_cause", "print_error"]
 
 
 def print_error(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> int:
@@ -69,7 +68,7 @@ def _unknown_key(match: re.Match[str], command: _Command) -> str:
 
 def _unknown_option(match: re.Match[str], command: _Command) -> str:
     group, _, option = match["path"].rpartition("/")
-    options = re.findall(r"^\s+(\S+)$", match["options"], re.MULTILINE)
+    options = re.findall(r"^\s+([^\s_]\S*)$", match["options"], re.MULTILINE)
     near = difflib.get_close_matches(option, options, 3, 0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return f"There is no '{option}' in the group '{group}'{hint} It has: {', '.join(options)}."
@@ -127,18 +126,6 @@ def _nearest(key: str, names: list[str], command: _Command) -> str:
     return f": see 'ganforge {command.config} --cfg job' for all keys."
 
 
-def _default_config(command: _Command) -> Any:
-    """Compose with only the group choices among what was typed; without any where that fails too."""
-    known = groups(command.config)
-    chosen = [override for override in command.overrides if override.partition("=")[0] in known and "," not in override]
-    for attempt in (chosen, []):
-        try:
-            return without_settings(compose(attempt, command.config))
-        except Exception:
-            continue
-    return {}
-
-
 def _keys(command: _Command) -> Iterator[str]:
     """Yield every dotted key."""
     from omegaconf import DictConfig
@@ -150,7 +137,7 @@ def _keys(command: _Command) -> Iterator[str]:
             if isinstance(child, DictConfig):
                 yield from walk(child, f"{prefix}{key}.")
 
-    yield from walk(_default_config(command), "")
+    yield from walk(default_config(command.overrides, command.config), "")
 
 
 def _instantiation(error: BaseException, text: str) -> str:
@@ -162,47 +149,3 @@ def _instantiation(error: BaseException, text: str) -> str:
     target = re.search(r"Error (?:in call to target|locating target|instantiating) '([^']+)'", text)
     place = f"{key[1]}: " if key else ""
     return f"{place}{target[1] if target else 'the object'} cannot be built: {first_line(cause)}"
-
-
-_POSITIVE = (
-    "n",
-    "total_kimg",
-    "data.batch_size",
-    "data.image_size",
-    "latent.dim",
-    "model.n_critic",
-    "model.accumulate",
-    "model.log_every",
-    "network.width",
-)
-
-
-#: Numbers or switches that may also be words.
-_WORDS_TOO = ("resume", "trainer.devices")
-
-
-def check_values(config: Any, overrides: Sequence[str], name: str = "train") -> None:
-    """Refuse, before anything heavy is imported, text where the default is a number and sizes that are not positive.
-
-    Args:
-        config: the composed configuration.
-        overrides: what the user typed after the command.
-        name: the primary configuration's, as for :func:`error_message`.
-
-    Raises:
-        GanforgeError: naming the key and the value.
-    """
-    from omegaconf import OmegaConf
-
-    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    suspects = [key for key in keys if key not in _WORDS_TOO and isinstance(OmegaConf.select(config, key), str)]
-    defaults: Any = _default_config(_Command(overrides, name)) if suspects else None
-    for key in suspects:
-        default = OmegaConf.select(defaults, key)
-        if isinstance(default, int | float):
-            kind = "true or false" if isinstance(default, bool) else "a number"
-            raise GanforgeError(f"{key} must be {kind} (default {default}), got '{OmegaConf.select(config, key)}'.")
-    for key in _POSITIVE:
-        value = OmegaConf.select(config, key)
-        if isinstance(value, int | float) and value <= 0:
-            raise GanforgeError(f"{key} must be greater than 0, got {value}.")

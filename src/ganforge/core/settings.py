@@ -62,8 +62,8 @@ def record_settings(config: DictConfig) -> None:
 
 
 def without_settings(config: DictConfig) -> DictConfig:
-    """Return the configuration itself, as people write it, without the ``settings`` that are derived from it."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "settings"])
+    """Return the configuration of the run alone: not ``settings``, which are derived from it, nor whom to ``trust``."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("settings", "trust")])
 
 
 def _key_of(name: str, reference: Any) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import STATUSES
 from ganforge.core.signals import SLURM_WARNINGS, ignore
 
@@ -20,11 +21,18 @@ __all__ = [
     "accept_launchers_of_plugins",
     "command_line",
     "errors_of_hydra",
+    "files_read_by_name",
     "gradient_averaging",
     "quiet_lightning",
     "run_from",
     "stand_in_trainer",
 ]
+
+
+_WAYS_OUT = {
+    "found character '\\t' that cannot start any token": "it is indented with tabs: use spaces",
+    "found duplicate key": "a key is there twice: keep one",
+}
 
 
 @contextmanager
@@ -57,6 +65,57 @@ def run_from(folder: str) -> None:
 def accept_launchers_of_plugins() -> None:
     """Silence Hydra's warning that files of ``conf/hydra/launcher`` bear plugins' names: they replace theirs."""
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+
+
+def files_read_by_name() -> None:
+    """Let Hydra name the file that it cannot read, and read those that begin with a byte order mark; may be repeated.
+
+    Hydra finds the line ``# @package`` with its own parser, which takes the mark, invisible and written by editors on
+    Windows, for a first line of content: all values of the file would go to a package that nobody reads.
+    """
+    from hydra._internal.sources_registry import SourcesRegistry
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.config_source import ConfigSource
+    from omegaconf import OmegaConf
+
+    Plugins.instance()  # imports the classes of sources, and registers them
+    source: Any = SourcesRegistry.instance().resolve("file")
+    if getattr(source.load_config, "names_files", False):
+        return
+    header, load = ConfigSource._get_header_dict, source.load_config
+
+    def header_without_mark(config_text: str) -> Any:
+        return header(config_text.removeprefix("\ufeff"))
+
+    def load_by_name(self: Any, config_path: str) -> Any:
+        file = os.path.join(self.path, self._normalize_file_name(config_path))
+        try:
+            loaded = load(self, config_path)
+        except Exception as error:
+            raise _unreadable(file, error) from error
+        if not OmegaConf.is_dict(loaded.config):
+            raise GanforgeError(f"'{file}' must hold keys and values, as in 'seed: 1'.")
+        return loaded
+
+    load_by_name.names_files = True  # type: ignore[attr-defined]
+    ConfigSource._get_header_dict = staticmethod(header_without_mark)  # type: ignore[method-assign]
+    source.load_config = load_by_name
+
+
+def _unreadable(file: str, error: Exception) -> Exception:
+    """Return the sentence for a file of configuration that cannot be read; an error that says it already as it is."""
+    from hydra.plugins.config_source import ConfigLoadError
+
+    if isinstance(error, ConfigLoadError | GanforgeError):
+        return error
+    if isinstance(error, UnicodeDecodeError):
+        return GanforgeError(f"'{file}' is not in UTF-8, which configurations are written in: save it as UTF-8.")
+    if isinstance(error, OSError):
+        return GanforgeError(f"'{file}' cannot be read: {error.strerror or first_line(error)}.")
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or first_line(error)
+    place = f"'{file}', line {mark.line + 1}" if mark is not None else f"'{file}'"
+    reason = next((way for text, way in _WAYS_OUT.items() if problem.startswith(text)), f"it is no YAML ({problem})")
+    return GanforgeError(f"{place}: {reason}.")
 
 
 def quiet_lightning() -> None:

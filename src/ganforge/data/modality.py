@@ -53,7 +53,7 @@ class Modality(ABC):
 
     def embed(self, samples: Tensor) -> Tensor:
         """Return ``(n, d)`` float vectors of samples as networks see them, in which distances are meaningful."""
-        return samples.float().flatten(1)
+        return samples.float()[:, None].flatten(1)
 
     def choose(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw how each of ``n`` training samples is transformed, ``(n, ...)``; called where ``is_transformed``."""

@@ -11,6 +11,7 @@ from ganforge.data.order import decoded
 from ganforge.metrics.distances import neighbour_radii
 from ganforge.models.base import AdversarialModule
 from ganforge.models.game import Game
+from ganforge.networks.critique import Critique
 from ganforge.networks.functional import as_function
 from ganforge.sampling.sampler import Sampler
 
@@ -211,9 +212,8 @@ class _Critic:
 
     def __call__(self, samples: Tensor, condition: Tensor | None) -> Tensor:
         """Return ``(n,)`` logits; fewer of a packing discriminator."""
-        critique: object = self._call(self.game.discriminator, self.game.augment(samples), condition)
-        logits: Tensor = critique.logits.float()  # type: ignore[attr-defined]
-        return logits
+        output = self._call(self.game.discriminator, self.game.augment(samples), condition)
+        return Critique.of(output, samples).logits.float()
 
     def real(self, batch: Batch) -> Tensor:
         """Return the logits of real samples."""

@@ -58,8 +58,8 @@ class Consensus(Term):
         judge_fake, judge_real = (as_function(step.networks["discriminator"], psi) for _ in range(2))
         with torch.enable_grad(), full_precision(step.real):
             fake: Tensor = generate(None if step.latent is None else widen(step.latent), step.fake_condition)
-            on_fake: Critique = judge_fake(step.augment(fake), step.fake_condition)
-            on_real: Critique = judge_real(step.augment(widen(step.real)), step.condition)
+            on_fake = Critique.of(judge_fake(step.augment(fake), step.fake_condition), fake)
+            on_real = Critique.of(judge_real(step.augment(widen(step.real)), step.condition), step.real)
             generator = self.loss.generator(on_fake.logits, on_real.logits)
             discriminator = self.loss.discriminator(on_real.logits, on_fake.logits)
             return (_square_of_gradient(generator, theta) + _square_of_gradient(discriminator, psi)) / 2

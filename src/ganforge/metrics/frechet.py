@@ -104,10 +104,13 @@ def moments_of(comparison: Comparison) -> Moments:
         GanforgeError: if they are missing or not finite.
     """
     moments = comparison.real_moments
-    if moments is None or moments.count < 2 or not moments.products.isfinite().all():
+    if moments is None or moments.count < 2:
+        held = "there are none" if moments is None else f"these are of {moments.count}"
+        raise GanforgeError(f"A Fréchet distance needs the moments of at least 2 real images, and {held}: give more.")
+    if not moments.products.isfinite().all():
         raise GanforgeError(
-            "A Fréchet distance needs finite moments of at least 2 real images: delete the cache's moments folder, "
-            "or check the data with ganforge doctor."
+            "The real images' features are not finite, so that no Fréchet distance can be computed: the extractor's "
+            "weights must be damaged; fetch them again."
         )
     return moments
 

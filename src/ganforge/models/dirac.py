@@ -47,8 +47,7 @@ def dirac_game(
         terms=terms,
         constraint=constraint,
         n_critic=n_critic,
-        optimizers={"discriminator": descent, "generator": descent},
-        total_kimg=float("1e9"),
+        optimizers=descent,
         log_every=1_000_000,
     ).double()
 

@@ -38,8 +38,7 @@ class SurrogateGAN(GAN):
         function = as_function(self.discriminator, weights)
 
         def discriminate(samples: Tensor, condition: Tensor | None) -> Critique:
-            critique: Critique = function(self.augment(samples), condition)
-            return critique
+            return Critique.of(function(self.augment(samples), condition), samples)
 
         return discriminate
 

@@ -43,7 +43,7 @@ class UnrolledGAN(SurrogateGAN):
         if unroll_steps < 0:
             raise GanforgeError(f"model.unroll_steps must be a whole number >= 0, got {unroll_steps}.")
         self.unroll_steps = unroll_steps
-        maker = self._make_optimizers.get("discriminator")
+        maker = self.optimizer_maker("discriminator")
         if isinstance(maker, partial):  # as configurations give: refused before data is touched
             _check(maker.func, maker.keywords)
 

@@ -53,6 +53,32 @@ class Critique(NamedTuple):
     proxy: Tensor | None = None
     local_embeddings: Tensor | None = None
 
+    @classmethod
+    def of(cls, output: object, samples: Tensor) -> "Critique":
+        """Return a discriminator's output for ``samples`` as a critique; a plain tensor is its logits.
+
+        Args:
+            output: what the discriminator returned.
+            samples: ``(n, ...)``, what it was given.
+
+        Raises:
+            GanforgeError: if there is not one logit a sample, or a pack of samples.
+        """
+        if isinstance(output, Tensor):
+            output = cls(output)
+        if not isinstance(output, cls):
+            raise GanforgeError(
+                f"The discriminator returned a {type(output).__name__}: return its logits, a tensor (n,), or a "
+                "ganforge.networks.critique.Critique."
+            )
+        shape, count = tuple(output.logits.shape), len(samples)
+        if len(shape) != 1 or not shape[0] or count % shape[0]:
+            raise GanforgeError(
+                f"The discriminator returned logits of shape {shape} for {count} samples: return ({count},), one "
+                "number a sample, such as logits.flatten() where the last layer has one output."
+            )
+        return output
+
     def require(self, head: Head) -> Tensor:
         """Return the output of a head that not every discriminator has.
 

@@ -48,7 +48,9 @@ class Measure:
     @property
     def title(self) -> str:
         """Its name in reports."""
-        return self.name.upper() if len(self.name) <= 3 else self.name.replace("_", " ").capitalize()
+        sampler, _, name = self.name.rpartition("/")
+        title = name.upper() if len(name) <= 3 else name.replace("_", " ").capitalize()
+        return f"{sampler}: {title}" if sampler else title
 
     @property
     def how(self) -> str:

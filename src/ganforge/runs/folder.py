@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import write_text
+from ganforge.core.files import read_json, write_text
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import is_running, this_job
 from ganforge.runs.provenance import provenance
@@ -36,7 +36,7 @@ class RunFolder:
     def status(self) -> dict[str, Any]:
         """Return ``run.json``; empty where there is none, or only half of one, or something else."""
         try:
-            loaded = json.loads(self._status.read_text())
+            loaded = read_json(self._status)
         except (OSError, ValueError):
             return {}
         return loaded if isinstance(loaded, dict) else {}
@@ -95,7 +95,7 @@ class RunFolder:
             command=command,
             settings=None if settings is None else OmegaConf.to_container(settings),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            **provenance(),
+            **provenance(config),
             error=None,
             ending=None,
         )
@@ -117,7 +117,7 @@ def is_alive(process: Mapping[str, Any]) -> bool | None:
 def _pid(process: Mapping[str, Any]) -> int:
     """Return the number of a process that :func:`this_process` has described; 0 where that says none."""
     pid = process.get("pid")
-    return pid if isinstance(pid, int) else 0
+    return pid if isinstance(pid, int) and 0 < pid < 2**31 else 0
 
 
 def _alive(pid: int, started: str) -> bool:

@@ -9,13 +9,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ganforge.core.console import say
+from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import is_disk_full
 from ganforge.core.launch import environment_rank
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.summary import format_scores
 
-__all__ = ["check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
+__all__ = ["check_precision", "check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
 
 #: What ended a run, and the state that its folder keeps.
 _ENDS = {Pruned: "pruned", Stopped: "stopped", KeyboardInterrupt: "stopped"}
@@ -99,8 +100,6 @@ def processes_wanted(config: DictConfig) -> int:
 
     accelerator, devices = config.trainer.accelerator, config.trainer.devices
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if accelerator not in ("auto", "cpu", "cuda", "gpu", "mps"):
-        raise GanforgeError(f"trainer.accelerator must be one of auto, cpu, cuda, mps; got '{accelerator}'.")
     if accelerator in ("cuda", "gpu") and not cuda:
         raise GanforgeError(
             f"trainer.accelerator={accelerator} was asked for and torch {torch.__version__} sees no CUDA device "
@@ -109,13 +108,24 @@ def processes_wanted(config: DictConfig) -> int:
     on_cuda = cuda > 0 and accelerator in ("auto", "cuda", "gpu")
     if devices == "auto":
         return cuda if on_cuda else 1
-    if not isinstance(devices, int) or devices < 1:
-        raise GanforgeError(f"trainer.devices must be a whole number >= 1 or auto, got '{devices}'.")
+    assert isinstance(devices, int)
     if on_cuda and devices > cuda:
         raise GanforgeError(
             f"trainer.devices={devices} were asked for and there are {cuda}: lower it, or use trainer.devices=auto."
         )
     return devices
+
+
+def check_precision(config: DictConfig) -> None:
+    """Refuse a precision that the device would compute as another one.
+
+    Raises:
+        GanforgeError: for float16 without a CUDA device: Lightning would take bfloat16 and call it float16.
+    """
+    if config.trainer.precision == "16-mixed" and choose_device(config.trainer.accelerator).type != "cuda":
+        raise GanforgeError(
+            "trainer.precision=16-mixed needs a CUDA device: use trainer.precision=bf16-mixed here, or 32-true."
+        )
 
 
 def check_space(folder: RunFolder, model: Any) -> None:

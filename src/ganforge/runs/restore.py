@@ -1,23 +1,21 @@
 """Restore a finished or unfinished run from its folder, for evaluation, sampling and comparison."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ganforge import __version__
+from ganforge.core.build import build, check_run, nodes
 from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.files import read_yaml
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
+from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import Origin, SeededSampler
 
 __all__ = ["Restored", "read_config", "restore", "settle"]
-
-#: Whose classes a run's configuration may build. It comes from a file, perhaps somebody else's.
-_KNOWN = ("ganforge.", "torch.optim.", "torch.nn.")
 
 
 @dataclass(frozen=True)
@@ -59,19 +57,24 @@ class Restored:
         def train() -> Any:
             return self.data.splits().train.towards(sampler.target).data
 
-        def extractor() -> Any:
-            return instantiate(protocols[0].extractor)
+        def features() -> Any:
+            return build(protocols[0].extractor, "protocol").load().module
 
         origin = Origin(
-            str(self.folder.path), str(self.checkpoint), train, extractor if protocols else None, self._description
+            str(self.folder.path),
+            str(self.checkpoint),
+            train,
+            features if protocols else None,
+            lambda: self._description(sampler),
         )
         return SeededSampler(sampler, origin, **options)
 
-    def _description(self) -> dict[str, Any]:
-        """Return the generator's and the latent's configuration, as plain values."""
+    def _description(self, sampler: Sampler) -> dict[str, Any]:
+        """Return the configuration of a sampler's network and of the latent, as plain values."""
         model = OmegaConf.to_container(self.config.model, resolve=True)
         assert isinstance(model, dict)
-        return {"generator": model.get("generator"), "latent": model.get("latent"), "images_seen": self.images_seen}
+        networks = [node for name, node in model.items() if getattr(self.module, str(name), None) is sampler.network]
+        return {"generator": next(iter(networks), None), "latent": model.get("latent"), "images_seen": self.images_seen}
 
 
 def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | None = None) -> Restored:
@@ -93,7 +96,7 @@ def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | Non
     file, content = checkpoint_to_resume(folder, checkpoint, "checkpoint")
     if command is not None:
         settle(config, command)
-    module, data = instantiate(config.model), instantiate(config.data)
+    module, data = build(config.model, "model"), build(config.data, "data")
     module.bind(data)
     try:
         module.load_state_dict(content["state_dict"])
@@ -117,7 +120,7 @@ def settle(config: DictConfig, command: DictConfig) -> None:
             protocols' extractors.
         command: with ``download``, ``paths.data`` and ``paths.cache``.
     """
-    for node in [node for node in _nodes(config.get("data", {}).get("source")) if isinstance(node, DictConfig)]:
+    for node in [node for node in nodes(config.get("data", {}).get("source")) if isinstance(node, DictConfig)]:
         if "download" in node:
             node.download = command.download
         if "cache" in node:
@@ -126,17 +129,17 @@ def settle(config: DictConfig, command: DictConfig) -> None:
             node.root = command.paths.data
         elif "root" in node and not Path(node.root).expanduser().exists():
             node.root = os.environ.get("GANFORGE_DATA", node.root)
-    for protocol in (config.get("protocol") or {}).values():
-        if isinstance(protocol, DictConfig) and "download" in (protocol.get("extractor") or {}):
-            protocol.extractor.download = command.download
+    for node in nodes(config.get("protocol")):
+        if isinstance(node, DictConfig) and "download" in node:
+            node.download = command.download
 
 
 def read_config(folder: Path) -> DictConfig:
     """Return the composed configuration that a run's folder holds.
 
     Raises:
-        GanforgeError: if there is none, it cannot be read, an interpolation in it may hide code, or it names code that
-            is not ganforge's or torch's.
+        GanforgeError: if there is none, it cannot be read, an interpolation in it may hide code, or it asks to build
+            what :func:`~ganforge.core.build.check_run` refuses.
     """
     path = folder / "config.yaml"
     if not path.is_file():
@@ -144,54 +147,27 @@ def read_config(folder: Path) -> DictConfig:
             f"'{folder}' is no run's folder, it holds no config.yaml: give outputs/<name>/<signature>, or a checkpoint."
         )
     try:
-        config = OmegaConf.load(path)
-    except Exception as error:
+        plain = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise GanforgeError(
             f"'{path}' cannot be read ({first_line(error)}): repeat the run with force=true."
         ) from error
-    if not isinstance(config, DictConfig) or "model" not in config:
+    if not isinstance(plain, dict) or "model" not in plain:
         raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
-    plain = OmegaConf.to_container(config, resolve=False)
-    nodes = list(_nodes(plain))
-    if any("${" in node for node in nodes if isinstance(node, str)):
+    if any("${" in node for node in nodes(plain) if isinstance(node, str)):
         raise GanforgeError(
             f"'{path}' holds a '${{', which the configuration of a run never does, as it is written resolved: if the "
             "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
         )
-    for target in (str(node["_target_"]) for node in nodes if isinstance(node, dict) and "_target_" in node):
-        if not _is_known_class(target):
-            raise GanforgeError(
-                f"'{path}' asks to build '{target}', which is no class of torch or of ganforge{_versions(folder)}: if "
-                "the run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
-            )
+    try:
+        check_run(plain, f"'{path}'")
+    except GanforgeError as error:
+        raise GanforgeError(f"{error}{_versions(folder)}") from error
     return OmegaConf.create(cast("dict[str, Any]", plain))
 
 
 def _versions(folder: Path) -> str:
-    """Return the present version and, where another one wrote the run, that one."""
+    """Return a sentence on the versions, where another one than the present one wrote the run."""
     packages = RunFolder(folder).status().get("packages")
     wrote = packages.get("ganforge") if isinstance(packages, dict) else None
-    return f" {__version__}" if wrote in (None, __version__) else f" {__version__}, while {wrote} wrote the run"
-
-
-def _is_known_class(target: str) -> bool:
-    """Whether ``target`` is a class that ganforge or torch defines, not merely one that their modules import."""
-    from hydra.utils import get_object
-
-    if not target.startswith(_KNOWN):
-        return False
-    try:
-        found = get_object(target)
-    except Exception:
-        return False
-    return isinstance(found, type) and f"{found.__module__}.".startswith(_KNOWN)
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    """Yield ``node`` and everything below it, keys included."""
-    yield node
-    is_mapping = isinstance(node, dict | DictConfig)
-    if is_mapping:
-        yield from node
-    for value in node.values() if is_mapping else node if isinstance(node, list | ListConfig) else ():
-        yield from _nodes(value)
+    return "" if wrote in (None, __version__) else f" (This is ganforge {__version__}, while {wrote} wrote the run.)"

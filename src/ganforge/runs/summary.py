@@ -1,14 +1,18 @@
 """What is printed when a run begins and when it ends."""
 
+import shlex
 from typing import Any
 
 from omegaconf import DictConfig
 
 from ganforge.core.console import say
 from ganforge.core.sweep import inside_a_sweep
-from ganforge.runs.folder import RunFolder, command_line
+from ganforge.runs.folder import RunFolder
 
 __all__ = ["announce", "format_scores", "print_summary"]
+
+#: Keys that say how this run begins, or that the examples of other runs change.
+_OF_THIS_RUN = ("resume", "force", "retry", "seed", "total_kimg", "loss")
 
 
 def format_scores(scores: dict[str, float]) -> str:
@@ -51,13 +55,7 @@ def print_summary(config: DictConfig, folder: RunFolder, scores: dict[str, float
         best, criterion = status["best"], status["criterion"]
         say(f"Scores ({status['protocol']}): {format_scores(scores)}")
         say(f"Best {criterion}: {best[criterion]:.4g} at {best['images_seen']:,} images")
-    base = " ".join(["ganforge train", *(word for word in command_line()[2:] if not _is_passing(word))])
+    kept = [word for word in status["command"][2:] if word.lstrip("+").partition("=")[0] not in _OF_THIS_RUN]
     say("Next, for example:")
-    say(f"  {base} seed={config.seed + 1}")
-    say(f"  {base} loss=hinge")
-    say(f"  {base} total_kimg={config.total_kimg * 2:g}")
-
-
-def _is_passing(word: str) -> bool:
-    """Whether an argument belongs to this run alone, not to the next one."""
-    return word.startswith(("-", "resume", "force", "seed=", "total_kimg=", "loss="))
+    for change in (f"seed={config.seed + 1}", "loss=hinge", f"total_kimg={config.total_kimg * 2:g}"):
+        say(f"  {shlex.join(['ganforge', 'train', *kept, change])}")

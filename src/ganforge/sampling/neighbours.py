@@ -90,12 +90,12 @@ def _pixels(sampler: SeededSampler) -> Embed:
 
 def _features(sampler: SeededSampler) -> Callable[[SeededSampler], Embed] | None:
     """Return what loads the metrics' network, or ``None`` where the run has no metrics."""
-    extractor = sampler.origin.extractor
-    if extractor is None:
+    network_of = sampler.origin.features
+    if network_of is None:
         return None
 
     def load(sampler: SeededSampler) -> Embed:
-        network = extractor().load().module.to(sampler.device)
+        network = network_of().to(sampler.device)
         return lambda images: network(images.to(sampler.device)).features
 
     return load

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from ganforge.core.checks import check_options
 from ganforge.core.errors import GanforgeError
-from ganforge.core.messages import check_values
 from ganforge.runs.folder import RunFolder
 
 __all__ = ["Job", "name_of", "plan"]
@@ -62,7 +62,7 @@ def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]
         for label, overrides in _combinations(loader, arguments):
             composed = loader.load_sweep_config(config, list(overrides))
             HydraConfig.instance().set_config(composed)
-            check_values(composed, overrides)
+            check_options(composed, overrides)
             folder = Path(composed.paths.run)
             duplicate = next((job.label for job in jobs if job.folder == folder), None)
             state, note = (

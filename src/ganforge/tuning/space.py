@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from ganforge.core.checks import check_options
 from ganforge.core.config import compose, groups
 from ganforge.core.errors import GanforgeError
-from ganforge.core.messages import check_values, error_message
+from ganforge.core.messages import error_message
 
 __all__ = ["Dimension", "Space", "quoted"]
 
@@ -137,13 +138,13 @@ class Space:
         for number in range(max(len(dimension.extremes) for dimension in dimensions)):
             values = [(one, one.extremes[min(number, len(one.extremes) - 1)]) for one in dimensions]
             words = [*self.overrides, *(word for dimension, value in values for word in dimension.words(value))]
-            check_values(compose(words), words)
+            check_options(compose(words), words)
 
     def _try(self, dimension: Dimension) -> None:
         for value in dimension.extremes:
             words = [*self.overrides, *dimension.words(value)]
             try:
-                check_values(compose(words), words)
+                check_options(compose(words), words)
             except Exception as error:
                 raise GanforgeError(
                     f"{error_message(error, words)} ('~tune.space.{dimension.name}' leaves it out.)"

@@ -79,7 +79,7 @@ class StackedDigitClassifier(DigitClassifier):
     def load(self) -> Loaded:
         """See :class:`Extractor`."""
         loaded = super().load()
-        return Loaded(_Stacked(loaded.module), 3 * loaded.dimensions, loaded.weights, loaded.classes**3)
+        return Loaded(_Stacked(loaded.module).eval(), 3 * loaded.dimensions, loaded.weights, loaded.classes**3)
 
 
 class _Stacked(nn.Module):

@@ -1,0 +1,144 @@
+"""What the commands' own keys must be; those below a ``_target_`` are typed by its signature. Imports no torch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from ganforge.core.annotations import Bounds
+
+__all__ = ["OPTIONS", "Section"]
+
+Count = Annotated[int, Bounds(at_least=1)]
+Positive = Annotated[float, Bounds(above=0)]
+#: Thousands of images: a thousand times the longest runs there are, and no overflow.
+Length = Annotated[float, Bounds(above=0, at_most=1e9)]
+Seed = Annotated[int, Bounds(at_least=0, at_most=2**63 - 1)]
+
+
+class Section:
+    """Keys below another one, or at the top.
+
+    ``open``: whether it may hold keys that are not listed.
+    """
+
+    open = True
+
+
+class Devices(Section):
+    """Where an evaluation computes."""
+
+    open = False
+    accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps"]
+    devices: Count | Literal["auto"]
+
+
+class Trainer(Devices):
+    """What the trainer is told; ``precision`` lists what keeps what it says: weights always stay in 32 bits."""
+
+    num_nodes: Count
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    deterministic: bool | Literal["warn"]
+
+
+class Paths(Section):
+    """Folders; a configuration may name others, and refer to them."""
+
+    outputs: str
+    data: str | None
+    cache: str
+    run: str
+
+
+class Train(Section):
+    """The keys of ``conf/train.yaml``."""
+
+    name: str
+    seed: Seed
+    total_kimg: Length
+    term: Mapping[str, Any] | None
+    protocol: Mapping[str, Any] | None
+    schedules: Mapping[str, Any] | None
+    resume: bool | str
+    force: bool
+    retry: bool
+    requeue: bool
+    download: bool
+    trace: bool
+    paths: Paths
+    trainer: Trainer
+
+
+class Evaluate(Section):
+    """The keys of ``conf/evaluate.yaml``."""
+
+    run: str | None
+    checkpoint: str
+    images: str | None
+    real: str | None
+    image_size: int | Sequence[int] | None
+    protocol: Mapping[str, Any] | None
+    repeats: Count
+    bootstrap: Annotated[int, Bounds(at_least=0)]
+    output: str | None
+    trainer: Devices
+    download: bool
+    trace: bool
+    paths: Paths
+
+
+class Sample(Section):
+    """The keys of ``conf/sample.yaml``."""
+
+    run: str | None
+    checkpoint: str
+    sampler: str | None
+    n: Count
+    ema: bool
+    seed: Seed
+    truncation: Positive | None
+    output: str | None
+    force: bool
+    zoom: Count
+    device: str
+    batch_size: Count
+    download: bool
+    trace: bool
+    paths: Paths
+
+
+class Compare(Section):
+    """The keys of ``conf/compare.yaml``."""
+
+    folders: Sequence[str]
+    metric: str | None
+    target: float | None
+    formats: Sequence[str]
+    output: str | None
+    trace: bool
+
+
+class Study(Section):
+    """The keys of ``conf/tune/_study.yaml``."""
+
+    objective: Sequence[str]
+    n_trials: Count
+    workers: Count
+    storage: str | None
+    failures: Count
+    silent_minutes: Positive
+    keep_checkpoints: Annotated[int, Bounds(at_least=0)] | None
+
+
+class Tune(Train):
+    """The keys of ``conf/tune.yaml``."""
+
+    tune: Study
+
+
+#: By the primary configuration's name.
+OPTIONS: dict[str, type[Section]] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "sample": Sample,
+    "compare": Compare,
+    "tune": Tune,
+}
