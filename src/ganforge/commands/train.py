@@ -15,6 +15,7 @@ from ganforge.core.launch import environment_rank, exit_status, inside_a_launche
 from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
+from ganforge.core.streams import console_optional
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
 from ganforge.runs.lifecycle import check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.runs.summary import announce, print_summary
@@ -33,11 +34,11 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises:
         GanforgeError: for everything that the user can put right.
-        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
+        Stopped: after Ctrl-C, SIGTERM, SIGHUP or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
     wanted = config.requeue and environment_rank() == 0
-    with log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
+    with console_optional(), log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
         alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that
         finished = claim(config, folder)
         if finished is not None:
@@ -171,6 +172,7 @@ def _raise_unless_completed(ending: Ending) -> None:
         raise Pruned(ending.message)
 
 
+@console_optional()
 def _main() -> int:
     """Train the configuration file named on the command line: one of several processes."""
     config = OmegaConf.load(sys.argv[1])

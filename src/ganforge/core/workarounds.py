@@ -15,6 +15,7 @@ from typing import Any
 
 from ganforge.core.launch import STATUSES
 from ganforge.core.signals import SLURM_WARNINGS, ignore
+from ganforge.core.streams import console_optional
 
 __all__ = [
     "accept_launchers_of_plugins",
@@ -98,6 +99,7 @@ def stand_in_trainer(optimizers: Any, backward: Callable[..., None]) -> Any:
     return SimpleNamespace(optimizers=optimizers, strategy=strategy, should_stop=False, precision_plugin=None)
 
 
+@console_optional()
 def _run_torchrun(arguments: Sequence[str]) -> int:
     """Run torch's launcher without its reports, since the processes have reported what went wrong; return the status.
 
