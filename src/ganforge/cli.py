@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -91,8 +90,12 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     prepare_streams()
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in COMMANDS and COMMANDS[arguments[0]].console_optional:
+        with console_optional():
+            return _dispatch(arguments)
     try:
-        return _flushed(_dispatch(list(sys.argv[1:] if arguments is None else arguments)))
+        return _flushed(_dispatch(arguments))
     except BrokenPipeError:  # what reads the output has read enough, as `| head` does
         discard(sys.stdout)
         discard(sys.stderr)
@@ -111,8 +114,9 @@ def _flushed(status: int) -> int:
         raise
     except OSError as error:
         discard(sys.stdout)
-        print(f"ganforge: standard output cannot be written to: {error.strerror}.", file=sys.stderr)
-        return 1
+        if status == 0:  # else the failure has been reported
+            print(f"ganforge: Standard output cannot be written to: {error.strerror}.", file=sys.stderr)
+        return status or 1
     return status
 
 
@@ -131,8 +135,7 @@ def _dispatch(arguments: list[str]) -> int:
         names = ", ".join(COMMANDS)
         print(f"ganforge: there is no command '{name}'; there are: {names}. See ganforge --help.", file=sys.stderr)
         return 2
-    with console_optional() if COMMANDS[name].console_optional else nullcontext():
-        return _run(name, rest)
+    return _run(name, rest)
 
 
 def _run(name: str, words: list[str]) -> int:
