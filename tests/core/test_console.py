@@ -1,7 +1,6 @@
 """A console that fails, in every way there is: runs go on, other commands end quietly."""
 
 import errno
-import fcntl
 import io
 import json
 import os
@@ -9,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -159,7 +157,7 @@ def test_a_real_run_is_finished_without_its_console(console, devices):
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], check=False, timeout=250)
     assert done.returncode == 0
     assert the_run()["state"] == "finished"
-    assert not [path for path in Path("outputs").rglob(".*.part")]
+    assert not list(Path("outputs").rglob(".*.part"))
 
 
 @pytest.mark.slow
@@ -176,18 +174,22 @@ def test_no_command_complains_of_a_reader_that_has_read_enough(options, train):
     assert done.stderr == ""
 
 
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
 @pytest.fixture
 def on_a_terminal():
     """Return a function that starts a run on a terminal, closes that once there is a checkpoint, and waits."""
     started = []
 
-    def take_terminal():
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
     def start(command, seconds=200):
         master, slave = os.openpty()
         ends = {"stdin": slave, "stdout": slave, "stderr": slave}
-        process = subprocess.Popen(command, **ends, start_new_session=True, preexec_fn=take_terminal)
+        process = subprocess.Popen([sys.executable, "-c", TAKE_TERMINAL, *command], **ends, start_new_session=True)
         started.append(process)
         os.close(slave)
         os.set_blocking(master, False)

@@ -65,7 +65,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from pytorch_lightning import Trainer
 
     from ganforge.core import rng
-    from ganforge.core.workarounds import gradient_averaging, quiet_lightning
+    from ganforge.core.workarounds import checkpoints_in_place, gradient_averaging, quiet_lightning
     from ganforge.loggers.base import Loggers
     from ganforge.models.preflight import preflight
 
@@ -88,6 +88,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         deterministic=config.trainer.deterministic,
         benchmark=not config.trainer.deterministic,
         strategy=gradient_averaging() if several else "auto",
+        plugins=[checkpoints_in_place()],
         logger=loggers,
         callbacks=[loop, *callbacks],
         max_epochs=-1,

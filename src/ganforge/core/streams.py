@@ -92,7 +92,8 @@ def prepare_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with suppress(*_FAILURES):  # it writes out what the stream holds
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _point_to_nothing(descriptor: int) -> None:

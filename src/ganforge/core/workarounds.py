@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from ganforge.core.streams import console_optional
 
 __all__ = [
     "accept_launchers_of_plugins",
+    "checkpoints_in_place",
     "command_line",
     "errors_of_hydra",
     "gradient_averaging",
@@ -91,6 +93,25 @@ def gradient_averaging() -> Any:
             """Register nothing: there is no wrapper to hook."""
 
     return GradientAveraging()
+
+
+def checkpoints_in_place() -> Any:
+    """Return Lightning's plugin that writes checkpoints, but for where it writes.
+
+    Its own writes to the machine's temporary folder first, which may be full where the run's disk is not, and where a
+    killed process leaves whole checkpoints behind.
+    """
+    import torch
+    from lightning_fabric.plugins import TorchCheckpointIO
+
+    class InPlace(TorchCheckpointIO):
+        def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+            content = BytesIO()  # torch's own writer hides why it fails
+            torch.save(checkpoint, content)
+            with open(path, "wb") as file:
+                file.write(content.getbuffer())
+
+    return InPlace()
 
 
 def stand_in_trainer(optimizers: Any, backward: Callable[..., None]) -> Any:
