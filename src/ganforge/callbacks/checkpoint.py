@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.core.distributed import rank
+from ganforge.core.files import removed_on_failure
 
 __all__ = ["Checkpoint"]
 
@@ -33,7 +34,8 @@ class Checkpoint(Clocked):
         """
         temporary, last = self.folder / ".last.part", self.folder / "last.ckpt"
         self.folder.mkdir(parents=True, exist_ok=True)
-        write(temporary)
+        with removed_on_failure(temporary):
+            write(temporary)
         if rank() != 0:
             return
         if last.exists():
@@ -41,5 +43,6 @@ class Checkpoint(Clocked):
         temporary.replace(last)
         for name in copies:
             copy = self.folder / f".{name}.part"
-            shutil.copyfile(last, copy)
+            with removed_on_failure(copy):
+                shutil.copyfile(last, copy)
             copy.replace(self.folder / f"{name}.ckpt")

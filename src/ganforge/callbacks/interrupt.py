@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SLURM's signals as a request to stop after the current batch."""
+"""Ctrl-C, SIGTERM, SIGHUP and SLURM's signals as a request to stop after the current batch."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ import torch
 
 from ganforge.core.console import say
 from ganforge.core.distributed import world_size
-from ganforge.core.signals import SAVE_AND_END
+from ganforge.core.signals import handle, restore
 from ganforge.core.sweep import stop_requested
 
 __all__ = ["Interrupt"]
@@ -41,14 +41,13 @@ class Interrupt:
     def install(self) -> None:
         """Install the signal handlers, after Lightning has installed its own."""
         try:
-            self._previous = {number: signal.signal(number, self._handle) for number in SAVE_AND_END}
+            self._previous = handle(self._handle)
         except ValueError:  # not the main thread, which handles signals
             self._previous = {}
 
     def restore(self) -> None:
         """Restore the previous handlers, for the next run of a sweep."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        restore(self._previous)
         self._previous = {}
 
     def requested(self, device: torch.device) -> int | None:

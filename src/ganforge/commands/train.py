@@ -17,6 +17,7 @@ from ganforge.core.launch import environment_rank, exit_status, inside_a_launche
 from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
+from ganforge.core.streams import console_optional
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
 from ganforge.runs.lifecycle import check_precision, check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.runs.summary import announce, print_summary
@@ -35,14 +36,14 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises:
         GanforgeError: for everything that the user can put right.
-        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
+        Stopped: after Ctrl-C, SIGTERM, SIGHUP or SLURM's warnings, everything saved.
     """
     folder = RunFolder(Path(config.paths.run))
     if config.force or folder.status().get("state") != "finished":  # a finished run answers without importing classes
         check_nodes(config)
         check_precision(config)
     wanted = config.requeue and environment_rank() == 0
-    with log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
+    with console_optional(), log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
         alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that
         finished = claim(config, folder)
         if finished is not None:
@@ -68,7 +69,7 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from pytorch_lightning import Trainer
 
     from ganforge.core import rng
-    from ganforge.core.workarounds import gradient_averaging, quiet_lightning
+    from ganforge.core.workarounds import checkpoints_in_place, gradient_averaging, quiet_lightning
     from ganforge.loggers.base import Loggers
     from ganforge.models.preflight import preflight
 
@@ -91,6 +92,7 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         deterministic=config.trainer.deterministic,
         benchmark=not config.trainer.deterministic,
         strategy=gradient_averaging() if several else "auto",
+        plugins=[checkpoints_in_place()],
         logger=loggers,
         callbacks=[loop, *callbacks],
         max_epochs=-1,
@@ -175,6 +177,7 @@ def _raise_unless_completed(ending: Ending) -> None:
         raise Pruned(ending.message)
 
 
+@console_optional()
 def _main() -> int:
     """Train the configuration file named on the command line: one of several processes."""
     config = OmegaConf.create(read_yaml(Path(sys.argv[1])))

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganforge.core.errors import GanforgeError, first_line
 
-__all__ = ["is_disk_full", "lock", "read_json", "read_yaml", "replacing", "shown", "write_text"]
+__all__ = ["is_disk_full", "lock", "read_json", "read_yaml", "removed_on_failure", "replacing", "shown", "write_text"]
 
 #: What files of a run's folder are far below of; beyond that they are not read.
 _MOST_BYTES = 16_000_000
@@ -49,8 +49,24 @@ def shown(path: str | os.PathLike[str]) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old one or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with removed_on_failure(temporary):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+@contextmanager
+def removed_on_failure(temporary: Path) -> Iterator[None]:
+    """Remove a file that could not be written whole, which would take space on a full disk."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+#: A disk without space, a quota that is used up, and a limit to a file's size (``ulimit -f``).
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def read_json(path: Path) -> Any:
@@ -96,7 +112,7 @@ def _small(path: Path) -> str:
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether ``error`` says so, by its number or, where a library has hidden that, by its text."""
-    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in str(error)
+    return (isinstance(error, OSError) and error.errno in _FULL) or "No space left on device" in str(error)
 
 
 @contextmanager

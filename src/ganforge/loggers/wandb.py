@@ -137,15 +137,16 @@ class WandbLogger(RunLogger):
             config=self._config,
             dir=str(self._folder),
             mode=mode,
-            resume="allow" if mode == "online" else None,
+            resume="allow",  # offline it is kept for wandb sync, which would otherwise replace what was sent before
             settings=wandb.Settings(init_timeout=30, console="off", silent=True, x_disable_stats=True),
         )
         run.define_metric("images_seen", hidden=True)
         run.define_metric("*", step_metric="images_seen")
         if mode == "offline":
+            # One folder for each start of the run; sent in their order, together or one by one, they are one run.
             say(
                 f"W&B runs offline ({reason}): view with 'wandb leet {self._folder / 'wandb'}', "
-                f"upload later with 'wandb sync {run.settings.sync_dir}'."
+                f"upload later with 'wandb sync {self._folder / 'wandb' / 'offline-run-*'}'."
             )
         else:
             say(f"W&B: {run.url}")
