@@ -129,17 +129,19 @@ class RunLoop(pl.Callback):
         # To save is for all ranks, and values computed on several devices may differ in their last bits.
         is_best = "evaluate" in due and any_rank(self.scores.is_best_at(module.images_seen), module.device)
         if is_best or "checkpoint" in due:
+            module.ledger.take(module.images_seen)
             self._save(trainer, module, is_best=is_best)
 
     def _save(self, trainer: pl.Trainer, module: AdversarialModule, *, is_best: bool = False) -> None:
-        """Write a checkpoint, on all ranks.
+        """Write a checkpoint, on all ranks; an interval of the loss log that is open stays so.
 
         Raises:
             GanforgeError: if a loss since the last check was not finite; nothing is written then.
         """
         if self.checkpoint is None:
             return
-        module.ledger.read(module.images_seen)
+        module.ledger.fold(module.images_seen)
+        module.ledger.check()
         copies = ["best"] if is_best else []
         if self.health is not None and self.health.is_healthy(module.images_seen):
             self.health.healthy_at = module.images_seen
