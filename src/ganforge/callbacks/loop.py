@@ -15,6 +15,7 @@ from ganforge.callbacks.pruning import Pruning
 from ganforge.callbacks.samples import Curves, SampleGrid
 from ganforge.callbacks.scores import Scores
 from ganforge.core.distributed import any_rank
+from ganforge.data.module import DataModule
 from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
 
@@ -190,6 +191,24 @@ class RunLoop(pl.Callback):
             self.progress.close()
         if self.interrupt is not None:
             self.interrupt.restore()
+
+    def finish(self, module: AdversarialModule, data: DataModule, loggers: Loggers) -> None:
+        """End a run that was killed after its last checkpoint: evaluate if that is missing, and draw the curves.
+
+        Args:
+            module: with the checkpoint's weights and clock, on its device.
+            data: what it was trained on.
+            loggers: of the run.
+        """
+        self._loggers = loggers
+        if self.evaluate is not None and self.scores.last.get("images_seen") != module.images_seen:
+            self.evaluate.prepare(module, data.splits())
+            self.evaluate.measure(module, loggers)
+            if self.checkpoint is not None and self.scores.is_best_at(module.images_seen):
+                self.checkpoint.keep("best")
+        if self.curves is not None:
+            self.curves.draw(loggers)
+        self.ending = Ending("completed")
 
     def record(self) -> dict[str, Any]:
         """Return what ``run.json`` keeps of the run: its ending, its health, and its scores if it ended as meant to."""

@@ -144,15 +144,19 @@ def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resum
 
     Args:
         folder: the run's folder.
-        resume: ``True`` for the last one, ``previous``, ``best``, or a path.
+        resume: ``True``, ``auto`` or ``extend`` for the last one, or that before it where a kill has left no last;
+            ``last``, ``previous``, ``best``, ``healthy``, or a path.
         option: what the user typed it as, for sentences.
 
     Raises:
         GanforgeError: if it is missing or damaged; the sentence offers another one that is whole.
     """
-    named = {True: "last.ckpt", "last": "last.ckpt", "previous": "previous.ckpt", "best": "best.ckpt"}
-    path = folder.checkpoints / named[resume] if resume in named else Path(str(resume)).expanduser()
-    if not path.exists() and resume is True:
+    is_last = resume in (True, "auto", "extend")
+    if is_last or resume in ("last", "previous", "best", "healthy"):
+        path = folder.checkpoints / ("last.ckpt" if is_last else f"{resume}.ckpt")
+    else:
+        path = Path(str(resume)).expanduser()
+    if not path.exists() and is_last:
         path = folder.checkpoints / "previous.ckpt"
     if not path.is_file():
         raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path, option)}")
@@ -170,19 +174,22 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         return None
-    return content if isinstance(content, dict) and "ganforge" in content else None
+    return content if isinstance(content, dict) and ("ganforge" in content or "state_dict" in content) else None
 
 
 def _offer(folder: RunFolder, but: Path, option: str) -> str:
     """Return the way out: another checkpoint that is whole, or a new start."""
+    from ganforge.models.contents import images_seen_of
+
     for word in ("last", "previous", "best"):
         path = folder.checkpoints / f"{word}.ckpt"
         if path == but or not path.is_file():
             continue
         content = load_checkpoint(path)
         if content is not None:
-            seen = content["ganforge"]["images_seen"]
-            return f"'{path.name}' beside it is whole (at {seen:,} images); use {option}={word}."
+            seen = images_seen_of(content)
+            at = "" if seen is None else f" (at {seen:,} images)"
+            return f"'{path.name}' beside it is whole{at}; use {option}={word}."
     return "no other one is whole; start over with force=true."
 
 
