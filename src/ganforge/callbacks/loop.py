@@ -90,6 +90,8 @@ class RunLoop(pl.Callback):
         """Call the parts, in this order."""
         module = _training_module(pl_module)
         due = {name for name, part in self._clocked.items() if part.is_due(module)}
+        if due & {"health", "evaluate", "checkpoint"}:  # each closes the interval of the loss log
+            module.ledger.take(module.images_seen)
         self._check_health(trainer, module, due)
         if self.evaluate is not None and "evaluate" in due:
             self.evaluate.measure(module, self._loggers)
@@ -104,13 +106,9 @@ class RunLoop(pl.Callback):
         self._stop_if_pruned(trainer, module, due)
 
     def _check_health(self, trainer: pl.Trainer, module: AdversarialModule, due: set[str]) -> None:
-        """Check health when it is due and before a checkpoint that could be rolled back to; losses each time that they
-        are read.
-        """
+        """Check health when it is due and before a checkpoint that could be rolled back to, and losses at each."""
         if self.health is None:
             return
-        if due & {"health", "evaluate", "checkpoint"}:
-            module.ledger.take(module.images_seen)
         alarm = self.health.check(
             module,
             self._loggers,
@@ -130,7 +128,6 @@ class RunLoop(pl.Callback):
         # To save is for all ranks, and values computed on several devices may differ in their last bits.
         is_best = "evaluate" in due and any_rank(self.scores.is_best_at(module.images_seen), module.device)
         if is_best or "checkpoint" in due:
-            module.ledger.take(module.images_seen)
             self._save(trainer, module, is_best=is_best)
 
     def _save(self, trainer: pl.Trainer, module: AdversarialModule, *, is_best: bool = False) -> None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
 
     from ganforge.callbacks.loop import RunLoop
-    from ganforge.loggers.base import Loggers
     from ganforge.runs.origin import Origin
 
 __all__ = ["train"]
@@ -83,7 +82,7 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     record_start(folder, origin, settle_data(config, folder, data, origin))
     rewind_logs(origin, Loggers(loggers))
     if origin.mode == "finish":
-        return _finish(config, folder, model, data, loop, Loggers(loggers), origin)
+        return _finish(config, folder, model, data, loop, loggers, origin)
     trainer = _trainer(config, loggers, [loop, *callbacks])
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(without_settings(config), resolve=True))
@@ -133,7 +132,7 @@ def _trainer(config: DictConfig, loggers: list[Any], callbacks: list["Callback"]
 
 
 def _finish(
-    config: DictConfig, folder: RunFolder, model: Any, data: Any, loop: "RunLoop", loggers: "Loggers", origin: "Origin"
+    config: DictConfig, folder: RunFolder, model: Any, data: Any, loop: "RunLoop", loggers: list[Any], origin: "Origin"
 ) -> dict[str, float]:
     """Do what a run that has seen all its images was killed before: what is missing of its evaluation and its record.
 
@@ -142,13 +141,17 @@ def _finish(
     if environment_rank() > 0:
         return {}
     from ganforge.core.devices import choose_device
+    from ganforge.loggers.base import Loggers
 
     assert origin.content is not None
+    model.bind(data)
     model.on_load_checkpoint(origin.content)
     model.load_state_dict(origin.content["state_dict"])
-    model.to(choose_device(config.trainer.accelerator))
+    model.to(choose_device(config.trainer.accelerator), memory_format=model.memory_format)
     loop.load_state_dict(origin.content["callbacks"].get(loop.state_key, {}))
-    loop.finish(model, data, loggers)
+    loop.finish(model, data, Loggers(loggers))
+    for logger in loggers:
+        logger.finalize("success")
     _keep_record(folder, model, loop)
     print_summary(config, folder, loop.scores.last)
     return dict(loop.scores.last)

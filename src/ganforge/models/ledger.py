@@ -121,20 +121,13 @@ class Ledger:
         self._pending.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the open interval after :meth:`fold`, and the means that wait to be logged, as plain containers."""
+        """Return the open interval after :meth:`fold`, as plain containers."""
         notes = {name: _plain(value) for name, value in self._notes.items()}
-        return {
-            "sums": dict(self._sums),
-            "shares": dict(self._shares),
-            "notes": notes,
-            "latest": dict(self.latest),
-            "fresh": self.fresh,
-        }
+        return {"sums": dict(self._sums), "shares": dict(self._shares), "notes": notes}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state_dict` gave: the interval goes on as if nothing had come between."""
         self._sums, self._shares, self._notes = dict(state["sums"]), dict(state["shares"]), dict(state["notes"])
-        self.latest, self.fresh = dict(state["latest"]), state["fresh"]
 
 
 def _plain(value: float | Tensor) -> float:

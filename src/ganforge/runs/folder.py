@@ -32,6 +32,8 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self._status = path / "run.json"
+        self._before: dict[Path, str] = {}
+        self._started_before = 0
 
     def status(self) -> dict[str, Any]:
         """Return ``run.json``; empty where there is none, or only half of one, or something else."""
@@ -74,7 +76,13 @@ class RunFolder:
             self.path.rename(self._aside)
 
     def settle(self) -> None:
-        """Delete what was set aside once this run has a checkpoint; until then a failed start restores it."""
+        """Delete what was set aside once this run has a checkpoint; until then a failed start restores it.
+
+        Where a run with a checkpoint was refused before it went on, its record is what it was.
+        """
+        if self._before and len(self.status().get("start") or ()) == self._started_before:
+            for path, text in self._before.items():
+                write_text(path, text)
         if not self._aside.exists():
             return
         if self.has_checkpoint():
@@ -86,6 +94,10 @@ class RunFolder:
     def begin(self, config: DictConfig, command: list[str]) -> None:
         """Record the configuration and the options it was composed from, the command line, commit and versions."""
         self.path.mkdir(parents=True, exist_ok=True)
+        if self.has_checkpoint():
+            record = [path for path in (self._status, self.path / "config.yaml") if path.is_file()]
+            self._before = {path: path.read_text(encoding="utf-8") for path in record}
+            self._started_before = len(self.status().get("start") or ())
         write_text(self.path / "config.yaml", OmegaConf.to_yaml(without_settings(config), resolve=True))
         settings = config.get("settings")
         self.update(

@@ -118,8 +118,8 @@ def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | Non
     misfit = networks_misfit(module, content["state_dict"])
     if misfit is not None:
         raise GanforgeError(
-            f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes ({misfit}): it is from another "
-            "run or another version of ganforge."
+            f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes ({misfit}): it is from "
+            "another run or another version of ganforge."
         )
     module.load_state_dict({"_extra_state": module.get_extra_state(), **content["state_dict"]})
     images_seen = content["ganforge"]["images_seen"]
@@ -134,33 +134,34 @@ def settle(config: DictConfig, command: DictConfig) -> None:
     ``paths.data=null`` leaves the datasets' folder as the run had it, or where that is not here takes the machine's.
 
     Args:
-        config: the run's, changed in place: ``download``, ``root``, ``path`` and ``cache`` of its data, ``download`` of its
-            protocols' extractors.
+        config: the run's, changed in place: ``download``, ``root``, ``path`` and ``cache`` of its data, ``download`` of
+            its protocols' extractors.
         command: with ``download``, ``paths.data``, ``paths.cache`` and perhaps ``data.source.path``.
 
     Raises:
         GanforgeError: if a folder of images is named, and the run has none.
     """
+    source = config.get("data", {}).get("source")
     images = OmegaConf.select(command, "data.source.path")
-    if images is not None and "path" not in (config.get("data", {}).get("source") or {}):
+    if images is not None and "path" not in (source or {}):
         raise GanforgeError(
             f"data.source.path={images} names a folder of images, and the run's data are not one: paths.data=FOLDER "
             "says where datasets lie."
         )
-    for node in [node for node in _nodes(config.get("data", {}).get("source")) if isinstance(node, DictConfig)]:
-        if "download" in node:
-            node.download = command.download
-        if "cache" in node:
-            node.cache = command.paths.cache
-        if "path" in node and images is not None:
-            node.path = images
-        if "root" in node and command.paths.data is not None:
-            node.root = command.paths.data
-        elif "root" in node and not Path(node.root).expanduser().exists():
-            node.root = os.environ.get("GANFORGE_DATA", node.root)
+    for node in [node for node in _nodes(source) if isinstance(node, DictConfig)]:
+        moved = {"download": command.download, "cache": command.paths.cache, "path": images}
+        for key in [key for key in moved if key in node and moved[key] is not None]:
+            node[key] = moved[key]
+        if "root" in node:
+            node.root = command.paths.data or _datasets(node.root)
     for protocol in (config.get("protocol") or {}).values():
         if isinstance(protocol, DictConfig) and "download" in (protocol.get("extractor") or {}):
             protocol.extractor.download = command.download
+
+
+def _datasets(root: str) -> str:
+    """Return a run's folder of datasets, or where that is not here this machine's."""
+    return root if Path(root).expanduser().exists() else os.environ.get("GANFORGE_DATA", root)
 
 
 def read_config(folder: Path) -> DictConfig:
