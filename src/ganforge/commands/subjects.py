@@ -57,7 +57,7 @@ def subject(config: DictConfig, device: Any) -> Subject:
         output = _output(config, path.parent, f"{path.stem}_evaluation", told)
         return Subject(f"{len(array):,} images of {shown(path)}", {"images": Stored(array)}, data, None, told, output)
     run = restore(config.run, config.checkpoint, config)
-    real: Splits = run.data.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
+    real: Splits = run.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
     title = f"{run.config.name}, {run.checkpoint.name} at {run.images_seen:,} images"
     run.module.to(device)
     told = _told(config.real or "the run's own data", real)

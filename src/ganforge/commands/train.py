@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganforge.callbacks.ending import Ending
 from ganforge.core.build import build
 from ganforge.core.checks import check_nodes
-from ganforge.core.console import log_to, say
+from ganforge.core.console import log_to
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock, read_yaml
 from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
@@ -18,15 +18,16 @@ from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.core.streams import console_optional
-from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
+from ganforge.runs.folder import RunFolder, command_line
 from ganforge.runs.lifecycle import check_precision, check_space, claim, in_one_sentence, processes_wanted, recorded
+from ganforge.runs.start import at_its_place
 from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
-    from pytorch_lightning import Callback
+    from pytorch_lightning import Callback, Trainer
 
     from ganforge.callbacks.loop import RunLoop
-    from ganforge.loggers.base import Loggers
+    from ganforge.runs.origin import Origin
 
 __all__ = ["train"]
 
@@ -38,6 +39,7 @@ def train(config: DictConfig) -> dict[str, float]:
         GanforgeError: for everything that the user can put right.
         Stopped: after Ctrl-C, SIGTERM, SIGHUP or SLURM's warnings, everything saved.
     """
+    config = at_its_place(config)
     folder = RunFolder(Path(config.paths.run))
     if config.force or folder.status().get("state") != "finished":  # a finished run answers without importing classes
         check_nodes(config)
@@ -66,12 +68,11 @@ def train(config: DictConfig) -> dict[str, float]:
 
 def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     """Build everything and fit, in this process."""
-    from pytorch_lightning import Trainer
-
     from ganforge.core import rng
-    from ganforge.core.workarounds import checkpoints_in_place, gradient_averaging, quiet_lightning
+    from ganforge.core.workarounds import quiet_lightning
     from ganforge.loggers.base import Loggers
     from ganforge.models.preflight import preflight
+    from ganforge.runs.origin import find_origin, record_start, rewind_logs, settle_data
 
     quiet_lightning()
     rng.seed_all(config.seed, "build")
@@ -81,27 +82,12 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     preflight(model, data.example())
     loop, callbacks = _callbacks(config)
     loggers = [build(entry, "logger") for entry in (config.logger or {}).values()]
-    resume_from = _resume(config, folder, Loggers(loggers), model)
-    data.splits()
-    several = inside_a_launched_process()
-    trainer = Trainer(
-        accelerator=config.trainer.accelerator,
-        devices=config.trainer.devices,
-        num_nodes=config.trainer.num_nodes,
-        precision=config.trainer.precision,
-        deterministic=config.trainer.deterministic,
-        benchmark=not config.trainer.deterministic,
-        strategy=gradient_averaging() if several else "auto",
-        plugins=[checkpoints_in_place()],
-        logger=loggers,
-        callbacks=[loop, *callbacks],
-        max_epochs=-1,
-        use_distributed_sampler=False,  # the batch order is sharded by ganforge.data
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
+    origin = find_origin(config, folder, Loggers(loggers), model)
+    record_start(folder, origin, settle_data(config, folder, data, origin))
+    rewind_logs(origin, Loggers(loggers))
+    if origin.mode == "finish":
+        return _finish(config, folder, model, data, loop, loggers, origin)
+    trainer = _trainer(config, loggers, [loop, *callbacks])
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(without_settings(config), resolve=True))
     check_space(folder, model)
@@ -110,7 +96,7 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     announce(config, folder, model, data, trainer)
     rng.seed_all(config.seed, "train", environment_rank())
     try:
-        trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
+        trainer.fit(model, datamodule=data, ckpt_path=origin.resume_from, weights_only=True)
     except SystemExit as error:  # what Lightning makes of a second Ctrl-C
         raise KeyboardInterrupt from error
     except TakenOver:  # run.json is another worker's by now
@@ -126,6 +112,58 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     return dict(loop.scores.last)
 
 
+def _trainer(config: DictConfig, loggers: list[Any], callbacks: list["Callback"]) -> "Trainer":
+    """Build Lightning's Trainer, without what ganforge does itself."""
+    from pytorch_lightning import Trainer
+
+    from ganforge.core.workarounds import checkpoints_in_place, gradient_averaging
+
+    return Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        num_nodes=config.trainer.num_nodes,
+        precision=config.trainer.precision,
+        deterministic=config.trainer.deterministic,
+        benchmark=not config.trainer.deterministic,
+        strategy=gradient_averaging() if inside_a_launched_process() else "auto",
+        plugins=[checkpoints_in_place()],
+        logger=loggers,
+        callbacks=callbacks,
+        max_epochs=-1,
+        use_distributed_sampler=False,  # the batch order is sharded by ganforge.data
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+
+
+def _finish(
+    config: DictConfig, folder: RunFolder, model: Any, data: Any, loop: "RunLoop", loggers: list[Any], origin: "Origin"
+) -> dict[str, float]:
+    """Do what a run that has seen all its images was killed before: what is missing of its evaluation and its record.
+
+    The first process does it alone.
+    """
+    if environment_rank() > 0:
+        return {}
+    from ganforge.core.devices import choose_device
+    from ganforge.loggers.base import Loggers
+
+    assert origin.content is not None
+    model.bind(data)
+    model.on_load_checkpoint(origin.content)
+    model.load_state_dict(origin.content["state_dict"])
+    model.to(choose_device(config.trainer.accelerator), memory_format=model.memory_format)
+    loop.load_state_dict(origin.content["callbacks"].get(loop.state_key, {}))
+    loop.finish(model, data, Loggers(loggers))
+    for logger in loggers:
+        logger.finalize("success")
+    _keep_record(folder, model, loop)
+    print_summary(config, folder, loop.scores.last)
+    return dict(loop.scores.last)
+
+
 def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     """Build callbacks; evaluation only where there is a protocol, and no values of callbacks that are not there."""
     from ganforge.callbacks.assemble import assemble
@@ -136,23 +174,6 @@ def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     return assemble(
         {key: build(entry, "callbacks") for key, entry in entries.items() if entry is not None and "_target_" in entry}
     )
-
-
-def _resume(config: DictConfig, folder: RunFolder, loggers: "Loggers", model: Any) -> Path | None:
-    """Return the checkpoint to go on from, and bring the logs back to its clock."""
-    if config.resume is False or (config.resume is True and not folder.has_checkpoint()):
-        loggers.rewind(0)  # what a run wrote that was killed before its first checkpoint
-        return None
-    path, content = checkpoint_to_resume(folder, config.resume)
-    images_seen = content["ganforge"]["images_seen"]
-    if images_seen >= model.total_images:
-        raise GanforgeError(
-            f"'{path}' is at {images_seen:,} images and total_kimg={config.total_kimg:g} is reached: raise total_kimg."
-        )
-    loggers.load_state_dict(content.get("loggers", {}))
-    loggers.rewind(images_seen)
-    say(f"Going on from {path} at {images_seen:,} images.")
-    return path
 
 
 def _keep_record(folder: RunFolder, model: Any, loop: "RunLoop") -> None:

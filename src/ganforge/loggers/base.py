@@ -22,6 +22,9 @@ class RunLogger(Logger):
     def log_alarm(self, title: str, text: str) -> None:
         """Log an alarm, with a notification where the logger has one."""
 
+    def log_origin(self, origin: Mapping[str, Any]) -> None:
+        """Link the run to the one that it begins from, before training."""
+
     def rewind(self, images_seen: int) -> None:
         """Drop what was logged after a clock from which training is about to go on."""
 
@@ -65,6 +68,16 @@ class Loggers:
         """Log an alarm, with a notification where the logger has one."""
         for logger in self._own:
             logger.log_alarm(title, text)
+
+    def log_origin(self, origin: Mapping[str, Any]) -> None:
+        """Link the run to the one that it begins from, before training.
+
+        Args:
+            origin: ``run``, ``checkpoint``, ``images_seen``, ``networks``, ``clock``, ``changed``, and ``wandb``, its
+                identifier at Weights & Biases or ``None``.
+        """
+        for logger in self._own:
+            logger.log_origin(origin)
 
     def save(self) -> None:
         """Flush all loggers."""

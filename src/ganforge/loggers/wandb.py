@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -100,6 +100,7 @@ class WandbLogger(RunLogger):
         self._run: Any = None
         self._broken = False
         self._config: dict[str, Any] = {}
+        self._origin: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -134,7 +135,7 @@ class WandbLogger(RunLogger):
             **self._settings,
             id=self.version,
             tags=self._tags,
-            config=self._config,
+            config=self._config if self._origin is None else {**self._config, "begun_from": self._origin},
             dir=str(self._folder),
             mode=mode,
             resume="allow",  # offline it is kept for wandb sync, which would otherwise replace what was sent before
@@ -151,6 +152,13 @@ class WandbLogger(RunLogger):
         else:
             say(f"W&B: {run.url}")
         return run
+
+    @rank_zero_only
+    def log_origin(self, origin: Mapping[str, Any]) -> None:
+        """Name the run that this one begins from in the run's notes and configuration, with its identifier."""
+        linked = f" (W&B run {origin['wandb']})" if origin["wandb"] else ""
+        self._settings["notes"] = f"Begun from {origin['run']}, {origin['checkpoint']}{linked}."
+        self._origin = dict(origin)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:

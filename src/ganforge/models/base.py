@@ -131,6 +131,8 @@ class AdversarialModule(Resumable, Generative):
             check_pairs(optimizer, name, [phase.every for phase in self._phases if phase.player == name])
         self._setters = {place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()}
         self._order = list(made)
+        self._optimizer_kinds = {name: type(optimizer).__name__ for name, optimizer in made.items()}
+        self.fit_optimizers(made)
         return list(made.values())
 
     def parameters_of(self, player: str) -> Sequence[nn.Parameter]:
@@ -216,10 +218,18 @@ class AdversarialModule(Resumable, Generative):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return norm if scaler is None else norm / scaler.get_scale()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """See :class:`Resumable`; adds the open interval of the loss log and the optimizers' classes."""
+        super().on_save_checkpoint(checkpoint)
+        self.ledger.fold(self.images_seen)
+        checkpoint["ganforge"] |= {"ledger": self.ledger.state_dict(), "optimizers": self._optimizer_kinds}
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """See :class:`Resumable`; intervals of the loss log end where they would have."""
         super().on_load_checkpoint(checkpoint)
         self.ledger.batches = self.batches_seen
+        if "ledger" in checkpoint["ganforge"]:
+            self.ledger.load_state_dict(checkpoint["ganforge"]["ledger"])
 
     def on_train_batch_end(self, outputs: object, batch: Loaded, batch_idx: int) -> None:
         """Raise the error of a loss that was not finite, after the callbacks; log what none of them has logged."""

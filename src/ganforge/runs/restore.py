@@ -11,6 +11,7 @@ from ganforge import __version__
 from ganforge.core.build import build, check_run, nodes
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.files import read_yaml
+from ganforge.data.columns import Splits
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import Origin, SeededSampler
@@ -29,6 +30,7 @@ class Restored:
         data: the data module that the run was trained on; nothing is read before its ``splits()``.
         checkpoint: the file that the weights are from.
         images_seen: how many real images it had been trained on.
+        changed_is_meant: whether data may be used that are not those that the run was trained on.
     """
 
     folder: RunFolder
@@ -37,6 +39,21 @@ class Restored:
     data: Any
     checkpoint: Path
     images_seen: int
+    changed_is_meant: bool = True
+
+    def splits(self) -> Splits:
+        """Load the data that the run was trained on.
+
+        Raises:
+            GanforgeError: if they have changed since.
+        """
+        from ganforge.runs.data_record import check_data
+
+        splits: Splits = self.data.splits()
+        if not self.changed_is_meant:
+            ways = "give them back, or take the present ones with data_changed=true."
+            check_data(self.folder.status().get("data"), splits, self.folder.path, ways)
+        return splits
 
     def sampler(self, name: str | None = None, **options: Any) -> SeededSampler:
         """Return the sampler called ``name``, the procedure's main one for ``None``, to draw numbered samples from.
@@ -55,7 +72,7 @@ class Restored:
         protocols = list((self.config.get("protocol") or {}).values())
 
         def train() -> Any:
-            return self.data.splits().train.towards(sampler.target).data
+            return self.splits().train.towards(sampler.target).data
 
         def features() -> Any:
             return build(protocols[0].extractor, "protocol").load().module
@@ -92,22 +109,26 @@ def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | Non
     if path.is_file():
         path, checkpoint = path.resolve().parent.parent, str(path.resolve())
     config = read_config(path)
+    from ganforge.models.contents import networks_misfit, require
+
     folder = RunFolder(path)
     file, content = checkpoint_to_resume(folder, checkpoint, "checkpoint")
+    require(content, "sample", file)
     if command is not None:
         settle(config, command)
     module, data = build(config.model, "model"), build(config.data, "data")
     module.bind(data)
-    try:
-        module.load_state_dict(content["state_dict"])
-    except (RuntimeError, KeyError) as error:
+    misfit = networks_misfit(module, content["state_dict"])
+    if misfit is not None:
         raise GanforgeError(
-            f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes "
-            f"({str(error).splitlines()[-1].strip()[:160]}): it is from another run or another version of ganforge."
-        ) from error
-    images_seen = int(content["ganforge"]["images_seen"])
+            f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes ({misfit}): it is from "
+            "another run or another version of ganforge."
+        )
+    module.load_state_dict({"_extra_state": module.get_extra_state(), **content["state_dict"]})
+    images_seen = content["ganforge"]["images_seen"]
     module.images_seen = images_seen
-    return Restored(folder, config, module.eval().requires_grad_(False), data, file, images_seen)
+    changed_is_meant = command is None or bool(command.get("data_changed"))
+    return Restored(folder, config, module.eval().requires_grad_(False), data, file, images_seen, changed_is_meant)
 
 
 def settle(config: DictConfig, command: DictConfig) -> None:
@@ -116,22 +137,34 @@ def settle(config: DictConfig, command: DictConfig) -> None:
     ``paths.data=null`` leaves the datasets' folder as the run had it, or where that is not here takes the machine's.
 
     Args:
-        config: the run's, changed in place: ``download``, ``root`` and ``cache`` of its data, ``download`` of its
-            protocols' extractors.
-        command: with ``download``, ``paths.data`` and ``paths.cache``.
+        config: the run's, changed in place: ``download``, ``root``, ``path`` and ``cache`` of its data, ``download`` of
+            its protocols' extractors.
+        command: with ``download``, ``paths.data``, ``paths.cache`` and perhaps ``data.source.path``.
+
+    Raises:
+        GanforgeError: if a folder of images is named, and the run has none.
     """
-    for node in [node for node in nodes(config.get("data", {}).get("source")) if isinstance(node, DictConfig)]:
-        if "download" in node:
-            node.download = command.download
-        if "cache" in node:
-            node.cache = command.paths.cache
-        if "root" in node and command.paths.data is not None:
-            node.root = command.paths.data
-        elif "root" in node and not Path(node.root).expanduser().exists():
-            node.root = os.environ.get("GANFORGE_DATA", node.root)
+    source = config.get("data", {}).get("source")
+    images = OmegaConf.select(command, "data.source.path")
+    if images is not None and "path" not in (source or {}):
+        raise GanforgeError(
+            f"data.source.path={images} names a folder of images, and the run's data are not one: paths.data=FOLDER "
+            "says where datasets lie."
+        )
+    for node in [node for node in nodes(source) if isinstance(node, DictConfig)]:
+        moved = {"download": command.download, "cache": command.paths.cache, "path": images}
+        for key in [key for key in moved if key in node and moved[key] is not None]:
+            node[key] = moved[key]
+        if "root" in node:
+            node.root = command.paths.data or _datasets(node.root)
     for node in nodes(config.get("protocol")):
         if isinstance(node, DictConfig) and "download" in node:
             node.download = command.download
+
+
+def _datasets(root: str) -> str:
+    """Return a run's folder of datasets, or where that is not here this machine's."""
+    return root if Path(root).expanduser().exists() else os.environ.get("GANFORGE_DATA", root)
 
 
 def read_config(folder: Path) -> DictConfig:
