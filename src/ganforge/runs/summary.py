@@ -55,7 +55,7 @@ def print_summary(config: DictConfig, folder: RunFolder, scores: dict[str, float
     say("Next, for example:")
     say(f"  {base} seed={config.seed + 1}")
     say(f"  {base} loss=hinge")
-    say(f"  {base} total_kimg={config.total_kimg * 2:g}")
+    say(f"  {base} total_kimg={config.total_kimg * 2:g} resume=extend")
 
 
 def _is_passing(word: str) -> bool:
