@@ -12,7 +12,7 @@ from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock
-from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
+from ganforge.core.launch import environment_processes, environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
@@ -70,14 +70,14 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from ganforge.core import rng
     from ganforge.core.workarounds import gradient_averaging, quiet_lightning
     from ganforge.loggers.base import Loggers
-    from ganforge.models.preflight import preflight
+    from ganforge.models.preflight import part_sizes, preflight
 
     quiet_lightning()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
     model = instantiate(config.model)
     data = instantiate(config.data)
-    preflight(model, data.example())
+    preflight(model, data.example(), part_sizes(data.batch_size, environment_processes(), model.accumulate))
     loop, callbacks = _callbacks(config)
     loggers = [instantiate(entry) for entry in (config.logger or {}).values()]
     resume_from = _resume(config, folder, Loggers(loggers), model)
