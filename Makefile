@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-gpu lint bench lock wheel clean
+.PHONY: help install demo test test-slow test-gpu storm lint bench lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, 
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu
+
+KILLS ?= 200
+storm: $(READY) ## kill, stop and resume runs, and compare them to the bit: make storm KILLS=200, about 15 minutes
+	$(BIN)/python scripts/storm.py --kills $(KILLS)
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

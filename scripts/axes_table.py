@@ -82,15 +82,15 @@ def combinations() -> Iterator[At]:
 
 @cache
 def _config(group: str, name: str, loss: str = "minimax") -> Any:
-    told = OmegaConf.load(config_folder() / "loss" / f"{loss}.yaml")
-    root = OmegaConf.create({"total_kimg": 1, "latent": {"categories": 10, "continuous": 2}, "loss": told})
+    chosen = OmegaConf.load(config_folder() / "loss" / f"{loss}.yaml")
+    root = OmegaConf.create({"total_kimg": 1, "latent": {"categories": 10, "continuous": 2}, "loss": chosen})
     loaded = OmegaConf.load(config_folder() / group / f"{name}.yaml")
     merged = OmegaConf.merge(root, {"node": {}} if name == "none" else {"node": loaded})
     OmegaConf.resolve(merged)
     return merged.node
 
 
-def verdict(loss: str, term: str, conditioning: str, augment: str) -> str | None:
+def refusal_of(loss: str, term: str, conditioning: str, augment: str) -> str | None:
     """Return why the combination is refused, or ``None`` if it takes a step."""
     torch.manual_seed(0)
     try:
@@ -116,12 +116,12 @@ def verdict(loss: str, term: str, conditioning: str, augment: str) -> str | None
 
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    verdicts = {at: verdict(*at) for at in combinations()}
+    refusals = {at: refusal_of(*at) for at in combinations()}
     losses, augments = options("loss"), options("augment")
     lines = [
         "# Which options go together",
         "",
-        f"Made by `python scripts/axes_table.py` from {len(verdicts):,} combinations of {len(losses)} losses, "
+        f"Made by `python scripts/axes_table.py` from {len(refusals):,} combinations of {len(losses)} losses, "
         f"{len(options('term'))} terms, 2 conditionings and {len(augments)} augmentations, each put through the "
         "checks that `ganforge train` makes before data is touched. The discriminator has every head; a network "
         "without the head that a term reads is refused as well, by name.",
@@ -133,21 +133,21 @@ def main() -> int:
         "|---|---|---|",
     ]
     for term, conditioning in product(options("term"), ("none", "label")):
-        found = {at: v for at, v in verdicts.items() if at[1] == term and at[2] == conditioning}
+        found = {at: v for at, v in refusals.items() if at[1] == term and at[2] == conditioning}
         refused = {at: v for at, v in found.items() if v is not None}
         if not refused:
-            told = "legal"
+            outcome = "legal"
         elif len(refused) == len(found):
-            told = f"refused: {next(iter(refused.values()))}"
+            outcome = f"refused: {next(iter(refused.values()))}"
         else:
             names = sorted({f"{at[0]} + {at[3]}" for at in refused})
-            told = f"legal but for {', '.join(names)}: {next(iter(refused.values()))}"
-        lines.append(f"| {term} | {conditioning} | {told} |")
+            outcome = f"legal but for {', '.join(names)}: {next(iter(refused.values()))}"
+        lines.append(f"| {term} | {conditioning} | {outcome} |")
     page = Path(__file__).parents[1] / "docs" / "axes.md"
     page.parent.mkdir(exist_ok=True)
     page.write_text("\n".join(lines) + "\n")
-    legal = sum(refusal is None for refusal in verdicts.values())
-    print(f"{page}: {legal:,} legal, {len(verdicts) - legal:,} refused")
+    legal = sum(refusal is None for refusal in refusals.values())
+    print(f"{page}: {legal:,} legal, {len(refusals) - legal:,} refused")
     return 0
 
 

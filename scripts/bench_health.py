@@ -1,4 +1,4 @@
-"""What health costs: seconds of processor time of a check, and of the training between two checks.
+"""Measure the cost of health: seconds of processor time of a check, and of the training between two checks.
 
     python scripts/bench_health.py model=dcgan data=mnist5k
 

@@ -3,8 +3,8 @@
     python scripts/bench_metrics.py                 # with random weights of Inception's layout, if it is absent
     python scripts/bench_metrics.py --images 2000 --rounds 5
 
-Prints images/s through Inception with the values that come of it, seconds of a Frechet distance at 2,048 dimensions,
-and the seconds of a first evaluation and of a second one, which finds the real side kept.
+Prints images/s through Inception with the resulting values, seconds of a Frechet distance at 2,048 dimensions,
+and the seconds of a first evaluation and of a second one, which finds the real images' statistics in the cache.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Measure what running a sweep side by side gains: the same runs one after the other, and by joblib's workers.
+"""Measure the speed-up of a sweep side by side: the same runs one after the other, and by joblib's workers.
 
     python scripts/bench_sweep.py                       # 4 runs, 2 workers; about ten minutes on an idle machine
     python scripts/bench_sweep.py --runs 8 --workers 4 --threads 2 total_kimg=60 model=wgan_gp

@@ -1,11 +1,11 @@
-"""Measure ganforge's training loop against a bare PyTorch loop, and what the options give.
+"""Measure ganforge's training loop against a bare PyTorch loop, and the speed-ups of the options.
 
     python scripts/bench_train.py [--widths 16 64] [--pairs 7] [--images 6400] [--options]
 
 Both sides use the same networks from the same seed, the same batches (64 images of 1 x 32 x 32, mnist5k), the same
 optimizers, weight average and memory layout; ganforge logs to CSV as always. Sides alternate within each pair, so that
-a machine's moods hit both; the table gives medians over pairs. ``--options`` measures channels-last, bf16 and compile
-on the bare loop.
+other load on the machine hits both; the table gives medians over pairs. ``--options`` measures channels-last, bf16 and
+compile on the bare loop.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Draw the Dirac-GAN's trajectories as the real training code plays them.
+"""Draw the Dirac-GAN's trajectories in the real training code.
 
 python scripts/dirac_trajectories.py
 """

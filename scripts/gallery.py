@@ -1,10 +1,10 @@
-"""Train every variant of conf/model/ on the same digits, and show what each one drew: docs/gallery.md.
+"""Train every variant of conf/model/ on the same digits, and show each one's samples: docs/gallery.md.
 
     nice python scripts/gallery.py --workers 2
 
 Every run is a ``ganforge train`` of its own, in one thread, with the same seed, batch and number of images, and then a
-``ganforge evaluate`` of what it ended with. Finished runs are not repeated, stopped ones go on, and one that fails is
-shown as it is: give the same command again until the page is whole.
+``ganforge evaluate`` of its last checkpoint. Finished runs are not repeated, stopped ones resume, and one that fails is
+shown with its error: repeat the command until the page is complete.
 """
 
 import argparse
@@ -65,7 +65,7 @@ class Run:
         state = RunFolder(self.folder).status().get("state")
         return str(state) if state else ("failed" if self.log.exists() else "not run")
 
-    def told(self) -> str:
+    def outcome(self) -> str:
         """Return what happened, in one sentence: for a failure the run's own last words."""
         unmeasured = self.state == "finished" and self.measured() is None
         if (self.state == "failed" or unmeasured) and self.log.exists():
@@ -102,7 +102,7 @@ class Run:
     def result(self) -> dict[str, Any]:
         """Return the row of the table; absent values are ``None``."""
         row: dict[str, Any] = dict.fromkeys(("parameters", "fid", "interval", "score", "protocol"))
-        row |= {"told": self.told(), "command": self.command}
+        row |= {"outcome": self.outcome(), "command": self.command}
         measured = self.measured()
         if measured is None:
             return row
@@ -159,7 +159,7 @@ def train(run: Run, minutes: float | None) -> None:
         command = [sys.executable, "-m", "ganforge.cli", *words, "trainer.accelerator=cpu"]
         with run.log.open("a") as log:
             subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log, check=False)
-    print(f"{run.name}: {run.told()}", flush=True)
+    print(f"{run.name}: {run.outcome()}", flush=True)
 
 
 def contact_sheet(runs: list[Run], results: dict[str, Any], target: Path) -> None:
@@ -175,10 +175,10 @@ def contact_sheet(runs: list[Run], results: dict[str, Any], target: Path) -> Non
         row = results[run.name]
         draw.text((x, y), run.name, "black", name_font)
         fid = "" if row["fid"] is None else f"FID {row['fid']:.1f}  "
-        draw.text((x, y + 18), f"{fid}{row['told'].partition(':')[0]}", "dimgray", small_font)
+        draw.text((x, y + 18), f"{fid}{row['outcome'].partition(':')[0]}", "dimgray", small_font)
         picture = run.folder / "samples" / "latest.png"
         if picture.exists():
-            sheet.paste(Image.open(picture).convert("RGB").crop((0, 0, SIDE, SIDE)), (x, y + TITLE))
+            sheet.paste(Image.open(picture, formats=["PNG"]).convert("RGB").crop((0, 0, SIDE, SIDE)), (x, y + TITLE))
         else:
             draw.rectangle((x, y + TITLE, x + SIDE, y + TITLE + SIDE), outline="lightgray")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             number(row["fid"], 1),
             "-" if row["interval"] is None else " to ".join(number(end, 1) for end in row["interval"]),
             number(row["score"], 2),
-            row["told"].replace("|", "\\|"),
+            row["outcome"].replace("|", "\\|"),
         ]
         rows.append(f"| {' | '.join(cells)} |")
     command = " ".join(["python", "scripts/gallery.py", *(word for word in sys.argv[1:] if word != "--only-page")])
@@ -235,7 +235,7 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             "",
             f"FID and Inception Score are those of the last checkpoint (protocol {', '.join(protocols) or 'none yet'}: "
             "features of the shipped digit classifier, averaged generator; not comparable with published values); the "
-            "interval is bootstrapped over the generated images, and says nothing of other seeds. Samples are not "
+            "interval is bootstrapped over the generated images and does not cover other seeds. Samples are not "
             "selected.",
             "",
             "| variant | parameters of G | of D | FID | 95 % interval | IS | what happened |",

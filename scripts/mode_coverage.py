@@ -1,7 +1,7 @@
 """Measure how many modes of 2-D mixtures GAN variants capture, and write the table of docs/mode_coverage.md.
 
-Every run is a ``ganforge train`` of its own. Finished runs are not repeated, stopped ones go on: give the
-same command again until the table is whole.
+Every run is a ``ganforge train`` of its own. Finished runs are not repeated, stopped ones resume: repeat the
+command until the table is complete.
 """
 
 import argparse
@@ -166,7 +166,7 @@ def write(runs: list[Run], arguments: argparse.Namespace) -> None:
         "",
         f"Made by `{command}`; finished runs: {sum(run.finished for run in runs)} of {len(runs)}.",
         "",
-        f"Budget of every run: {arguments.steps:,} discriminator steps, each on 100 verdicts of either kind",
+        f"Budget of every run: {arguments.steps:,} discriminator steps, each on 100 logits of either kind",
         f"(packs of 2 use 200 points). G has 4 layers of {arguments.width}, D 3 maxout layers of",
         f"{arguments.width // 2}; Adam has learning rate {arguments.learning_rate:g}. PacGAN's own budget is",
         "400,000 steps with layers of 400 and 200 and learning rate 0.0001: its table 1 is not to be",

@@ -1,4 +1,4 @@
-"""Write what every variant is to docs/variants.md, from its configuration and from what the gallery measured.
+"""Write docs/variants.md, a description of every variant, from its configuration and the gallery's values.
 
 python scripts/variants_page.py
 """
@@ -88,14 +88,14 @@ def measured() -> tuple[dict[str, float], str]:
     gallery = json.loads(path.read_text())
     rows = {name: row for name, row in gallery["variants"].items() if row["fid"] is not None}
     protocols = sorted({row["protocol"] for row in rows.values() if row["protocol"]})
-    told = (
+    source = (
         f"FID ({', '.join(protocols)}) is from [the gallery](gallery.md): narrow networks, {gallery['kimg']:g} "
         "thousand images of digits; it does not rank papers."
     )
-    return {name: row["fid"] for name, row in rows.items()}, told
+    return {name: row["fid"] for name, row in rows.items()}, source
 
 
-def page(fids: dict[str, float], told: str) -> str:
+def page(fids: dict[str, float], source: str) -> str:
     """Return the page."""
     found = variants()
     base = next(variant for variant in found if variant.name == BASE)
@@ -105,7 +105,7 @@ def page(fids: dict[str, float], told: str) -> str:
         f"Made by `python scripts/variants_page.py` from `conf/model/`. Differences are from `model={BASE}`: "
         "options of axes first, then values that the file sets.",
         "",
-        told,
+        source,
         "",
     ]
     for variant in found:

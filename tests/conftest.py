@@ -27,7 +27,8 @@ def _isolated(tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GANFORGE_CACHE", str(session_cache))
     monkeypatch.setenv("WANDB_MODE", "offline")
-    for name in ("WANDB_API_KEY", "GANFORGE_DATA", "TORCH_HOME"):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path.with_name(f"{tmp_path.name}.config")))
+    for name in ("GANFORGE_TRUST", "WANDB_API_KEY", "GANFORGE_DATA", "TORCH_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 

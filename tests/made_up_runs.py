@@ -13,6 +13,10 @@ from PIL import Image
 Curve = Sequence[tuple[int, float]]
 
 
+#: As metrics say; of others neither way is better.
+BETTER = {"fid": "less", "kid": "less", "inception_score": "greater", "recall": "greater", "precision": "greater"}
+
+
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     return tmp_path / "outputs" / "sweep"
@@ -57,7 +61,11 @@ def make_run(sweep: Path) -> Callable[..., Path]:
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         choices = {"model": "dcgan", "loss": loss.lower(), "logger": "csv"}
-        record = {"state": state, "choices": choices, "settings": config, **(status or {})}
+        short = {metric.rpartition("/")[2] for metric in metrics}
+        better = {
+            name: BETTER.get(name) for name in short if not name.endswith(("_std", "_error", "_low", "_high", "_class"))
+        }
+        record = {"state": state, "choices": choices, "settings": config, "better": better, **(status or {})}
         (folder / "run.json").write_text(json.dumps(record))
         rows = ["images_seen,seconds,name,value,protocol"]
         rows += [f"{seen},{seen / 100},generator/adversarial,{1 + 0.1 * seed}," for seen in (1000, 2000)]

@@ -9,6 +9,7 @@ from importlib import import_module
 
 from ganforge import __version__
 from ganforge.core.errors import GanforgeError, Stopped
+from ganforge.core.streams import console_optional, discard, prepare_streams
 
 __all__ = ["main"]
 
@@ -55,6 +56,7 @@ class Command:
         overrides: added to the user's.
         positional: the key that bare words fill, as in ``ganforge evaluate outputs/...``; empty: there are none.
         several: whether the key takes a list of them.
+        console_optional: whether the command goes on when nobody reads what it prints; others end then, as programs do.
     """
 
     task: str
@@ -62,6 +64,7 @@ class Command:
     overrides: tuple[str, ...] = ()
     positional: str = ""
     several: bool = False
+    console_optional: bool = False
 
     def __call__(self, words: list[str]) -> int:
         """Import the task and do it; for a command without a configuration."""
@@ -70,11 +73,11 @@ class Command:
 
 
 COMMANDS = {
-    "train": Command("ganforge.commands.train:train"),
+    "train": Command("ganforge.commands.train:train", console_optional=True),
     "evaluate": Command("ganforge.commands.evaluate:evaluate", config="evaluate", positional="run"),
     "compare": Command("ganforge.commands.compare:compare", config="compare", positional="folders", several=True),
     "sample": Command("ganforge.commands.sample:sample", config="sample", positional="run"),
-    "tune": Command("ganforge.commands.tune:tune", config="tune"),
+    "tune": Command("ganforge.commands.tune:tune", config="tune", console_optional=True),
     "download": Command(
         "ganforge.commands.download:download",
         overrides=("download=true", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
@@ -85,7 +88,39 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    prepare_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in COMMANDS and COMMANDS[arguments[0]].console_optional:
+        with console_optional():
+            return _dispatch(arguments)
+    try:
+        return _flushed(_dispatch(arguments))
+    except BrokenPipeError:  # what reads the output has read enough, as `| head` does
+        discard(sys.stdout)
+        discard(sys.stderr)
+        return 128 + signal.SIGPIPE
+
+
+def _flushed(status: int) -> int:
+    """Write out what standard output still holds; return the exit status, that of a failure where it cannot be written.
+
+    Raises:
+        BrokenPipeError: if nobody reads it.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(sys.stdout)
+        if status == 0:  # else the failure has been reported
+            print(f"ganforge: Standard output cannot be written to: {error.strerror}.", file=sys.stderr)
+        return status or 1
+    return status
+
+
+def _dispatch(arguments: list[str]) -> int:
+    """Do what the first word asks for."""
     if arguments[:1] == ["-sc"]:
         return _complete(arguments)
     name, *rest = arguments or ["--help"]
@@ -119,9 +154,8 @@ def _run(name: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         print("ganforge: interrupted; what was written before, such as the last checkpoint, is whole.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # what reads the output has read enough, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if trace:
             raise

@@ -1,4 +1,4 @@
-"""What a model is conditioned on: from a batch, or drawn anew for sampling."""
+"""Conditions of a model: from a batch, or drawn for sampling."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Label(Conditioning):
     """Class labels, int64 ``(n,)``; drawn uniformly over classes for sampling.
 
     Args:
-        classes: number of classes; ``None`` says that the dataset has no labels, which is refused.
+        classes: number of classes; ``None`` for a dataset without labels, which is refused.
     """
 
     key = LABEL

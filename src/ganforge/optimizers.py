@@ -1,4 +1,4 @@
-"""Optimizers made for games, to be chosen as those of torch.optim are."""
+"""Optimizers for games, configured as those of torch.optim."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -40,7 +40,7 @@ class _Adam(Optimizer):
 
 
 class OptimisticAdam(_Adam):
-    """Adam that steps against the gradient it expects next (Daskalakis et al. 2018, arXiv:1711.00141, algorithm 1).
+    """Optimistic Adam (Daskalakis et al. 2018, arXiv:1711.00141, algorithm 1).
 
     With Adam's direction ``d_t``, the bias-corrected first moment over the root of the second, a step is
     ``- lr * (2 d_t - d_{t-1})``: the present direction and its change since the last step. In a bilinear game plain
@@ -84,7 +84,7 @@ class _Lookahead(Optimizer):
         """Extrapolate, or update; ``closure`` computes gradients anew and returns the loss."""
         loss = _loss(closure)
         for group in self.param_groups:
-            # Groups are saved and restored: this says which call of a pair comes next.
+            # Groups are saved and restored: this is which call of a pair comes next.
             extrapolated = group.setdefault("extrapolated", False)
             for parameter in group["params"]:
                 state = self.state[parameter]

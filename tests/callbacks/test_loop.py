@@ -203,7 +203,12 @@ class Witness(pl.Callback):
             os.kill(os.getpid(), self.number)
 
 
-MINE = "+callbacks.mine={{_target_:test_loop.Witness,folder:'${{paths.run}}',number:{}}}"
+def mine(number):
+    """Return words that add a witness, a callback of the user's own."""
+    return [
+        "trust=[test_loop]",
+        f"+callbacks.mine={{_target_:test_loop.Witness,folder:'${{paths.run}}',number:{number}}}",
+    ]
 
 
 def ending(folder):
@@ -212,13 +217,13 @@ def ending(folder):
 
 def test_a_callback_of_the_users_own_runs_after_the_loop(train, run_folder):
     Witness.seen = ()
-    assert train(MINE.format(0), "+callbacks.nothing.every_kimg=1") == 0
+    assert train(*mine(0), "+callbacks.nothing.every_kimg=1") == 0
     assert Witness.seen == tuple((images, images >= 64) for images in range(16, 129, 16))
     assert ending(run_folder()) == {"kind": "completed", "message": "", "signal": 0}
 
 
 def test_an_interrupted_run_says_so_in_its_record(train, run_folder, capsys):
-    assert train(MINE.format(signal.SIGTERM.value)) == 143
+    assert train(*mine(signal.SIGTERM.value)) == 143
     assert "Stopped and saved at 32 of 128 images" in capsys.readouterr().err
     found = ending(run_folder())
     assert (found["kind"], found["signal"]) == ("interrupted", signal.SIGTERM)
@@ -235,9 +240,9 @@ def test_parts_are_switched_off_in_the_configuration(train, run_folder):
 def test_a_part_under_a_wrong_key_is_one_sentence(train, capsys):
     wrong = "callbacks.samples._target_=ganforge.callbacks.checkpoint.Checkpoint"
     assert train(wrong, "~callbacks.samples.images") == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "callbacks.samples must be a SampleGrid and is a Checkpoint" in told
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "callbacks.samples must be a SampleGrid and is a Checkpoint" in printed
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,11 @@ from ganforge.runs.folder import RunFolder, load_checkpoint
 def test_bad_input_is_one_sentence(overrides, sentence, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert cli.main(["train", "logger=csv", "network.width=4", "debug=smoke", *overrides]) == 1
-    told = capsys.readouterr().err.strip()
-    assert re.search(sentence, told), told
-    assert "Traceback" not in told
-    assert len(told.splitlines()) == 1, told
-    assert told.startswith("ganforge: ")
+    printed = capsys.readouterr().err.strip()
+    assert re.search(sentence, printed), printed
+    assert "Traceback" not in printed
+    assert len(printed.splitlines()) == 1, printed
+    assert printed.startswith("ganforge: ")
 
 
 def test_cuda_that_is_absent(capsys, monkeypatch):
@@ -95,22 +95,22 @@ def test_help_and_config_errors_import_no_torch(arguments, tmp_path):
 def test_help_offers_the_groups_that_the_command_has(command, offered, refused, capfd):
     with pytest.raises(SystemExit, match="0"):
         cli.main([command, "--help"])
-    told = capfd.readouterr().out
-    assert told.startswith(f"ganforge {command}: ")
-    assert re.search(rf"^{offered}: \w+, ", told, re.MULTILINE)
-    assert not re.search(rf"^{refused}: ", told, re.MULTILINE)
-    assert not re.search(r"[ :]_", told.partition("== Configuration")[0])
+    printed = capfd.readouterr().out
+    assert printed.startswith(f"ganforge {command}: ")
+    assert re.search(rf"^{offered}: \w+, ", printed, re.MULTILINE)
+    assert not re.search(rf"^{refused}: ", printed, re.MULTILINE)
+    assert not re.search(r"[ :]_", printed.partition("== Configuration")[0])
 
 
 @pytest.mark.parametrize("command", ["compare", "evaluate", "sample"])
 def test_help_shows_every_key_with_its_comment(command, capfd):
     with pytest.raises(SystemExit, match="0"):
         cli.main([command, "--help"])
-    told = capfd.readouterr().out
+    printed = capfd.readouterr().out
     for key in compose([], command):
         if key not in ("mode", "n", "protocol", "paths", "trainer"):  # of groups, or sections
-            assert re.search(rf"^{key}: .*# \w", told, re.MULTILINE), key
-    assert "$$" not in told
+            assert re.search(rf"^{key}: .*# \w", printed, re.MULTILINE), key
+    assert "$$" not in printed
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_help_shows_every_key_with_its_comment(command, capfd):
 )
 def test_bare_words_are_runs_and_folders(words, sentence, capsys):
     assert cli.main(words) == 1
-    told = capsys.readouterr().err.strip()
-    assert re.search(sentence, told), told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err.strip()
+    assert re.search(sentence, printed), printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_help_of_ones_own_folder_of_configurations(capfd, monkeypatch, tmp_path):
@@ -203,7 +203,7 @@ def read_rows(folder):
 
 def test_a_run_leaves_everything(train, run_folder, capsys):
     assert train() == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     folder = run_folder()
     for name in ("config.yaml", "run.json", "metrics.csv", "curves.png", "samples/latest.png", "train.log"):
         assert (folder / name).stat().st_size > 0, name
@@ -223,7 +223,7 @@ def test_a_run_leaves_everything(train, run_folder, capsys):
     } <= names
     assert {row["protocol"] for row in rows if row["name"].startswith("metrics/")} == {status["protocol"]}
     for word in (str(folder), "samples/latest.png", status["protocol"], "ganforge train"):
-        assert word in told
+        assert word in printed
     for name in ("last", "previous", "best"):
         content = load_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
         assert content is not None
@@ -231,9 +231,9 @@ def test_a_run_leaves_everything(train, run_folder, capsys):
     assert not any("inception" in key or "fid" in key for key in content["state_dict"])
 
     assert train() == 0
-    told = capsys.readouterr().out
-    assert "This run is finished" in told
-    assert "fid" in told
+    printed = capsys.readouterr().out
+    assert "This run is finished" in printed
+    assert "fid" in printed
     stamp = (folder / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     assert train("resume=true") == 0
     assert (folder / "checkpoints" / "last.ckpt").stat().st_mtime_ns == stamp
@@ -288,6 +288,7 @@ def test_resumed_run_equals_uninterrupted_one(train, capsys, monkeypatch, tmp_pa
         load_checkpoint(next(Path("outputs", name).glob("*/checkpoints/last.ckpt"))) for name in ("whole", "parts")
     )
     assert whole["state_dict"].keys() == parts["state_dict"].keys()
+    assert whole["state_dict"].pop("_extra_state") == parts["state_dict"].pop("_extra_state")
     for name, value in whole["state_dict"].items():
         assert torch.equal(value, parts["state_dict"][name]), name
     assert any(name.startswith("generator_ema") for name in whole["state_dict"])
@@ -307,9 +308,9 @@ def test_force_that_cannot_start_gives_the_old_run_back(train, run_folder, capsy
 
 def test_download_without_a_network_need(capsys, tmp_path):
     assert cli.main(["download", "data=mnist5k"]) == 0
-    told = capsys.readouterr().out
-    assert "4,500 training and 500 held-out images" in told
-    assert "weights" in told
+    printed = capsys.readouterr().out
+    assert "4,500 training and 500 held-out images" in printed
+    assert "weights" in printed
     assert not list(tmp_path.glob("outputs/*"))
     assert cli.main(["download", "data=image_folder"]) == 1
     assert "data.source.path=FOLDER" in capsys.readouterr().err
@@ -370,8 +371,8 @@ def test_one_failing_run_leaves_a_record(train, run_folder, capsys):
         )
         == 1
     )
-    told = capsys.readouterr().err
-    assert re.search(r"loss '\w+' became (nan|inf)", told)
+    printed = capsys.readouterr().err
+    assert re.search(r"loss '\w+' became (nan|inf)", printed)
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "failed"
 
 

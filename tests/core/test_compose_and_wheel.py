@@ -54,7 +54,7 @@ def test_installed_wheel_trains_in_another_folder(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(site)
-    assert "ganforge/conf/train.yaml" in names
+    assert {"ganforge/conf/train.yaml", "ganforge/py.typed"} <= set(names)
     assert "ganforge/metrics/lenet_mnist.safetensors" in names
     assert {f"ganforge/reports/templates/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     program = (

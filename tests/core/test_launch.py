@@ -60,11 +60,11 @@ time.sleep(600)
 )
 def test_a_second_ctrl_c_kills_what_hangs_and_what_that_has_started(tmp_path):
     (tmp_path / "hangs.py").write_text(HANGS)
-    told = tmp_path / "child"
-    process = subprocess.Popen([sys.executable, str(tmp_path / "hangs.py"), str(told)], start_new_session=True)
+    pid_file = tmp_path / "child"
+    process = subprocess.Popen([sys.executable, str(tmp_path / "hangs.py"), str(pid_file)], start_new_session=True)
 
     def interrupt():
-        while not (told.exists() and told.read_text().endswith("\n")):
+        while not (pid_file.exists() and pid_file.read_text().endswith("\n")):
             time.sleep(0.02)
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)
@@ -75,5 +75,5 @@ def test_a_second_ctrl_c_kills_what_hangs_and_what_that_has_started(tmp_path):
     codes, received = supervise([process])
     thread.join()
     assert (codes, received) == ([-signal.SIGKILL], signal.SIGINT)
-    stat = Path("/proc", told.read_text().strip(), "stat")
+    stat = Path("/proc", pid_file.read_text().strip(), "stat")
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"

@@ -33,6 +33,7 @@ RECTANGLES = ["model=vanilla", "network=mlp", "data=digits", "data.image_size=[8
 #: The same on noise of two channels.
 TWO_CHANNELS = ["model=vanilla", "network=mlp", "data=digits", "data.channels=2", "data.classes=null"]
 TWO_CHANNELS += [f"data.source={{_target_: {__name__}.ManyChannels}}", "~data.source.heldout", "network.width=16"]
+TWO_CHANNELS += [f"trust=[{__name__}]"]
 
 
 class ManyChannels:
@@ -138,7 +139,7 @@ def test_extractors_refuse_other_than_grey_and_colour(channels: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (
             ["model=dcgan"],
@@ -152,11 +153,11 @@ def test_extractors_refuse_other_than_grey_and_colour(channels: int) -> None:
         ),
     ],
 )
-def test_squares_alone(settings: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_squares_alone(settings: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["debug=smoke", "logger=csv", "trainer=cpu", "data=digits", "data.image_size=[8,12]", *settings]
     assert main(["train", *options]) == 1
     (sentence,) = capsys.readouterr().err.splitlines()[-1:]
-    assert re.search(told, sentence), sentence
+    assert re.search(message, sentence), sentence
 
 
 def test_growth_is_of_squares() -> None:

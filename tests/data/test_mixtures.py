@@ -57,7 +57,7 @@ def test_batches_are_labelled_points_and_a_function_of_seed_and_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: Ring(modes=0), "modes"),
         (lambda: Ring(sigma=0.0), "sigma"),
@@ -66,6 +66,6 @@ def test_batches_are_labelled_points_and_a_function_of_seed_and_clock() -> None:
         (lambda: data_of(Ring(), batch_size=1, points=0), "points"),
     ],
 )
-def test_refusals(make: Any, told: str) -> None:
-    with pytest.raises(GanforgeError, match=told):
+def test_refusals(make: Any, message: str) -> None:
+    with pytest.raises(GanforgeError, match=message):
         make()

@@ -77,7 +77,7 @@ def test_background_and_grey_images() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"count": 0}, "count"),
         ({"shapes": ["blob"]}, "shapes.*star"),
@@ -88,8 +88,8 @@ def test_background_and_grey_images() -> None:
         ({"background": 300}, "background"),
     ],
 )
-def test_refusals(settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(GanforgeError, match=rf"data\.source\.{told}"):
+def test_refusals(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanforgeError, match=rf"data\.source\.{message}"):
         Shapes(**settings)
 
 

@@ -169,7 +169,7 @@ def test_towards_a_column_keeps_what_is_paired() -> None:
 def test_held_out_columns_by_name() -> None:
     data = DataModule(Ready(unpaired()), Images((2, 3), 1), batch_size=6)
     assert len(data.heldout("source")) == 13
-    with pytest.raises(GanforgeError, match="no column 'text': its columns are source"):
+    with pytest.raises(GanforgeError, match="no column 'text': its columns are data, source"):
         data.heldout("text")
 
 

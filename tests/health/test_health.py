@@ -76,9 +76,9 @@ def test_checking_changes_no_bit_of_training(train, run_folder, tmp_path, monkey
 
 def test_an_alarm_is_reported_once_and_logged(train, run_folder, capsys):
     assert train(*CALM, "callbacks.health.thresholds.step=1e9", "callbacks.health.every_kimg=0.016") == 0
-    told = capsys.readouterr().out
-    assert told.count("Health: vanishing gradient at 0.0 kimg: the generator's gradient is") == 1
-    assert "Try: loss=non_saturating, a lower optimizer.discriminator.lr" in told
+    printed = capsys.readouterr().out
+    assert printed.count("Health: vanishing gradient at 0.0 kimg: the generator's gradient is") == 1
+    assert "Try: loss=non_saturating, a lower optimizer.discriminator.lr" in printed
     values = logged(run_folder())
     assert values["health/vanishing_gradient"] == [(16, "1")]
     assert {value for _, value in values["health/alarms"]} == {"1"}
@@ -112,9 +112,11 @@ def test_overfitting_alone_stops_nothing(train, run_folder):
 def test_rollback_returns_to_healthy_weights_and_slows_down(train, run_folder, capsys):
     options = [*CALM, EXPLODE, "callbacks.health.action=rollback", "callbacks.health.slow_down=1e-34"]
     assert train(*options, "total_kimg=0.256", "protocol=[]") == 0
-    told = capsys.readouterr().out
-    assert re.search(r"Health: divergence at 0.1 kimg: The (discriminator|generator)'s loss 'adversarial' became", told)
-    assert "rolled back to the weights of 0.1 kimg (1 of 3)" in told
+    printed = capsys.readouterr().out
+    assert re.search(
+        r"Health: divergence at 0.1 kimg: The (discriminator|generator)'s loss 'adversarial' became", printed
+    )
+    assert "rolled back to the weights of 0.1 kimg (1 of 3)" in printed
     folder = run_folder()
     health = status(folder)["health"]
     assert len(health["rollbacks"]) == 1
@@ -181,7 +183,7 @@ def test_a_loss_that_is_not_finite_is_an_alarm_without_any_measure():
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "message"),
     [
         ({"action": "pray"}, "warn, stop or rollback"),
         ({"acts_on": ["flu"]}, "choose from divergence, collapse"),
@@ -191,6 +193,6 @@ def test_a_loss_that_is_not_finite_is_an_alarm_without_any_measure():
         ({"every_kimg": 0}, "every_kimg must be"),
     ],
 )
-def test_impossible_values_are_refused(option, told):
-    with pytest.raises(GanforgeError, match=told):
+def test_impossible_values_are_refused(option, message):
+    with pytest.raises(GanforgeError, match=message):
         Health("checkpoints", **{"every_kimg": 1, **option})

@@ -1,4 +1,4 @@
-"""What a look measures, where the answer is known, and that it leaves no trace."""
+"""What the probe measures, where the answer is known, and that it leaves no trace."""
 
 from functools import partial
 
@@ -82,7 +82,7 @@ def test_ranking_is_the_share_of_pairs_with_ties_halved():
     assert ranking(torch.tensor([1.0]), torch.tensor([1.0])) == 0.5
 
 
-def test_verdicts_are_those_of_the_discriminator():
+def test_logits_are_those_of_the_discriminator():
     """Brightness is the logit: training images at 220/127.5 - 1, held-out ones at 20/127.5 - 1, samples about 0."""
     values = Probe(splits(210, 10), images=32)(game(NonSaturating()), 8)
     assert values["real_logits"] == pytest.approx(220 / 127.5 - 1, abs=0.05)

@@ -183,10 +183,10 @@ def test_wandb_offline_run_is_complete_and_resumed_with_the_same_identifier(tmp_
     """The whole of W&B offline, read back by wandb's own tool."""
     options = ["train", "debug=smoke", "network.width=4", "trainer=cpu", "logger.wandb.mode=auto"]
     assert cli.main([*options, "total_kimg=0.064"]) == 0
-    told = capsys.readouterr().out
-    assert "W&B runs offline (no API key is configured)" in told
-    assert "wandb leet" in told
-    assert "wandb sync" in told
+    printed = capsys.readouterr().out
+    assert "W&B runs offline (no API key is configured)" in printed
+    assert "wandb leet" in printed
+    assert "wandb sync" in printed
     (folder,) = Path("outputs").glob("*/*/wandb")
     (binary,) = folder.glob("offline-run-*/run-*.wandb")
     assert binary.stem.removeprefix("run-") == (folder.parent / "wandb_run_id").read_text()

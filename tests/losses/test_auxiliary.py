@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from dummy_steps import make_step, unread
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
@@ -15,6 +14,7 @@ from ganforge.losses.auxiliary import (
     Information,
 )
 from ganforge.networks.critique import Critique
+from ganforge.testing.steps import make_step, unread
 
 
 def critique(**heads):

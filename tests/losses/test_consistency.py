@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from dummy_steps import LinearDiscriminator, LinearGenerator, make_step
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.consistency import (
@@ -12,6 +11,7 @@ from ganforge.losses.consistency import (
     LatentConsistency,
     LatentDiversity,
 )
+from ganforge.testing.steps import LinearDiscriminator, LinearGenerator, make_step
 
 SHAPE = (2, 6, 6)
 SIZE = 72

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from dummy_steps import LinearDiscriminator, make_step
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.gradient_penalty import R1, R2, Dragan, GradientPenalty, LipschitzPenalty, input_gradient
+from ganforge.testing.steps import LinearDiscriminator, make_step
 
 SIZE = 2 * 6 * 6
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from dummy_steps import make_step
 from torch import distributed, multiprocessing
 
 from ganforge.losses.precision import mean_over_ranks, widen
 from ganforge.losses.regularizers import LeCam
 from ganforge.networks.critique import Critique
+from ganforge.testing.steps import make_step
 
 
 def test_widen_keeps_what_is_wide():

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from dummy_steps import LinearGenerator, make_step
 from torch import nn
 
 from ganforge.core.errors import GanforgeError
@@ -18,6 +17,7 @@ from ganforge.losses.regularizers import (
     Orthogonal,
 )
 from ganforge.networks.critique import Critique
+from ganforge.testing.steps import LinearGenerator, make_step
 
 SHAPE = (2, 6, 6)
 

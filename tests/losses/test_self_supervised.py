@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from dummy_steps import LinearDiscriminator, make_step, unread
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.self_supervised import InfoMax, Rotation
 from ganforge.networks.critique import Critique
+from ganforge.testing.steps import LinearDiscriminator, make_step, unread
 
 OWN = {"discriminator": "real_critique", "generator": "fake_critique"}
 OTHER = {"discriminator": "fake_critique", "generator": "real_critique"}

@@ -59,7 +59,7 @@ def test_truncation_on_mps():
 def test_what_is_gathered_lies_where_the_group_can_reach_it(backend, device, monkeypatch):
     monkeypatch.setattr(torch.distributed, "get_backend", lambda: backend)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
-    assert distributed._group_device() == torch.device(device)
+    assert distributed.group_device() == torch.device(device)
 
 
 def test_rows_are_moved_to_the_group(monkeypatch):
@@ -68,7 +68,7 @@ def test_rows_are_moved_to_the_group(monkeypatch):
         raise ReachedError
 
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
-    monkeypatch.setattr(distributed, "_group_device", lambda: torch.device("meta"))
+    monkeypatch.setattr(distributed, "group_device", lambda: torch.device("meta"))
     monkeypatch.setattr(torch.distributed, "all_gather", all_gather)
     with pytest.raises(ReachedError):
         distributed.gather_rows(torch.ones(2, 3))

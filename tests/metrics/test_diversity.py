@@ -121,7 +121,7 @@ def test_path_length_of_a_diverged_generator_and_without_latents(stand_in):
 
 
 @pytest.mark.parametrize("metric", [LpipsDiversity(network="alex"), PerceptualPathLength(network="alex")])
-def test_missing_and_damaged_weights_are_told_in_one_sentence(metric, tmp_path, monkeypatch):
+def test_missing_and_damaged_weights_are_reported_in_one_sentence(metric, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", None)
     comparison = compare(fake_images=images(4), path_pairs=lambda *_: None)
@@ -129,7 +129,7 @@ def test_missing_and_damaged_weights_are_told_in_one_sentence(metric, tmp_path, 
     with pytest.raises(GanforgeError, match=rf"alexnet-owt-\w+\.pth in '{folder}': fetch them from https"):
         metric(comparison)
     folder.mkdir(parents=True)
-    perceptual._weights("alex")[0].write_bytes(b"half a file")
+    perceptual.backbone_weights("alex")[0].write_bytes(b"half a file")
     with pytest.raises(GanforgeError, match="hash is not the one in its name"):
         metric(comparison)
 
@@ -140,7 +140,7 @@ def test_weights_on_disk_give_torchmetrics_lpips(tmp_path, monkeypatch):
     from torchvision.models import squeezenet1_1
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    path, _ = perceptual._weights("squeeze")
+    path, _ = perceptual.backbone_weights("squeeze")
     path.parent.mkdir(parents=True)
     torch.save(squeezenet1_1().state_dict(), path)
     monkeypatch.setattr(perceptual, "sha256", lambda path: path.stem.rpartition("-")[2])

@@ -192,7 +192,7 @@ def test_a_disk_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize(
-    ("options", "source", "told"),
+    ("options", "source", "message"),
     [
         ({"num_real": 9999}, Noise(), r"num_real=9,999 and the train split holds 200"),
         ({}, Noise(value="infinite"), r"not finite.*lower learning rate"),
@@ -200,8 +200,8 @@ def test_a_disk_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch, c
         ({"metrics": {"intra": IntraClassFrechet()}}, Noise(), r"measures intra, which needs classes"),
     ],
 )
-def test_refusals(options, source, told, tmp_path):
-    with pytest.raises(GanforgeError, match=told):
+def test_refusals(options, source, message, tmp_path):
+    with pytest.raises(GanforgeError, match=message):
         Evaluation([protocol(**options)], splits(), tmp_path, CPU)(source)
 
 
@@ -215,8 +215,7 @@ def test_names_that_clash(tmp_path):
 
 def test_features_that_are_not_finite(tmp_path):
     evaluation = Evaluation([protocol()], splits(), tmp_path, CPU)
-    (loaded,) = evaluation._extractors.values()
-    loaded.module.classes[1].bias.fill_(float("nan"))
+    evaluation.extractor("test").classes[1].bias.fill_(float("nan"))
     with pytest.raises(GanforgeError, match="not finite"):
         evaluation(Noise())
 
@@ -253,20 +252,20 @@ def test_a_stored_set_taken_whole_keeps_its_order(digits, tmp_path):
     part = digits.train.take(torch.arange(90))
     evaluation = Evaluation([protocol(metrics=FID)], digits, tmp_path, CPU)
     seen = []
-    evaluation(Stored(part), look=lambda _protocol, _prefix, comparison: seen.append(comparison))
-    expected = next(iter(evaluation._extractors.values())).module(part.data.read()).features
+    evaluation(Stored(part), on_comparison=lambda _protocol, _prefix, comparison: seen.append(comparison))
+    expected = evaluation.extractor("test")(part.data.read()).features
     torch.testing.assert_close(seen[0].fake_features, expected, rtol=1e-4, atol=1e-4)
     assert torch.equal(seen[0].fake_labels, part.label)
 
 
-def test_only_a_part_of_the_real_images_is_told_in_the_tag(tmp_path):
+def test_only_a_part_of_the_real_images_is_reported_in_the_tag(tmp_path):
     whole, also_whole, part = (
         Evaluation([protocol(num_real=count, metrics=FID)], splits(), tmp_path, CPU) for count in (None, 200, 100)
     )
     assert "real_rows" not in whole.describe("test")
     assert "real_rows" not in also_whole.describe("test")
     assert part.describe("test")["real_rows"] == "seeded permutation"
-    assert part.tags["test"] != protocol(num_real=100, metrics=FID).tag(next(iter(part._extractors.values())).weights)
+    assert part.tags["test"] != protocol(num_real=100, metrics=FID).tag(DigitClassifier().load().weights)
 
 
 def test_the_shipped_protocol_keeps_its_tag(tmp_path):

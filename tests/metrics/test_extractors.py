@@ -11,14 +11,25 @@ from PIL import Image
 from random_inception import write
 from safetensors import safe_open
 
+import ganforge.metrics.extractors
+from discovery import concrete
 from ganforge.core.errors import GanforgeError
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.fit import fit
 from ganforge.data.modality import Images
-from ganforge.metrics.extractors import DigitClassifier, DinoV2, EfficientNetLite0, Inception, StackedDigitClassifier
+from ganforge.metrics.extractors import (
+    DigitClassifier,
+    DinoV2,
+    EfficientNetLite0,
+    Extractor,
+    Identity,
+    Inception,
+    StackedDigitClassifier,
+)
 from ganforge.metrics.extractors.base import InParts
 from ganforge.metrics.extractors.dinov2 import DINOV2_FILE
 from ganforge.metrics.extractors.inception import INCEPTION_FILE, RESIZES
+from ganforge.testing import check_extractor
 
 
 def colour(count, side=40, seed=0):
@@ -30,6 +41,30 @@ def colour(count, side=40, seed=0):
 def inception(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inception")
     return write(folder / "hub" / "checkpoints" / INCEPTION_FILE), folder
+
+
+@pytest.fixture
+def extractors(inception, tmp_path):
+    """One of each kind; DINOv2's is the smallest of the family, random, in the published layout of its file."""
+    from timm import create_model
+
+    torch.manual_seed(0)
+    small = create_model("vit_small_patch14_dinov2", num_classes=0)
+    torch.save(small.state_dict() | {"mask_token": torch.zeros(1, 384)}, tmp_path / "small.pth")
+    return [
+        DigitClassifier(),
+        StackedDigitClassifier(),
+        DinoV2(str(tmp_path / "small.pth"), "vit_small_patch14_dinov2"),
+        EfficientNetLite0(),
+        Identity(),
+        Inception(str(inception[1] / "hub" / "checkpoints" / INCEPTION_FILE)),
+    ]
+
+
+def test_every_extractor_keeps_the_contract(extractors):
+    assert {type(extractor) for extractor in extractors} == {*concrete(ganforge.metrics.extractors, Extractor)}
+    for extractor in extractors:
+        check_extractor(extractor, colour(3, 64))
 
 
 def test_classifier_states_and_has_its_accuracy():

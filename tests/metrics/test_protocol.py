@@ -50,7 +50,7 @@ def test_tag_changes_with_what_matters():
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"num_fake": 1}, "num_fake"),
         ({"num_real": 1}, "num_real"),
@@ -59,8 +59,8 @@ def test_tag_changes_with_what_matters():
         ({"metrics": {"inception_score": InceptionScore(splits=101)}}, "101 splits"),
     ],
 )
-def test_impossible_protocols(options, told):
-    with pytest.raises(GanforgeError, match=told):
+def test_impossible_protocols(options, message):
+    with pytest.raises(GanforgeError, match=message):
         protocol(**options)
 
 

@@ -78,10 +78,10 @@ def test_no_process_waits_for_a_dead_one(run):
     time.sleep(5)
     os.kill(victim, signal.SIGKILL)
     killed = time.monotonic()
-    _, told = started.communicate(timeout=60)
+    _, error = started.communicate(timeout=60)
     assert time.monotonic() - killed < 60
     assert started.returncode == 1
-    assert "One of the 3 processes failed" in told.splitlines()[-1]
+    assert "One of the 3 processes failed" in error.splitlines()[-1]
 
 
 def _worker(parent, deadline):

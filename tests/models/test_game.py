@@ -29,18 +29,18 @@ D, G = "discriminator", "generator"
 
 
 class Observant(Augment):
-    """Counts what it sees, and notes what it is told of a step."""
+    """Counts what it sees, and records each observed step."""
 
     def __init__(self):
         super().__init__()
-        self.seen, self.told = [], []
+        self.seen, self.observed = [], []
 
     def forward(self, images):
         self.seen.append(images)
         return images
 
     def observe(self, real_logits, images):
-        self.told.append((real_logits, images))
+        self.observed.append((real_logits, images))
 
     def scalars(self):
         return {"strength": torch.tensor(0.25)}
@@ -133,7 +133,7 @@ def test_what_follows_a_step_of_several_parts():
     parts = [relation.discriminator_losses(play(relation, D)) for _ in range(2)]
     assert relation.after_step(parts, 48) == {}
     assert max(parameter.abs().max() for parameter in relation.discriminator.parameters()) <= 0.01
-    ((logits, images),) = augment.told
+    ((logits, images),) = augment.observed
     assert images == 48
     assert torch.equal(logits, torch.cat([part.logs["discriminator/real_logits"] for part in parts]))
 
@@ -156,7 +156,7 @@ def test_phases_in_order():
     assert relation.discriminator.head.weight.max() <= 0.01  # after a lazy step too
 
 
-def test_a_complaint_names_the_term():
+def test_an_error_names_the_term():
     relation = game(terms={"classes": Classification(weight=1), "matching": FeatureMatching(weight=1)})
     with pytest.raises(GanforgeError, match=r"^term\.classes reads labels and conditioning=none gives none"):
         relation.discriminator_losses(play(relation, D))

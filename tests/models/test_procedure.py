@@ -297,8 +297,8 @@ def test_a_condition_that_nobody_reads_is_refused(vectors):
             return torch.nn.functional.one_hot(super().__call__(batch), 3).float()
 
     module = gan(conditioning=(Vectors if vectors else Label)(3))
-    told = "conditioning is set and neither network reads the condition" if vectors else "conditioning=label is set"
-    with pytest.raises(GanforgeError, match=f"^{told}"):
+    message = "conditioning is set and neither network reads the condition" if vectors else "conditioning=label is set"
+    with pytest.raises(GanforgeError, match=f"^{message}"):
         preflight(module, next(iter(Endless())))
 
 

@@ -92,7 +92,7 @@ def test_steps_ahead_are_those_of_the_optimizer(optimizer: type[torch.optim.Opti
     for _ in range(4):  # Adam has moments by now
         loop.step(Batch(torch.randn(16, 2)))
     step = game.play("generator", Batch(torch.randn(16, 2)))
-    ahead = game.stand_in(step)
+    ahead = game.surrogate(step)
 
     twin = copy.deepcopy(game.discriminator)
     real_optimizer = optimizer(twin.parameters(), lr=0.03)
@@ -187,14 +187,14 @@ def test_dead_units_keep_adam_s_derivative_finite() -> None:
         game.discriminator.head.weight.zero_()  # nothing below has a gradient
     loop = ManualLoop(game)
     step = game.play("generator", Batch(torch.randn(8, 2)))
-    total = sum(weight.sum() for weight in game.stand_in(step).values())
+    total = sum(weight.sum() for weight in game.surrogate(step).values())
     assert loop.module is game
     gradients = torch.autograd.grad(total, list(game.generator.parameters()))
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "unroll_steps", "told"),
+    ("optimizer", "unroll_steps", "message"),
     [
         (partial(torch.optim.RMSprop, lr=1e-3), 5, "RMSprop"),
         (partial(torch.optim.AdamW, lr=1e-3), 5, "AdamW"),
@@ -202,8 +202,8 @@ def test_dead_units_keep_adam_s_derivative_finite() -> None:
         (partial(torch.optim.Adam, lr=1e-3), -1, "unroll_steps"),
     ],
 )
-def test_refusals(optimizer: partial[torch.optim.Optimizer], unroll_steps: int, told: str) -> None:
-    with pytest.raises(GanforgeError, match=told):
+def test_refusals(optimizer: partial[torch.optim.Optimizer], unroll_steps: int, message: str) -> None:
+    with pytest.raises(GanforgeError, match=message):
         UnrolledGAN(
             unroll_steps=unroll_steps,
             generator=mlp.PointGenerator(width=5, depth=1),

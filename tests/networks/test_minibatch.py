@@ -20,13 +20,13 @@ def test_closed_form():
     layer = MinibatchDiscrimination(2, kernels=2, kernel_dim=2)
     with torch.no_grad():
         layer.tensor.copy_(torch.tensor([[[1.0, 0.0], [2.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]]]))
-    told = layer(torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 3.0]]))
+    closeness = layer(torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 3.0]]))
     expected = [
         [exp(-1) + exp(-4), 2 * exp(-2)],
         [exp(-1) + exp(-3), exp(-2) + 1],
         [exp(-4) + exp(-3), exp(-2) + 1],
     ]
-    torch.testing.assert_close(told, torch.tensor(expected))
+    torch.testing.assert_close(closeness, torch.tensor(expected))
 
 
 def test_a_sample_alone_is_close_to_nothing_and_copies_are_close_to_all():

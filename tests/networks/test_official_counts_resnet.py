@@ -86,24 +86,16 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def uninitialized(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave weights as they are: counting needs no orthogonal matrices of hundreds of megabytes."""
-    names = ("xavier", "orthogonal", "normal")
-    monkeypatch.setattr("ganforge.networks.layers._INITIALIZERS", dict.fromkeys(names, lambda weight, gain: weight))
-
-
+@pytest.mark.usefixtures("uninitialized")
 @pytest.mark.parametrize(("build", "count"), OFFICIAL, ids=str)
-def test_official_count(build: Callable[[], nn.Module], count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    uninitialized(monkeypatch)
+def test_official_count(build: Callable[[], nn.Module], count: int) -> None:
     assert parameters(build()) == count
 
 
+@pytest.mark.usefixtures("uninitialized")
 @pytest.mark.parametrize(("image_size", "millions"), [(128, 50.4), (256, 55.9)])
-def test_biggan_deep_is_as_large_as_deepminds(
-    image_size: int, millions: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_biggan_deep_is_as_large_as_deepminds(image_size: int, millions: float) -> None:
     # github.com/huggingface/pytorch-pretrained-BigGAN's rounded figures for DeepMind's generators.
-    uninitialized(monkeypatch)
     generator = biggan_deep.Generator(image_size, classes=1000, attention=[64])
     assert parameters(generator) / 1e6 == pytest.approx(millions, rel=0.005)
 

@@ -6,16 +6,18 @@ from itertools import product
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import options
 from omegaconf import OmegaConf
 
+from discovery import options
 from ganforge.core.config import config_folder
 from ganforge.core.messages import find_cause
+from ganforge.latents import Normal
 from ganforge.networks import began, infomax, resnet
+from ganforge.testing import check_networks
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
 POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256}, {32, 48, 64, 128}
-#: The sizes that an option takes, by the module of its networks: a new module has to be told here.
+#: The sizes that an option takes, by the module of its networks: a new module has to be listed here.
 TAKES = {
     "autoencoder": POWERS,
     "began": POWERS - {8},
@@ -64,7 +66,7 @@ def takes(name):
     return TAKES[read(name).network.generator._target_.split(".")[-2]]
 
 
-def told(name, image_size, channels):
+def refusal(name, image_size, channels):
     """Return what the option says to an image size: its sentence, or ``None`` where both networks build."""
     try:
         with torch.device("meta"):
@@ -74,20 +76,12 @@ def told(name, image_size, channels):
     return None
 
 
-@pytest.fixture
-def _as_allocated(monkeypatch):
-    """Leave weights as they are: orthogonal matrices and power iterations take seconds on the meta device, too."""
-    names = ("xavier", "orthogonal", "normal")
-    monkeypatch.setattr("ganforge.networks.layers.spectral_norm", lambda layer: layer)
-    monkeypatch.setattr("ganforge.networks.layers._INITIALIZERS", dict.fromkeys(names, lambda weight, gain: weight))
-
-
-@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.usefixtures("unnormalised")
 @pytest.mark.parametrize("name", IMAGES)
 def test_option_takes_its_sizes_and_refuses_the_others(name):
     sizes = takes(name)
     for image_size, channels in product(SIZES, (1, 3)):
-        sentence = told(name, image_size, channels)
+        sentence = refusal(name, image_size, channels)
         if image_size in sizes:
             assert sentence is None, (image_size, sentence)
         else:
@@ -104,10 +98,7 @@ def test_networks_fit_together(name, channels):
     config = read(name, channels=channels)
     config.network.update({key: value for key, value in SMALL.items() if key in config.network})
     generator, discriminator = built(config)
-    labels = torch.zeros(4, dtype=torch.long)
-    images = generator(torch.randn(4, LATENT_DIM), labels)
-    assert images.shape == (4, channels, 32, 32)
-    assert discriminator(images, labels).logits.shape == (4,)
+    check_networks(generator, discriminator, shape=(channels, 32, 32), latent=Normal(LATENT_DIM), classes=4)
 
 
 @pytest.mark.parametrize("name", ["stylegan2", "progressive"])
@@ -150,11 +141,11 @@ def test_began_judges_by_its_absolute_error():
 RECTANGULAR = {"mlp", "sndcgan", "deep_conv"}
 
 
-@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.usefixtures("unnormalised")
 @pytest.mark.parametrize("name", IMAGES)
 def test_rectangles_are_drawn_or_refused(name):
     module = read(name).network.generator._target_.split(".")[-2]
-    sentence = told(name, [32, 48], 3)
+    sentence = refusal(name, [32, 48], 3)
     if module in RECTANGULAR:
         assert sentence is None
         return
@@ -166,7 +157,7 @@ def test_rectangles_are_drawn_or_refused(name):
     assert sentence.split()[0].removeprefix("network=") in options("network")
 
 
-@pytest.mark.usefixtures("_as_allocated")
+@pytest.mark.usefixtures("unnormalised")
 @pytest.mark.parametrize("name", IMAGES)
 def test_two_equal_sides_are_a_square(name):
     with torch.device("meta"):
@@ -181,6 +172,4 @@ def test_rectangular_networks_fit_together(name):
     config = read(name, image_size=[16, 24], channels=2)
     config.network.width = 8
     generator, discriminator = built(config)
-    images = generator(torch.randn(4, LATENT_DIM))
-    assert images.shape == (4, 2, 16, 24)
-    assert discriminator(images).logits.shape == (4,)
+    check_networks(generator, discriminator, shape=(2, 16, 24), latent=Normal(LATENT_DIM))

@@ -83,7 +83,7 @@ def test_names_cannot_become_markup(make_run, sweep):
     assert figures(html)["measure0-values"]["layout"]["yaxis"]["ticktext"][0] == study.variants[1].label
 
 
-def test_sample_grids_are_read_and_what_is_wrong_with_them_told(make_run, sweep):
+def test_sample_grids_are_read_and_what_is_wrong_with_them_reported(make_run, sweep):
     make_run("a", 1, loss="Hinge", fid=1.0, settings={"latent": {"dim": 100}})
     make_run("b", 1, loss="Wasserstein", fid=1.0, settings={"latent": {"dim": 8}})
     broken = make_run("c", 1, loss="Minimax", fid=1.0)
@@ -126,9 +126,9 @@ def test_the_command_writes_every_format_and_tells_the_ranking(two_variants, tmp
     out = tmp_path / "out"
     formats = "[html,png,pdf,csv,md,tex]"
     assert cli.main(["compare", str(two_variants), f"output={out}", "target=12", f"formats={formats}"]) == 0
-    told = capsys.readouterr().out
-    assert re.search(r"loss=hinge \*\s+3\s+10\.7 ± 5\.2", told)
-    assert "Note: With at most 3 seeds" in told
+    printed = capsys.readouterr().out
+    assert re.search(r"loss=hinge \*\s+3\s+10\.7 ± 5\.2", printed)
+    assert "Note: With at most 3 seeds" in printed
     names = {path.name for path in out.iterdir()}
     assert {"report.html", "rankings.csv", "tests.csv", "runs.csv", "rankings.md", "rankings.tex"} <= names
     for name in ("curves_fid", "values_fid", "panels", "samples", "curves_inception_score"):
@@ -167,12 +167,12 @@ def test_bad_input_is_one_sentence(make_run, sweep, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "file").write_text("")
     assert cli.main(["compare", *(str(sweep) if word == "SWEEP" else word for word in words)]) == 1
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert sentence in told[0]
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == 1
+    assert sentence in printed[0]
 
 
-def test_without_plotly_the_way_out_is_told(two_variants, monkeypatch, capsys):
+def test_without_plotly_the_way_out_is_reported(two_variants, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "plotly", None)
     assert cli.main(["compare", str(two_variants)]) == 1
     assert install("report") in capsys.readouterr().err

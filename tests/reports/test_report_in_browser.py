@@ -113,9 +113,9 @@ def test_hovering_tells_values_and_the_axis_can_be_time(page: Any) -> None:
     until(page, "document.querySelector('#measure0-curves .nsewdrag') !== null")
     drag = plot.find_element("css selector", ".nsewdrag")
     ActionChains(page).move_to_element_with_offset(drag, drag.size["width"] // 2 - 60, 0).perform()
-    told = "document.querySelector('#measure0-curves .hoverlayer').textContent"
-    until(page, f"{told}.includes('loss=hinge')")
-    text = page.execute_script(f"return {told}")
+    hover = "document.querySelector('#measure0-curves .hoverlayer').textContent"
+    until(page, f"{hover}.includes('loss=hinge')")
+    text = page.execute_script(f"return {hover}")
     assert "2 kimg" in text
     assert "10.667 ± 5.17" in text
     page.execute_script("arguments[0].click()", page.find_element("css selector", "input[value=seconds]"))

@@ -56,7 +56,7 @@ def test_seeds_are_no_settings(make_run):
         b"x" * 200_000 + b"\r\n",
     ],
 )
-def test_a_broken_end_is_left_out_and_told(make_run, tail):
+def test_a_broken_end_is_left_out_and_reported(make_run, tail):
     folder = make_run("a", fid=7.25)
     table = folder / "metrics.csv"
     table.write_bytes(table.read_bytes() + tail)
@@ -67,7 +67,7 @@ def test_a_broken_end_is_left_out_and_told(make_run, tail):
     assert read_curves(table)["metrics/fid"] == ([2000], [7.25])
 
 
-def test_values_that_are_not_finite_are_told(make_run):
+def test_values_that_are_not_finite_are_reported(make_run):
     run = read_run(make_run("a", fid=[(1000, float("nan")), (1500, float("inf")), (2000, 3.0)]))
     assert run.series["metrics/fid", "digits_5k@00000000"].values == (3.0,)
     assert "2 values of its metrics.csv are not finite" in run.problems[0]
@@ -80,7 +80,7 @@ def test_a_clock_logged_twice_counts_once(make_run):
 
 
 @pytest.mark.parametrize("text", ["", '{"state": "fini', "[]", "null", "\x00\x00"])
-def test_half_a_status_is_told(make_run, text):
+def test_half_a_status_is_reported(make_run, text):
     folder = make_run("a", fid=1.0)
     (folder / "run.json").write_text(text)
     run = read_run(folder)
@@ -101,7 +101,7 @@ def test_a_run_without_settings_names_the_version_that_wrote_it(make_run, settin
     assert "its variant is not known" in problem
 
 
-def test_a_killed_run_is_told_from_one_that_trains(make_run):
+def test_a_killed_run_is_distinguished_from_one_that_trains(make_run):
     here = os.uname().nodename
     gone = read_run(make_run("a", state="running", status={"host": here, "pid": 2**22 - 1, "process_start": "1"}))
     elsewhere = read_run(make_run("b", state="running", status={"host": "another", "pid": 1}))
@@ -124,7 +124,7 @@ def test_runs_are_found_once_and_not_inside_one_another(make_run, sweep):
     assert find_runs([sweep, folders[1], sweep.parent]) == folders
 
 
-def test_nothing_found_is_told(tmp_path):
+def test_nothing_found_is_reported(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(GanforgeError, match=r"There is no run below '.*empty'"):
         find_runs([tmp_path / "empty"])

@@ -1,4 +1,4 @@
-"""What is ranked, what is kept apart, and what a reader is told."""
+"""What is ranked, what is kept apart, and what the notes report."""
 
 from math import inf
 
@@ -12,7 +12,7 @@ from ganforge.reports.study import read_study
 from ganforge.reports.tables import format_estimate, leaders, ranking, reach_text, significance
 
 
-def told(study, *words):
+def notes_with(study, *words):
     return [note for note in study.notes if all(word in note for word in words)]
 
 
@@ -45,7 +45,7 @@ def test_what_is_not_significantly_different_leads_too(make_run, sweep):
     study = read_study([sweep])
     (fid,) = study.of_metric("fid")
     assert leaders(ranking(study, fid), significance(study, fid)) == {"loss=hinge", "loss=wasserstein"}
-    assert told(study, "at most 3 seeds", "does not mean")
+    assert notes_with(study, "at most 3 seeds", "does not mean")
 
 
 def test_protocols_are_never_in_one_ranking(make_run, sweep):
@@ -58,7 +58,7 @@ def test_protocols_are_never_in_one_ranking(make_run, sweep):
     for measure in measures:
         assert len(ranking(study, measure)) == 1
         assert significance(study, measure) == []
-    assert len(told(study, "FID was measured in 2 ways", "aaaaaaaa", "bbbbbbbb", "not comparable")) == 1
+    assert len(notes_with(study, "FID was measured in 2 ways", "aaaaaaaa", "bbbbbbbb", "not comparable")) == 1
 
 
 def test_datasets_are_never_in_one_ranking(make_run, sweep):
@@ -81,10 +81,10 @@ def test_one_seed_gives_no_interval_and_a_sentence(make_run, sweep):
     (pair,) = significance(study, fid)
     assert pair.test is None
     assert leaders(ranking(study, fid), [pair]) == {"loss=hinge"}
-    assert told(study, "Every variant has one seed", "no interval and no test")
+    assert notes_with(study, "Every variant has one seed", "no interval and no test")
 
 
-def test_unfinished_runs_are_told_and_not_tested(make_run, sweep):
+def test_unfinished_runs_are_reported_and_not_tested(make_run, sweep):
     for seed in (1, 2, 3):
         make_run(f"h{seed}", seed, loss="Hinge", fid=5.0 + seed)
         make_run(f"w{seed}", seed, "stopped", loss="Wasserstein", fid=1.0 - seed / 9)
@@ -92,16 +92,16 @@ def test_unfinished_runs_are_told_and_not_tested(make_run, sweep):
     (fid,) = study.of_metric("fid")
     assert len(ranking(study, fid)) == 2
     assert significance(study, fid) == []
-    assert told(study, "3 of 6 runs were stopped")
-    assert told(study, "loss=wasserstein: no run has finished", "not tested")
+    assert notes_with(study, "3 of 6 runs were stopped")
+    assert notes_with(study, "loss=wasserstein: no run has finished", "not tested")
 
 
 def test_all_runs_failed(make_run, sweep):
     for seed in (1, 2):
         make_run(f"a{seed}", seed, "failed", status={"error": "The loss became nan."})
     study = read_study([sweep])
-    assert told(study, "All 2 runs failed", "sweep/a1, sweep/a2", "the first said: The loss became nan")
-    assert told(study, "No metric was measured in any run")
+    assert notes_with(study, "All 2 runs failed", "sweep/a1, sweep/a2", "the first error: The loss became nan")
+    assert notes_with(study, "No metric was measured in any run")
     assert (study.metric, study.measures) == ("", {})
 
 
@@ -114,12 +114,14 @@ def test_runs_without_any_value(make_run, sweep):
         read_study([sweep])
 
 
-def test_what_cannot_be_read_is_told_once(make_run, sweep):
+def test_what_cannot_be_read_is_reported_once(make_run, sweep):
     for name in "abcdef":
         make_run(name, 1, fid=1.0, status={"settings": None, "packages": {"ganforge": "0.1.0"}})
     make_run("whole", 1, fid=1.0)
     study = read_study([sweep])
-    assert told(study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: its run.json was written by ganforge 0.1.0")
+    assert notes_with(
+        study, "sweep/a, sweep/b, sweep/c, sweep/d and 2 more: its run.json was written by ganforge 0.1.0"
+    )
     assert [len(variant.runs) for variant in study.variants] == [1]
 
 
@@ -128,7 +130,7 @@ def test_a_variant_without_values_is_left_out(make_run, sweep):
     (make_run("b", 1, "running", loss="Wasserstein") / "metrics.csv").write_text("images_seen,seco")
     study = read_study([sweep])
     assert [variant.label for variant in study.variants] == ["loss=hinge"]
-    assert told(study, "loss=wasserstein has no values yet")
+    assert notes_with(study, "loss=wasserstein has no values yet")
 
 
 def test_a_metric_that_some_runs_lack(make_run, sweep):
@@ -138,8 +140,8 @@ def test_a_metric_that_some_runs_lack(make_run, sweep):
     study = read_study([sweep])
     (fid,) = study.of_metric("fid")
     assert [(place.variant.label, place.last.n) for place in ranking(study, fid)] == [("loss=hinge", 1)]
-    assert told(study, "FID was not measured in loss=wasserstein")
-    assert told(study, "FID was not measured in sweep/a2", "over the others")
+    assert notes_with(study, "FID was not measured in loss=wasserstein")
+    assert notes_with(study, "FID was not measured in sweep/a2", "over the others")
 
 
 def test_an_unknown_metric_is_refused_with_those_there_are(two_variants):
@@ -147,13 +149,13 @@ def test_an_unknown_metric_is_refused_with_those_there_are(two_variants):
         read_study([two_variants], metric="kid")
 
 
-def test_of_an_unknown_direction_no_best_is_told(make_run, sweep):
+def test_of_an_unknown_direction_no_best_is_reported(make_run, sweep):
     make_run("a", 1, sharpness=[(1000, 3.0), (2000, 5.0)])
     study = read_study([sweep])
     (measure,) = study.of_metric("sharpness")
     (place,) = ranking(study, measure)
     assert (measure.better, place.best, place.last.mean) == (None, None, 5.0)
-    assert told(study, "more or less sharpness is better is not known")
+    assert notes_with(study, "more or less sharpness is better is not known")
 
 
 def test_time_to_a_target_counts_runs_that_never_get_there(make_run, sweep):
@@ -169,13 +171,13 @@ def test_time_to_a_target_counts_runs_that_never_get_there(make_run, sweep):
     assert reach_text(wasserstein) == "not reached (1 of 3 runs)"
 
 
-def test_other_machines_and_code_are_told(make_run, sweep):
+def test_other_machines_and_code_are_reported(make_run, sweep):
     make_run("a", 1, fid=1.0, status={"host": "one", "git": "aaaa"})
     make_run("b", 2, fid=2.0, status={"host": "two", "git": "bbbb+changes"})
     study = read_study([sweep])
-    assert told(study, "from 2 machines")
-    assert told(study, "by 2 commits")
-    assert told(study, "uncommitted changes when 1 of 2")
+    assert notes_with(study, "from 2 machines")
+    assert notes_with(study, "by 2 commits")
+    assert notes_with(study, "uncommitted changes when 1 of 2")
 
 
 @pytest.mark.parametrize("end", ["inf", "nan"])
@@ -190,17 +192,17 @@ def test_a_run_that_has_diverged_has_no_value(make_run, sweep, end):
     assert (hinge.last.mean, hinge.last.n, hinge.best.mean, hinge.best.n) == (9.5, 2, 1.0, 2)
     (pair,) = significance(study, fid)
     assert pair.n == (2, 3)
-    assert told(study, "loss=hinge", "last FID of sweep/h3 is not finite", "no value, diverged")
+    assert notes_with(study, "loss=hinge", "last FID of sweep/h3 is not finite", "no value, diverged")
     assert band(study.variants[0], fid.key).images == (1000,)  # what is finite can be drawn
 
 
-def test_a_variant_that_has_diverged_altogether_is_told(make_run, sweep, tmp_path):
+def test_a_variant_that_has_diverged_altogether_is_reported(make_run, sweep, tmp_path):
     make_run("h", 1, loss="Hinge", fid=[(2000, "nan")])
     study = read_study([sweep])
     (fid,) = study.of_metric("fid")
     assert ranking(study, fid) == []
-    assert told(study, "model=dcgan", "no value, diverged")
-    assert not told(study, "was not measured")
+    assert notes_with(study, "model=dcgan", "no value, diverged")
+    assert not notes_with(study, "was not measured")
     written, _ = write_report(study, tmp_path / "out", ["md", "csv", "tex", "png"])
     assert "values_fid.png" not in {path.name for path in written}
 

@@ -81,7 +81,7 @@ def test_a_command_says_where_the_data_lie(tmp_path, monkeypatch):
     assert faces.data.source.cache == "kept"
 
 
-def test_what_is_no_run_is_told(tmp_path, train, run_folder):
+def test_what_is_no_run_is_reported(tmp_path, train, run_folder):
     with pytest.raises(GanforgeError, match=r"no run's folder"):
         restore(tmp_path)
     assert train() == 0

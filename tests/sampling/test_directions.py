@@ -5,7 +5,7 @@ import torch
 from sampling_runs import CONDITIONAL, DCGAN, INFOGAN, STYLES
 
 from ganforge.sampling import traverse
-from ganforge.sampling.directions import _first_layer, _principal, ganspace, sefa
+from ganforge.sampling.directions import first_layer, ganspace, principal_components, sefa
 
 
 def amplify(sampler, coordinate):
@@ -37,7 +37,7 @@ def test_sefa_gives_eigenvectors_of_the_style_weights(make_sampler):
 def test_principal_components_are_the_exact_ones():
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(400, 30, generator=generator) * torch.linspace(5, 0.1, 30) + 3
-    components, scores = _principal(features, 4)
+    components, scores = principal_components(features, 4)
     _, values, exact = torch.linalg.svd(features - features.mean(0), full_matrices=False)
     assert torch.allclose((components * exact[:4]).sum(1).abs(), torch.ones(4), atol=1e-4)
     assert torch.allclose(scores.norm(dim=0), values[:4], rtol=1e-4)
@@ -66,7 +66,7 @@ def test_ganspace_of_styles_is_a_standard_deviation_long(make_sampler):
 )
 def test_the_first_layer_is_the_latents(overrides, inputs, first, make_sampler):
     sampler = make_sampler(overrides)
-    found = _first_layer(sampler)
+    found = first_layer(sampler)
     assert found.weight.shape[1] == inputs
     start = found.layer.weight
     if first is None:  # the label's embedding stands before the latent

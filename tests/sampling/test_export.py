@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from narrow import narrow, options
+from narrow import narrow
 from safetensors.torch import load_file, save_file
 from sampling_runs import CONDITIONAL, DCGAN, STYLES
 
+from discovery import options
 from ganforge.sampling import export
 from ganforge.sampling.export import Drawing
 

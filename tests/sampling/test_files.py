@@ -15,6 +15,9 @@ from safetensors.torch import load_file
 from sampling_runs import CONDITIONAL, DCGAN
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.folder import ImageFolder
+from ganforge.data.given import read_images
+from ganforge.data.modality import Images as Modality
 from ganforge.sampling import export, grid, images
 
 COLOUR = ["data=shapes", "network.width=4", "latent.dim=8", "data.image_size=16"]
@@ -65,7 +68,7 @@ def test_a_full_disk_and_an_interrupt_leave_what_was_there(form, make_sampler, t
     path = made.save(tmp_path / f"images{made.suffix}")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     original = sampler.draw
-    for error, told in (
+    for error, expected in (
         (OSError(28, "No space left on device"), GanforgeError),
         (KeyboardInterrupt(), KeyboardInterrupt),
     ):
@@ -77,9 +80,9 @@ def test_a_full_disk_and_an_interrupt_leave_what_was_there(form, make_sampler, t
 
         with monkeypatch.context() as patched:
             patched.setattr(sampler, "draw", fail)
-            with pytest.raises(told) as caught:
+            with pytest.raises(expected) as caught:
                 made.save(path, force=True)
-        assert told is KeyboardInterrupt or "No space left for" in str(caught.value)
+        assert expected is KeyboardInterrupt or "No space left for" in str(caught.value)
         assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
     with pytest.raises(GanforgeError, match="is there already: add force=true"):
         made.save(path)
@@ -172,3 +175,19 @@ def test_onnx_without_its_packages(make_sampler, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(GanforgeError, match=r"needs the package onnx: .*pip install .*\[onnx\]'"):
         export(make_sampler(DCGAN), format="onnx")
+
+
+@pytest.mark.parametrize("overrides", [CONDITIONAL, DCGAN], ids=["labels", "no labels"])
+@pytest.mark.parametrize("form", ["folder", "zip", "npz"])
+def test_what_is_written_is_read_back_with_its_labels(form, overrides, make_sampler, tmp_path):
+    sampler = make_sampler(overrides, batch_size=16)
+    path = images(sampler, n=24, format=form).save(tmp_path / f"images{'' if form == 'folder' else f'.{form}'}")
+    expected = sampler.draw(sampler.latents(24), sampler.labels(24))
+    read = read_images(path, tmp_path / "cache")
+    assert torch.equal(read.data.read()[:, :1], expected)
+    labels = None if sampler.classes is None else [number % 10 for number in range(24)]
+    assert (None if read.label is None else read.label.tolist()) == labels
+    if form != "npz" and labels is not None:
+        source = ImageFolder(str(path), str(tmp_path / "cache"), labelled=True, workers=0)
+        splits = source.load(Modality(sampler.modality.shape[1:], 1))
+        assert sorted(torch.cat([splits.train.label, splits.heldout.label]).tolist()) == sorted(labels)

@@ -26,9 +26,9 @@ def test_a_mode_is_a_function_of_its_name_with_its_defaults(mode):
 def test_help_names_every_mode_and_every_value(capsys):
     with pytest.raises(SystemExit, match="0"):  # Hydra's own
         cli.main(["sample", "--help"])
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for mode in MODES:
-        (line,) = re.findall(rf"^{mode} .*(?:\n  +mode\..*)*", told, re.MULTILINE)
+        (line,) = re.findall(rf"^{mode} .*(?:\n  +mode\..*)*", printed, re.MULTILINE)
         for name in compose([f"mode={mode}"], "sample").mode:
             assert name.startswith("_") or f"{name}=" in line, (mode, name)
 
@@ -52,9 +52,9 @@ def test_help_names_every_mode_and_every_value(capsys):
 )
 def test_bad_input_is_one_sentence(words, sentence, capsys):
     assert cli.main(["sample", *words]) == 1
-    told = capsys.readouterr().err.strip()
-    assert re.search(sentence, told), told
-    assert len(told.splitlines()) == 1
+    printed = capsys.readouterr().err.strip()
+    assert re.search(sentence, printed), printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_from_training_to_files(run_folder, capsys, tmp_path):
@@ -64,8 +64,8 @@ def test_from_training_to_files(run_folder, capsys, tmp_path):
 
     def sample(*words):
         status = cli.main(["sample", f"run={folder}", *words])
-        told = capsys.readouterr()
-        return status, told.out + told.err
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
 
     assert sample()[1].startswith(f"{folder / 'samples' / 'grid.png'} (last.ckpt at 128 images). 64 images.")
     whole = (folder / "samples" / "grid.png").read_bytes()

@@ -94,7 +94,7 @@ POINTS = ["experiment=mixture", "network.width=4"]
         (DCGAN, lambda s: interpolate(s, space="style"), "mode.space=style needs a generator with styles"),
         (DCGAN, lambda s: traverse(s, directions="codes"), "needs a latent with codes.*is Normal: use mode.direct"),
         (DCGAN, lambda s: traverse(s, directions="up"), "mode.directions must be codes or sefa or ganspace"),
-        (DCGAN, lambda s: traverse(s, n=9), "n=9 directions were asked for, and there are 8"),
+        (DCGAN, lambda s: traverse(s, n=9), "n=9 directions are too many, there are 8"),
         (DCGAN, lambda s: traverse(s, directions="ganspace", samples=9), "mode.samples=9 is too few for 5"),
         (DCGAN, lambda s: truncation(s, values=[0]), "mode.values must be a number above 0, got '0'"),
         (DCGAN, lambda s: truncation(s, values=[]), "at least one truncation"),
@@ -115,9 +115,9 @@ POINTS = ["experiment=mixture", "network.width=4"]
     ],
 )
 def test_what_cannot_be_is_one_sentence(overrides, mode, sentence, make_sampler):
-    with pytest.raises(GanforgeError, match=sentence) as told:
+    with pytest.raises(GanforgeError, match=sentence) as caught:
         mode(make_sampler(overrides))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_model_without_latents_and_a_device_that_is_not_there(make_sampler):

@@ -36,7 +36,7 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     stand_in = Runs()
-    monkeypatch.setattr(train, "_train_here", stand_in)
+    monkeypatch.setattr(train, "train_here", stand_in)
     return stand_in
 
 

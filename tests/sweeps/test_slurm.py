@@ -140,7 +140,7 @@ def test_a_study_queues_its_job_once_and_leaves_no_trial_to_do_it(scontrol, monk
         seen.append(config.requeue)
         raise Stopped("saved", 128 + signal.SIGUSR1)
 
-    monkeypatch.setattr("ganforge.tuning.worker.train", stop)
+    monkeypatch.setattr("ganforge.commands.tune.train", stop)
     words = ["tune", "name=study", "data=digits", "protocol=[digits]", "requeue=true"]
     assert cli.main(words) == 128 + signal.SIGUSR1
     assert seen == [False]

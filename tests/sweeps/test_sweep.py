@@ -19,7 +19,7 @@ def states():
     return {row["label"]: row["state"] for row in json.loads(path.read_text())["runs"]}
 
 
-def told(text, label):
+def line_of(text, label):
     return next(line for line in text.splitlines() if line.startswith(label))
 
 
@@ -32,7 +32,7 @@ def test_every_combination_and_a_table(runs, sweep, capsys):
         ("lsgan_mnist5k", 2),
     ]
     out = capsys.readouterr().out
-    line = told(out, "model=lsgan seed=2")
+    line = line_of(out, "model=lsgan seed=2")
     assert re.search(r"finished +1 +12 +8 \+- 0\.12 +digits@1234", line), line
     assert "inception_score_std" not in out
     assert not inside_a_sweep()
@@ -212,7 +212,7 @@ def test_what_an_earlier_sweep_left_is_neither_done_nor_dead():
         left_behind(name, state="finished", scores={"fid": 1.0})
     sweep, jobs = swept(["one", "two", "three"], ["force=true"])
     launcher = Dying(2)
-    sweep._launch(launcher, jobs)
+    sweep.launch(launcher, jobs)
     assert launcher.launched == [["one", "two", "three"]] * 2
     rows = rows_of(jobs, sweep.outcomes)
     assert [(row.state, row.scores) for row in rows] == [("failed", {}), ("waiting", {}), ("waiting", {})]
@@ -224,11 +224,11 @@ def test_a_run_that_began_anew_goes_on_when_its_worker_dies():
     launcher = Dying(1)
     launch = launcher.launch
     launcher.launch = lambda overrides, initial_job_idx: asked.append(overrides) or launch(overrides, initial_job_idx)
-    sweep._launch(launcher, jobs)
+    sweep.launch(launcher, jobs)
     assert asked == [[["one", "force=true"], ["two", "force=true"]], [["one"], ["two", "force=true"]]]
 
 
-def test_a_launchers_own_error_is_told_although_an_earlier_run_was_killed(capsys):
+def test_a_launchers_own_error_is_reported_although_an_earlier_run_was_killed(capsys):
     class Refusing:
         def launch(self, overrides, initial_job_idx):
             raise RuntimeError("sbatch: error: invalid partition\nmore")
@@ -236,10 +236,10 @@ def test_a_launchers_own_error_is_told_although_an_earlier_run_was_killed(capsys
     left_behind("one", state="running")
     sweep, jobs = swept(["one"], relaunch=False)
     with pytest.raises(GanforgeError, match=r"could not launch the runs \(sbatch: error: invalid partition\)"):
-        sweep._launch(Refusing(), jobs)
+        sweep.launch(Refusing(), jobs)
     sweep, jobs = swept(["two"])
     with log_to(None):
-        sweep._launch(Dying(2), jobs)
+        sweep.launch(Dying(2), jobs)
     assert "A worker process died (a worker was terminated; out of memory?)" in capsys.readouterr().out
 
 
@@ -249,7 +249,7 @@ def test_a_worker_that_dies_takes_nothing_with_it_for_good(deaths, states, monke
 
     sweep, jobs = swept(["one", "two"])
     launcher = Dying(deaths)
-    sweep._launch(launcher, jobs)
+    sweep.launch(launcher, jobs)
     assert launcher.launched == [["one", "two"], ["one", "two"]]
     rows = rows_of(jobs, sweep.outcomes)
     assert [row.state for row in rows] == states

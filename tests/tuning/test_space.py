@@ -9,7 +9,7 @@ RATE = {"path": "optimizer.generator.lr", "low": 1e-5, "high": 1e-2, "log": True
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
         ({**RATE, "path": "optimizer.generator.lrr"}, "did you mean optimizer.generator.lr"),
         ({**RATE, "low": 0.1}, "low (0.1) is greater than high (0.01)"),
@@ -26,10 +26,10 @@ RATE = {"path": "optimizer.generator.lr", "low": 1e-5, "high": 1e-2, "log": True
         ("optimizer.generator.lr", "an entry has a path"),
     ],
 )
-def test_what_is_wrong_with_an_entry_is_told_in_one_sentence(entry, told):
+def test_what_is_wrong_with_an_entry_is_reported_in_one_sentence(entry, message):
     with pytest.raises(GanforgeError, match=r"^tune\.space\.it: ") as error:
         Space({"it": entry})
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.commands.tune import _environment
+from ganforge.commands.tune import environment_of_worker
 from ganforge.core.config import compose
 from ganforge.core.console import log_to
 from ganforge.core.errors import GanforgeError, TakenOver
@@ -81,11 +81,11 @@ def test_a_trial_that_was_left_is_taken_over_at_once_and_one_that_keeps_killing_
     assert "died 5 times" in study.trials()[trial.number].user_attrs["error"]
 
 
-def test_a_trial_that_was_taken_over_is_told_by_its_new_worker_alone():
+def test_a_trial_that_was_taken_over_is_reported_by_its_new_worker_alone():
     study = shared("tune/pruner=none")
     trial = begin(study, this_process())
     other = {**this_process(), "pid": os.getppid(), "process_start": ""}
-    shared("tune/pruner=none").study._storage.set_trial_user_attr(trial._trial_id, "owner", other)
+    shared("tune/pruner=none").storage.set_trial_user_attr(trial._trial_id, "owner", other)
     with pytest.raises(TakenOver, match="Trial 0 has been taken over"):
         study.tell(trial, "COMPLETE", [1.0])
     study.release(trial)
@@ -113,7 +113,7 @@ def test_another_machines_trial_is_taken_over_only_when_its_folder_has_been_sile
     written = study.plan.trial_folder(trial.number) / "metrics.csv"
     written.parent.mkdir(parents=True)
     written.write_text("")
-    assert not study._is_lost(study.trials()[trial.number])
+    assert not study.is_lost(study.trials()[trial.number])
     os.utime(written, (time.time() - 301,) * 2)
     assert study.next_trial().number == trial.number
 
@@ -175,9 +175,9 @@ def test_a_grid_says_what_is_taken_of_it(capsys):
 
 def test_workers_share_the_gpus_out(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
-    assert [_environment(number, 2)["CUDA_VISIBLE_DEVICES"] for number in range(2)] == ["4,5", "6,7"]
+    assert [environment_of_worker(number, 2)["CUDA_VISIBLE_DEVICES"] for number in range(2)] == ["4,5", "6,7"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
-    assert [_environment(number, 3)["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["4", "5", "4"]
+    assert [environment_of_worker(number, 3)["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["4", "5", "4"]
 
 
 def test_a_grid_takes_each_point_once():

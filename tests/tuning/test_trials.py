@@ -30,7 +30,7 @@ def run_of(number):
     return json.loads((STUDY / f"trial_{number:04d}" / "run.json").read_text())
 
 
-def test_a_study_trains_is_told_and_goes_on_with_the_same_command(capsys):
+def test_a_study_trains_reports_and_goes_on_with_the_same_command(capsys):
     assert tune("tune.n_trials=1", "tune.keep_checkpoints=1") == 0
     (trial,) = trials()
     assert trial.values == [run_of(0)["scores"]["fid"]]

@@ -1,13 +1,6 @@
-"""Overrides that make any variant small enough for a test, found from what its network can be told."""
+"""Overrides that make any variant small enough for a test, found from what its network takes."""
 
-from pathlib import Path
-
-from ganforge.core.config import compose, config_folder
-
-
-def options(group: str) -> list[str]:
-    """Return the options of a config group, found on disk: a new file is tested without writing a test."""
-    return sorted(path.stem for path in (config_folder() / group).glob("[!_]*.yaml"))
+from ganforge.core.config import compose
 
 
 def narrow(*overrides: str) -> list[str]:
@@ -23,6 +16,3 @@ def narrow(*overrides: str) -> list[str]:
     if "style_mixing" in network:
         small += ["latent.dim=16"]
     return small
-
-
-REPOSITORY = Path(__file__).parents[2]

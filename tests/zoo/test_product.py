@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hydra.utils import instantiate
 
-from axes_table import combinations, verdict
+from axes_table import combinations, refusal_of
 from ganforge.core.config import compose
 from ganforge.core.messages import find_cause
 from ganforge.models.preflight import preflight
@@ -27,9 +27,9 @@ def test_product_is_legal_or_refused_with_a_way_out(share):
     """The whole product in the slow tests, each 15th combination and those named below in the default ones."""
     every = list(combinations())
     assert len(every) > 1000
-    verdicts = {at: verdict(*at) for at in {*every[::share], *NAMED}}
-    legal = [at for at, refusal in verdicts.items() if refusal is None]
-    refused = {at: refusal for at, refusal in verdicts.items() if refusal is not None}
+    refusals = {at: refusal_of(*at) for at in {*every[::share], *NAMED}}
+    legal = [at for at, refusal in refusals.items() if refusal is None]
+    refused = {at: refusal for at, refusal in refusals.items() if refusal is not None}
     assert legal
     assert refused
     for at, refusal in refused.items():
@@ -37,10 +37,10 @@ def test_product_is_legal_or_refused_with_a_way_out(share):
         assert any(word in refusal for word in ("choose", "add", "leave", "set")), (at, refusal)
         assert "\n" not in refusal
     for at, sentence in NAMED.items():
-        assert verdicts[at] is None if sentence is None else sentence in verdicts[at], (at, verdicts[at])
+        assert refusals[at] is None if sentence is None else sentence in refusals[at], (at, refusals[at])
 
 
-def test_docs_list_the_verdicts():
+def test_docs_list_what_is_legal():
     page = (Path(__file__).parents[2] / "docs" / "axes.md").read_text()
     for at in product(["classification", "information"], ["none", "label"]):
         assert f"| {at[0]} | {at[1]} |" in page
@@ -66,7 +66,7 @@ def test_refusals(overrides, sentence):
     try:
         preflight(instantiate(config.model), instantiate(config.data).example())
     except Exception as error:
-        told = str(find_cause(error))
+        message = str(find_cause(error))
     else:
-        told = "nothing"
-    assert re.search(sentence, told), told
+        message = "nothing"
+    assert re.search(sentence, message), message

@@ -1,18 +1,18 @@
 """Contracts of every variant, by discovery: real steps, finite losses, each phase moves only its player."""
 
 import copy
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import narrow, options
+from narrow import narrow
 
+from discovery import options
 from ganforge import cli
 from ganforge.core.config import compose, config_folder
-from ganforge.models.manual_loop import ManualLoop
 from ganforge.models.preflight import preflight
+from ganforge.testing import check_procedure
 
 #: Variants of point sets, which need their own dataset.
 POINTS = {"simultaneous"}
@@ -25,40 +25,12 @@ def built(*overrides):
     return instantiate(config.model), instantiate(config.data).example()
 
 
-def phases_of(module, batch, rounds):
-    """Run real training steps; yield each phase with the parameters that it moved."""
-    loop, seen = ManualLoop(module), []
-
-    @contextmanager
-    def watched(phase):
-        before = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
-        yield
-        seen.append((phase, {n for n, p in module.named_parameters() if not torch.equal(p, before[n])}))
-
-    module.phase_context = watched
-    for _ in range(rounds):
-        loop.step(batch)
-    module.ledger.read(module.images_seen)  # raises if a loss was not finite
-    return seen
-
-
 @pytest.mark.parametrize("name", IMAGES)
 @pytest.mark.parametrize("data", ["mnist5k", pytest.param("cifar10", marks=pytest.mark.slow)])
 def test_variant_takes_real_steps(name, data):
     module, batch = built(f"model={name}", f"data={data}")
     preflight(module, batch)
-    periods = max(phase.every for phase in module.phases())
-    moved = {player: set() for player in module.players()}
-    for phase, changed in phases_of(module, batch, min(periods, 16)):
-        own = {id(parameter) for parameter in module.parameters_of(phase.player)}
-        names = {name for name, parameter in module.named_parameters() if id(parameter) in own}
-        assert changed, f"{phase.player} did not move"
-        assert changed <= names, f"{phase.player}'s phase moved {sorted(changed - names)[:3]}"
-        moved[phase.player] |= changed
-    assert all(moved.values())
-    images = module.sample(3)
-    assert images.shape[1:] == batch.data.shape[1:]
-    assert torch.isfinite(images).all()
+    check_procedure(module, batch)
 
 
 def test_preflight_leaves_everything_as_it_was():

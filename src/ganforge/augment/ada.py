@@ -144,7 +144,7 @@ class Ada(Adaptive):
         )
 
     def _sometimes(self, name: str, values: Tensor, neutral: float) -> Tensor:
-        """``values``, one an image along the first axis, and ``neutral`` for the images that are spared."""
+        """``values``, one an image along the first axis, and ``neutral`` for the images that are not drawn."""
         return _toss(self.strengths[name] * self.p, values, neutral)
 
     def _log_normal(self, name: str, images: Tensor) -> Tensor:
@@ -162,11 +162,11 @@ class Ada(Adaptive):
 
     def _warp(self, images: Tensor) -> Tensor:
         size = images.new_tensor([images.shape[3], images.shape[2]])
-        whole = (_uniform(images, 2) * self.ranges["integer_translation"] * size).round()
+        whole = (uniform(images, 2) * self.ranges["integer_translation"] * size).round()
         whole = self._sometimes("integer_translation", whole, 0)
         scale = self._log_normal("scale", images)
         either = 1 - (1 - self.strengths["rotation"] * self.p).sqrt()  # so that one or both happen with p
-        angles = [_uniform(images) * self.ranges["rotation"] * pi for _ in range(2)]
+        angles = [uniform(images) * self.ranges["rotation"] * pi for _ in range(2)]
         first, second = (_rotation(_toss(either, angle, 0)) for angle in angles)
         stretch = self._log_normal("anisotropy", images)
         shift = _normal(images, 2) * self.ranges["fractional_translation"] * size
@@ -190,7 +190,7 @@ class Ada(Adaptive):
         offset = (grey * brightness).view(-1, 1, 1, 1)
         if images.shape[1] == 1:
             return images * grey.view(-1, 1, 1, 1) + offset
-        angle = self._sometimes("hue", _uniform(images) * self.ranges["hue"] * pi, 0)
+        angle = self._sometimes("hue", uniform(images) * self.ranges["hue"] * pi, 0)
         chroma = contrast * self._log_normal("saturation", images)
         parts = torch.stack([grey, chroma * angle.cos(), chroma * angle.sin()], dim=1)
         matrix = (parts @ images.new_tensor([_GREY, _CHROMA, _TURNED])).view(-1, 3, 3)
@@ -237,7 +237,7 @@ def _normal(images: Tensor, *shape: int) -> Tensor:
     return torch.randn(len(images), *shape, dtype=images.dtype, device=images.device)
 
 
-def _uniform(images: Tensor, *shape: int) -> Tensor:
+def uniform(images: Tensor, *shape: int) -> Tensor:
     return torch.rand(len(images), *shape, dtype=images.dtype, device=images.device) * 2 - 1
 
 

@@ -1,4 +1,4 @@
-"""APA: the discriminator is deceived now and then, as often as its overfitting asks for."""
+"""APA: generated samples take the place of real ones with a probability that follows overfitting."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What every augmentation offers the training loop; the one that does nothing; and several in order."""
+"""The base of augmentations, the identity, and composition."""
 
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -37,7 +37,7 @@ class Augment(nn.Module):
         return images
 
     def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return what the discriminator's real branch is to see in place of ``real``.
+        """Return the input of the discriminator's real branch in place of ``real``.
 
         Args:
             real: ``(n, ...)`` samples of the data set.

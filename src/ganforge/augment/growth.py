@@ -10,7 +10,7 @@ __all__ = ["LevelOfDetail"]
 
 
 class LevelOfDetail(Augment):
-    """Shows the discriminator real images as coarse as the generated ones, fading likewise.
+    """Reduces real images to the level of detail of the generated ones, with the same fading.
 
     A schedule writes ``level_of_detail``: 0 is full resolution, each whole level halves it.
     """

@@ -1,1 +1,1 @@
-"""What happens beside training, placed on the clock of images seen."""
+"""The parts of a run's loop, placed on the clock of images seen."""

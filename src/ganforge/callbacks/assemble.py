@@ -1,4 +1,4 @@
-"""From what a configuration builds under ``callbacks`` to the Trainer's callbacks."""
+"""Assemble the Trainer's callbacks from the configuration's ``callbacks``."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ _PARTS: dict[str, type] = {
 
 
 def assemble(built: Mapping[str, object]) -> tuple[RunLoop, list[pl.Callback]]:
-    """Sort what the configuration builds under ``callbacks``: the parts of the loop, and the user's own callbacks.
+    """Return the Trainer's callbacks: the run's loop with its parts, and the user's own Lightning callbacks.
 
     A part has its key; under other keys stand Lightning callbacks, which are called after the loop.
 

@@ -1,4 +1,4 @@
-"""Checkpoint files: the last, the one before, and copies of those worth keeping."""
+"""Checkpoint files: the last, the one before, and copies such as the best."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.core.distributed import rank
+from ganforge.core.files import removed_on_failure
 
 __all__ = ["Checkpoint"]
 
@@ -27,19 +28,30 @@ class Checkpoint(Clocked):
     def save(self, write: Callable[[Path], None], copies: Sequence[str] = ()) -> None:
         """Write ``last.ckpt``; what was there becomes ``previous.ckpt``. Called on all ranks.
 
+        The copies come first: wherever a process is killed, ``best.ckpt`` is the best of all that ``last.ckpt`` knows.
+
         Args:
             write: writes the checkpoint to a path; a collective operation of all ranks.
-            copies: names under which ``last.ckpt`` is kept as well, such as ``best``.
+            copies: names under which the checkpoint is kept as well, such as ``best``.
         """
         temporary, last = self.folder / ".last.part", self.folder / "last.ckpt"
         self.folder.mkdir(parents=True, exist_ok=True)
-        write(temporary)
+        with removed_on_failure(temporary):
+            write(temporary)
         if rank() != 0:
             return
+        for name in copies:
+            self._copy(temporary, name)
         if last.exists():
             last.replace(self.folder / "previous.ckpt")
         temporary.replace(last)
-        for name in copies:
-            copy = self.folder / f".{name}.part"
-            shutil.copyfile(last, copy)
-            copy.replace(self.folder / f"{name}.ckpt")
+
+    def keep(self, name: str) -> None:
+        """Keep ``last.ckpt`` under another name as well; called on rank 0."""
+        self._copy(self.folder / "last.ckpt", name)
+
+    def _copy(self, source: Path, name: str) -> None:
+        copy = self.folder / f".{name}.part"
+        with removed_on_failure(copy):
+            shutil.copyfile(source, copy)
+        copy.replace(self.folder / f"{name}.ckpt")

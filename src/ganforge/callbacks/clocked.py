@@ -1,4 +1,4 @@
-"""When a part of a run is due: each so many thousand images."""
+"""The base of parts that act every so many thousand images."""
 
 from ganforge.core.errors import GanforgeError
 from ganforge.models.base import AdversarialModule
@@ -7,7 +7,7 @@ __all__ = ["Clocked"]
 
 
 class Clocked:
-    """Is due whenever the clock of images seen passes a multiple of ``every_kimg``, and at the end.
+    """A part that is due whenever the clock of images seen passes a multiple of ``every_kimg``, and at the end.
 
     This follows from the clock alone, so a resumed run acts where an uninterrupted one does.
 

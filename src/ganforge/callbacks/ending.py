@@ -1,4 +1,4 @@
-"""How a run ended, as one value."""
+"""The ending of a run."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ __all__ = ["Ending"]
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended.
+    """The ending of a run.
 
     Attributes:
         kind: ``completed``; ``interrupted`` by a signal or the sweep; ``unhealthy``: stopped for an alarm; or

@@ -1,4 +1,4 @@
-"""FID, Inception Score and whatever else the protocols measure, while training."""
+"""Evaluation while training: FID, Inception Score and the protocols' other metrics."""
 
 import time
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from ganforge.runs.summary import format_scores
 
 __all__ = ["Evaluate"]
 
-#: What a run's best checkpoint is best in: the first of these that is measured, else the first value.
+#: The criterion of the best checkpoint: the first of these that is measured, else the first value.
 _CRITERIA = ("fid", "kid", "reverse_kl", "inception_score")
 
 
@@ -48,7 +48,8 @@ class Evaluate(Clocked):
         if not self.protocols:
             raise GanforgeError("callbacks.evaluate needs a protocol: choose one, or leave the callback out.")
         super().__init__(every_kimg or max(protocol.num_fake for protocol in self.protocols) / 200)
-        self.scores = Scores()
+        better = {pattern: way for protocol in self.protocols for pattern, way in protocol.better.items()}
+        self.scores = Scores(better=better)
         self._evaluation: Evaluation | None = None
         self._warned: set[str] = set()
 
@@ -85,7 +86,7 @@ class Evaluate(Clocked):
         return self.scores.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""
         self.scores.load_state_dict(state)
 
 
@@ -100,4 +101,5 @@ def _named(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]
 
 
 def _criterion(names: list[str]) -> str:
-    return next((name for name in _CRITERIA if name in names), names[0])
+    """Return what a run's best checkpoint is best in; of several samplers' values the main one's, which comes first."""
+    return next((name for known in _CRITERIA for name in names if name.rpartition("/")[2] == known), names[0])

@@ -1,4 +1,4 @@
-"""Diagnosis while training: checks on the clock, alarms, and what an alarm leads to."""
+"""Diagnosis while training: checks on the clock, alarms, and the action on an alarm."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ class Health(Clocked):
         patience: checks in a row that must find a failure mode before it is reported.
         rollbacks: how many at most in a run; then it stops.
         slow_down: what a rollback multiplies all learning rates by.
-        thresholds: where measures become symptoms.
+        thresholds: limits on the measures.
         seed: of latents and of the choice of real samples.
 
     Raises:
@@ -94,7 +94,7 @@ class Health(Clocked):
         measure: bool,
         extractor: nn.Module | None,
     ) -> Alarm | None:
-        """Report alarms, and roll back where that is asked for; return the alarm that the run is to stop for.
+        """Report alarms, and roll back where ``action`` says so; return the alarm that the run is to stop for.
 
         Called on all ranks after each batch: a loss that was not finite, which waits in the module's ledger, is an
         alarm at once.
@@ -102,14 +102,14 @@ class Health(Clocked):
         Args:
             module: in training.
             loggers: of the run.
-            optimizers: of the players, which a rollback takes back too.
+            optimizers: of the players, which a rollback restores too.
             measure: whether the networks are to be measured now.
             extractor: maps stored samples to features for coverage; not used where it is larger than the players, as it
                 would cost more than they do.
         """
         cleared: list[str] = []
-        if module.ledger.complaint is not None:
-            evidence = str(module.ledger.complaint).partition(":")[0]
+        if module.ledger.error is not None:
+            evidence = str(module.ledger.error).partition(":")[0]
             raised = self.diagnosis.not_finite(module.images_seen, evidence)
         elif measure and self._probe is not None:
             raised, cleared = self._measure(self._probe, module, loggers, extractor)
@@ -124,7 +124,7 @@ class Health(Clocked):
     def _measure(
         self, probe: Probe, module: AdversarialModule, loggers: Loggers, extractor: nn.Module | None
     ) -> tuple[list[Alarm], list[str]]:
-        """Measure, log and judge; return the alarms raised and the names of those that have cleared."""
+        """Measure, log and diagnose; return the alarms raised and the names of those that have cleared."""
         images = -(-module.images_per_batch // (world_size() * module.accumulate))
         if extractor is not None and _size(extractor) > _size(module):
             extractor = None
@@ -149,7 +149,7 @@ class Health(Clocked):
             say(f"Health: {name.replace('_', ' ')} has cleared at {module.images_seen / 1000:,.1f} kimg.")
 
     def _act_on(self, alarm: Alarm, module: AdversarialModule, optimizers: Sequence[Optimizer]) -> Alarm | None:
-        """Roll back if that is asked for and possible; else return the alarm to stop for."""
+        """Roll back if ``action`` says so and it is possible; else return the alarm to stop for."""
         if self.action == "rollback" and self.healthy_at is not None and len(self.rollbacks) < self.limit:
             clock = return_to(module, optimizers, self.checkpoints / "healthy.ckpt", self.slow_down)
             self.rollbacks.append(module.images_seen)
@@ -159,7 +159,7 @@ class Health(Clocked):
                 f"{self.limit}); learning rates are {module.rate_scale:g} times the configured ones from here on."
             )
             return None
-        if module.ledger.complaint is not None:  # ends the run, with its own sentence
+        if module.ledger.error is not None:  # ends the run, with its own sentence
             return None
         self._stopped_by = alarm
         return alarm
@@ -179,7 +179,7 @@ class Health(Clocked):
         )
 
     def record(self) -> dict[str, Any]:
-        """Return what ``run.json`` keeps."""
+        """Return the entry of ``run.json``."""
         return {
             "alarms": [vars(alarm) for alarm in self.diagnosis.alarms],
             "active": self.diagnosis.active,
@@ -196,7 +196,7 @@ class Health(Clocked):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""
         self.diagnosis.load_state_dict(state["diagnosis"])
         self.rollbacks, self.healthy_at = list(state["rollbacks"]), state["healthy_at"]
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SLURM's warnings, as a request to stop after the current batch."""
+"""Ctrl-C, SIGTERM, SIGHUP and SLURM's signals as a request to stop after the current batch."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ import torch
 
 from ganforge.core.console import say
 from ganforge.core.distributed import world_size
-from ganforge.core.signals import SAVE_AND_END
+from ganforge.core.signals import handle, restore
 from ganforge.core.sweep import stop_requested
 
 __all__ = ["Interrupt"]
@@ -18,7 +18,7 @@ __all__ = ["Interrupt"]
 class Interrupt:
     """Turns the first signal into a clean stop after the current batch; a second Ctrl-C stops at once.
 
-    A run of a sweep also stops when the sweep is asked to, which is checked once a second. Several ranks agree on
+    A run of a sweep also stops when the sweep does, which is checked once a second. Several ranks agree on
     stopping each ``agree_every`` batches, so that none waits for one that has left.
 
     Args:
@@ -41,14 +41,13 @@ class Interrupt:
     def install(self) -> None:
         """Install the signal handlers, after Lightning has installed its own."""
         try:
-            self._previous = {number: signal.signal(number, self._handle) for number in SAVE_AND_END}
-        except ValueError:  # not the main thread: whoever started this thread handles signals
+            self._previous = handle(self._handle)
+        except ValueError:  # not the main thread, which handles signals
             self._previous = {}
 
     def restore(self) -> None:
-        """Put the previous handlers back: the next run of a sweep is to come."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        """Restore the previous handlers, for the next run of a sweep."""
+        restore(self._previous)
         self._previous = {}
 
     def requested(self, device: torch.device) -> int | None:

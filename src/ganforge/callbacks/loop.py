@@ -1,4 +1,4 @@
-"""What happens between two batches: one Lightning callback that calls a run's parts in a fixed order."""
+"""The run's loop: one Lightning callback that calls the run's parts between batches in a fixed order."""
 
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from ganforge.callbacks.pruning import Pruning
 from ganforge.callbacks.samples import Curves, SampleGrid
 from ganforge.callbacks.scores import Scores
 from ganforge.core.distributed import any_rank
+from ganforge.data.module import DataModule
 from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
 
@@ -72,7 +73,7 @@ class RunLoop(pl.Callback):
             self.evaluate.prepare(_training_module(pl_module), data.splits())
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the progress bar and listen to signals."""
+        """Open the progress bar and install the signal handlers."""
         if self.progress is not None:
             self.progress.open(_training_module(pl_module))
         if self.interrupt is not None:
@@ -89,6 +90,8 @@ class RunLoop(pl.Callback):
         """Call the parts, in this order."""
         module = _training_module(pl_module)
         due = {name for name, part in self._clocked.items() if part.is_due(module)}
+        if due & {"health", "evaluate", "checkpoint"}:  # each closes the interval of the loss log
+            module.ledger.take(module.images_seen)
         self._check_health(trainer, module, due)
         if self.evaluate is not None and "evaluate" in due:
             self.evaluate.measure(module, self._loggers)
@@ -103,13 +106,9 @@ class RunLoop(pl.Callback):
         self._stop_if_pruned(trainer, module, due)
 
     def _check_health(self, trainer: pl.Trainer, module: AdversarialModule, due: set[str]) -> None:
-        """Check health when it is due and before a checkpoint that could be rolled back to; losses each time that they
-        are read.
-        """
+        """Check health when it is due and before a checkpoint that could be rolled back to, and losses at each."""
         if self.health is None:
             return
-        if due & {"health", "evaluate", "checkpoint"}:
-            module.ledger.take(module.images_seen)
         alarm = self.health.check(
             module,
             self._loggers,
@@ -132,14 +131,15 @@ class RunLoop(pl.Callback):
             self._save(trainer, module, is_best=is_best)
 
     def _save(self, trainer: pl.Trainer, module: AdversarialModule, *, is_best: bool = False) -> None:
-        """Write a checkpoint, on all ranks.
+        """Write a checkpoint, on all ranks; an interval of the loss log that is open stays so.
 
         Raises:
             GanforgeError: if a loss since the last check was not finite; nothing is written then.
         """
         if self.checkpoint is None:
             return
-        module.ledger.read(module.images_seen)
+        module.ledger.fold(module.images_seen)
+        module.ledger.check()
         copies = ["best"] if is_best else []
         if self.health is not None and self.health.is_healthy(module.images_seen):
             self.health.healthy_at = module.images_seen
@@ -159,7 +159,7 @@ class RunLoop(pl.Callback):
         self._stop(trainer, Ending("interrupted", message, number))
 
     def _stop_if_pruned(self, trainer: pl.Trainer, module: AdversarialModule, due: set[str]) -> None:
-        """Report an evaluation to the study, and stop if it asks for that."""
+        """Report an evaluation to the study, and stop if the trial is pruned."""
         if self.pruning is None or self.evaluate is None or "evaluate" not in due:
             return
         reason = self.pruning.report(module, self.scores.last, self.evaluate.every)
@@ -172,15 +172,15 @@ class RunLoop(pl.Callback):
         trainer.should_stop = True
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take a run that nothing has stopped for completed."""
+        """Mark a run that nothing has stopped as completed."""
         self.ending = self.ending or Ending("completed")
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Put the terminal and the signals back: Lightning calls no teardown after an exception."""
+        """Restore the terminal and the signal handlers: Lightning calls no teardown after an exception."""
         self._close()
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Put the terminal and the signals back."""
+        """Restore the terminal and the signal handlers."""
         self._close()
 
     def _close(self) -> None:
@@ -188,6 +188,24 @@ class RunLoop(pl.Callback):
             self.progress.close()
         if self.interrupt is not None:
             self.interrupt.restore()
+
+    def finish(self, module: AdversarialModule, data: DataModule, loggers: Loggers) -> None:
+        """End a run that was killed after its last checkpoint: evaluate if that is missing, and draw the curves.
+
+        Args:
+            module: with the checkpoint's weights and clock, on its device.
+            data: what it was trained on.
+            loggers: of the run.
+        """
+        self._loggers = loggers
+        if self.evaluate is not None and self.scores.last.get("images_seen") != module.images_seen:
+            self.evaluate.prepare(module, data.splits())
+            self.evaluate.measure(module, loggers)
+            if self.checkpoint is not None and self.scores.is_best_at(module.images_seen):
+                self.checkpoint.keep("best")
+        if self.curves is not None:
+            self.curves.draw(loggers)
+        self.ending = Ending("completed")
 
     def record(self) -> dict[str, Any]:
         """Return what ``run.json`` keeps of the run: its ending, its health, and its scores if it ended as meant to."""
@@ -201,7 +219,7 @@ class RunLoop(pl.Callback):
         return {name: part.state_dict() for name, part in self._stateful.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave, for the parts that are still there."""
+        """Restore the states of :meth:`state_dict`, for the parts that are still there."""
         for name, part in self._stateful.items():
             if name in state_dict:
                 part.load_state_dict(state_dict[name])

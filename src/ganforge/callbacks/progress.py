@@ -33,10 +33,10 @@ class Progress:
         """Open the bar where the clock stands."""
         self._seen, self._time = module.images_seen, time.perf_counter()
         self._line_seen, self._line_time = self._seen, self._time
-        if rank() == 0 and sys.stderr.isatty() and not label():  # runs side by side would draw over one another
+        terminal = _terminal_size() if rank() == 0 and not label() else None  # runs side by side would draw over others
+        if terminal is not None:
             # A terminal that gives its size as 0 x 0 would make tqdm show nothing.
-            known = min(os.get_terminal_size(sys.stderr.fileno())) > 0
-            size = {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
+            size = {"dynamic_ncols": True} if min(terminal) > 0 else {"ncols": 80, "nrows": 24}
             self._bar = tqdm(
                 total=module.total_images,
                 initial=module.images_seen,
@@ -78,8 +78,16 @@ class Progress:
             self._bar = None
 
 
+def _terminal_size() -> os.terminal_size | None:
+    """Return columns and rows of the terminal behind standard error; ``None`` without one, or if it was closed."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()) if sys.stderr.isatty() else None
+    except (OSError, ValueError):
+        return None
+
+
 def _shown(module: AdversarialModule, scores: Scores) -> dict[str, str]:
-    """Return what stands beside the bar: the adversarial losses, and the criterion where it has been measured."""
+    """Return the bar's postfix: the adversarial losses, and the criterion where it has been measured."""
     short = {"generator/adversarial": "G", "discriminator/adversarial": "D"}
     shown = {short[name]: f"{value:.3f}" for name, value in module.ledger.latest.items() if name in short}
     if scores.criterion in scores.last:

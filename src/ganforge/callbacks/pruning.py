@@ -1,32 +1,44 @@
-"""What a study's trial reports while it trains, and whether it is worth going on."""
+"""Reports of a trial to its study, and pruning."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from ganforge.core.distributed import agreed, rank
 from ganforge.core.errors import StudyError, TakenOver
 from ganforge.core.launch import error_of, exit_status
 from ganforge.models.base import AdversarialModule
 
-__all__ = ["Pruning"]
+__all__ = ["Pruning", "Reporter"]
+
+
+class Reporter(Protocol):
+    """A running trial's line to its study."""
+
+    @property
+    def owner(self) -> Mapping[str, Any] | None:
+        """The process that trains the trial, as the study knows it now."""
+
+    def __call__(self, measured: Mapping[str, float], step: int) -> bool:
+        """Report the objective among the values just measured; return whether the trial should end."""
 
 
 class Pruning:
-    """Reports the objective to the study at each evaluation, and asks its pruner whether the run should end.
+    """Reports the objective to the study at each evaluation, and stops the run where its pruner decides so.
 
     A report is placed at the multiple of the evaluation's interval that the clock has passed, so that trials whose
     batches differ are compared at the same place. Only studies of one objective have it.
 
     Args:
-        study: the study's ``study.yaml``.
         number: the trial's.
         owner: the process that trains the trial; when another one has taken it over, this one stops.
+        reporter: opens the line to the study; called with ``first`` and ``total``, the images of the first report and
+            of the last.
     """
 
-    def __init__(self, study: str, number: int, owner: Mapping[str, Any]) -> None:
-        self.study, self.number, self.owner = Path(study), number, dict(owner)
-        self._reporter: Any = None
+    def __init__(self, number: int, owner: Mapping[str, Any], reporter: Callable[..., Reporter]) -> None:
+        self.number, self.owner = number, dict(owner)
+        self._open = reporter
+        self._reporter: Reporter | None = None
 
     def report(self, module: AdversarialModule, measured: Mapping[str, float], every: float) -> str | None:
         """Report what has just been measured; return why the run should end before its time, or ``None``.
@@ -40,7 +52,7 @@ class Pruning:
             StudyError: if the objective was not measured.
             TakenOver: if another worker has gone on with the trial.
         """
-        seen, total = module.images_seen, module.total_images
+        seen, total = module.images_seen, int(module.total_images)
         step = total if seen >= total else int(seen // every * every)
         status, problem = 0, None
         if rank() == 0:
@@ -51,17 +63,15 @@ class Pruning:
         # All ranks raise what rank 0 raises, so that none waits for one that has left.
         status = int(agreed({"status": status}, module.device)["status"])
         if status > 1:
-            raise problem or error_of(status, "The trial ends here, for what process 0 says.")
+            raise problem or error_of(status, "The trial ends here, for the error that process 0 reports.")
         if status == 1 and seen < total:
             return f"Pruned at {seen:,} of {total:,} images: other trials were better there."
         return None
 
     def _should_prune(self, measured: Mapping[str, float], step: int, every: int, total: int) -> bool:
         """Send one value to the storage; return the pruner's answer."""
-        from ganforge.tuning.reports import Reporter
-
         if self._reporter is None:
-            self._reporter = Reporter(self.study, self.number, every, total)
+            self._reporter = self._open(first=every, total=total)
         if self._reporter.owner != self.owner:
             raise TakenOver(f"Trial {self.number} has been taken over by another worker, and is left to it.")
-        return bool(self._reporter(measured, step))
+        return self._reporter(measured, step)

@@ -1,4 +1,4 @@
-"""Back to weights from before, while the clock goes on."""
+"""Roll back to the weights of a checkpoint, while the clock goes on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def return_to(module: AdversarialModule, optimizers: Sequence[Optimizer], path: 
     """Load networks, averages, optimizers' and terms' states from a checkpoint, and lower all learning rates.
 
     The clock, the order of the images and the random state go on: images spent are spent, and the run meets other
-    batches and latents than those that led it astray. Learning rates are those of this moment times ``slow_down``, for
+    batches and latents than those before the failure. Learning rates are those of this moment times ``slow_down``, for
     the rest of the run, schedules included. Called on all ranks.
 
     Returns:

@@ -1,31 +1,33 @@
-"""What has been measured in a run so far."""
+"""The last and the best evaluation of a run."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ganforge.metrics.directions import higher_is_better
+from ganforge.metrics.directions import Better, directions
 
 __all__ = ["Scores"]
 
 
 @dataclass
 class Scores:
-    """The last measurement, and the best one by its criterion; both know the clock as ``images_seen``.
+    """The last measurement, and the best one by its criterion; both with the clock as ``images_seen``.
 
     Attributes:
         criterion: name of the value by which measurements are ranked.
         last: values of the last measurement.
         best: values of the best one that were measured under the criterion's protocol.
         protocols: name and hash of the protocol behind each value.
+        better: which way each value is better, by name or pattern; what it does not name counts as a cost.
     """
 
     criterion: str = "fid"
     last: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
     protocols: dict[str, str] = field(default_factory=dict)
+    better: Better = field(default_factory=dict)
 
     def add(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
-        """Take in values measured at ``images_seen`` under one protocol; several protocols' make one measurement."""
+        """Add values measured at ``images_seen`` under a protocol; those of several protocols are one measurement."""
         if self.last.get("images_seen") != images_seen:
             self.last = {}
         self.last = {**self.last, **values, "images_seen": images_seen}
@@ -37,14 +39,15 @@ class Scores:
         if not self.best:
             return True
         best = self.best[self.criterion]
-        return value > best if higher_is_better(self.criterion) else value < best
+        way = directions(self.better, [self.criterion]).get(self.criterion)
+        return value > best if way == "greater" else value < best
 
     def is_best_at(self, images_seen: int) -> bool:
         """Whether the best measurement was made at this clock."""
         return self.best.get("images_seen") == images_seen
 
     def record(self) -> dict[str, Any]:
-        """Return what ``run.json`` keeps; nothing where nothing was measured."""
+        """Return the entry of ``run.json``; empty where nothing was measured."""
         if not self.last:
             return {}
         protocol = self.protocols.get(self.criterion, "")
@@ -58,9 +61,11 @@ class Scores:
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain containers, for checkpoints."""
-        return asdict(self)
+        state = asdict(self)
+        del state["better"]  # the protocols say it anew
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""
         self.criterion, self.last, self.best = state["criterion"], state["last"], state["best"]
         self.protocols = state["protocols"]

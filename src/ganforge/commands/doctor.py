@@ -59,7 +59,7 @@ def doctor(words: Sequence[str]) -> int:
     arguments = parser.parse_args(words)
     failed = False
     with log_to(None):
-        for title, check in _PARTS.items():
+        for title, check in PARTS.items():
             say(f"{title}")
             for finding in check():
                 failed |= finding.state == "FAILED"
@@ -118,7 +118,7 @@ def _weights() -> Iterator[Finding]:
 
 
 def _datasets() -> Iterator[Finding]:
-    from hydra.utils import instantiate
+    from ganforge.core.build import build
 
     for name in (
         "mnist5k",
@@ -134,7 +134,7 @@ def _datasets() -> Iterator[Finding]:
     ):
 
         def count(name: str = name) -> str:
-            splits = instantiate(compose([f"data={name}"]).data).splits()
+            splits = build(compose([f"data={name}"]).data, "data").splits()
             return f"{len(splits.train):,} training and {len(splits.heldout):,} held-out images"
 
         yield _available(f"data={name}", count)
@@ -173,7 +173,7 @@ def _available(what: str, question: Callable[[], str]) -> Finding:
 
 def _cifar10(wanted: bool) -> Finding:
     """Score real images: a wrong resize, order or weight shows here."""
-    from hydra.utils import instantiate
+    from ganforge.core.build import build
 
     what = f"IS(CIFAR-10 train) = {CIFAR10_SCORE} +- {CIFAR10_TOLERANCE}"
     from ganforge.metrics.evaluation import Evaluation
@@ -181,9 +181,9 @@ def _cifar10(wanted: bool) -> Finding:
 
     try:
         config = compose(["data=cifar10", "protocol=is50k_10splits"])
-        (protocol,) = (instantiate(entry) for entry in config.protocol.values())
+        (protocol,) = (build(entry, "protocol") for entry in config.protocol.values())
         protocol.extractor.load()
-        splits = instantiate(config.data).splits()
+        splits = build(config.data, "data").splits()
     except GanforgeError as error:
         return Finding(what, "not run", str(error))
     if not wanted:
@@ -194,7 +194,7 @@ def _cifar10(wanted: bool) -> Finding:
     return Finding(what, "yes" if is_right else "FAILED", f"measured {score:.4f} ({evaluation.tags[protocol.name]})")
 
 
-_PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
+PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "versions": _versions,
     "devices": _devices,
     "weights": _weights,

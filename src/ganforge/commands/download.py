@@ -10,13 +10,14 @@ __all__ = ["download"]
 
 def download(config: DictConfig) -> None:
     """Fetch the configuration's dataset and its metrics' weights, and do nothing else."""
-    from hydra.utils import instantiate
+    from ganforge.core.build import build
 
     with log_to(None):
         check_nodes(config)
-        splits = instantiate(config.data).splits()
+        splits = build(config.data, "data").splits()
         say(
             f"data: {len(splits.train):,} training and {len(splits.heldout):,} held-out images in '{config.paths.data}'"
         )
         for name, protocol in (config.protocol or {}).items():
-            say(f"protocol {name}: weights {instantiate(protocol.extractor).load().weights}")
+            extractor = build(protocol.extractor, "protocol")
+            say(f"protocol {name}: weights {extractor.load().weights}")

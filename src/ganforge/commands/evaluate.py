@@ -1,4 +1,4 @@
-"""Score a run, a checkpoint, a folder of images or an npz file."""
+"""Score a run, a checkpoint, or the images of a folder, a zip archive or an npz file."""
 
 import statistics
 import sys
@@ -9,10 +9,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ganforge.core.build import build
 from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say, warnings_reported
 from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
+from ganforge.core.files import read_yaml
 from ganforge.core.launch import environment_rank, inside_a_launched_process, launch
 from ganforge.core.tables import text_table
 from ganforge.runs.lifecycle import processes_wanted
@@ -66,8 +68,8 @@ def _check(config: DictConfig) -> None:
         raise GanforgeError(f"bootstrap must be 0 for no intervals, or at least 2 resamples, got {config.bootstrap}.")
     if (config.run is None) == (config.images is None):
         raise GanforgeError(
-            "Say what to evaluate: run=outputs/<name>/<signature>, run=<a checkpoint's file>, or images=<a folder or "
-            ".npz file>; one of them."
+            "Say what to evaluate: run=outputs/<name>/<signature>, run=<a checkpoint's file>, or images=<a folder, "
+            "a .zip or .npz file>; one of them."
         )
     if config.images is not None and config.repeats > 1:
         raise GanforgeError(
@@ -80,8 +82,6 @@ def _check(config: DictConfig) -> None:
 
 def _evaluate_here(config: DictConfig) -> None:
     """Measure in this process, alone or as one of several."""
-    from hydra.utils import instantiate
-
     from ganforge.commands.subjects import pictures, subject
     from ganforge.metrics.comparison import Comparison
     from ganforge.metrics.evaluation import Evaluation
@@ -98,14 +98,14 @@ def _evaluate_here(config: DictConfig) -> None:
             "No protocol is chosen, and the run has none of its own: add protocol=digits or another one."
         )
     # Validated and loaded before anything is generated.
-    protocols = [instantiate(protocol, _convert_="all") for protocol in chosen.values()]
+    protocols = [build(protocol, "protocol", _convert_="all") for protocol in chosen.values()]
     targets = [source.target for source in judged.sources.values()]
     evaluation = Evaluation(protocols, judged.data, Path(config.paths.cache).expanduser(), device, targets)
     say(f"{judged.title} against {len(judged.data.train):,} training and {len(judged.data.heldout):,} held-out samples")
     panels: dict[str, Panel] = {}
     intervals: dict[str, Intervals] = {protocol.name: {} for protocol in protocols}
 
-    def look(name: str, prefix: str, comparison: Comparison) -> None:
+    def on_comparison(name: str, prefix: str, comparison: Comparison) -> None:
         if not panels and environment_rank() == 0 and (panel := neighbourhood_sweep(comparison)):
             panels[panel.title] = panel
         if config.bootstrap and config.repeats == 1:
@@ -113,7 +113,7 @@ def _evaluate_here(config: DictConfig) -> None:
             intervals[name] |= {f"{prefix}{value}": interval for value, interval in found.items()}
 
     with warnings_reported(FewSamplesWarning, set()):
-        sets = [evaluation.over(judged.sources, repeat, look) for repeat in range(config.repeats)]
+        sets = [evaluation.over(judged.sources, repeat, on_comparison) for repeat in range(config.repeats)]
     results = {
         name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
         for name in evaluation.protocols
@@ -175,8 +175,7 @@ def _main() -> int:
     """Evaluate the configuration file named on the command line: one of several processes."""
     from ganforge.core.messages import print_error
 
-    config = OmegaConf.load(sys.argv[1])
-    assert isinstance(config, DictConfig)
+    config = OmegaConf.create(read_yaml(Path(sys.argv[1])))
     try:
         with log_to(None):
             _evaluate_here(config)

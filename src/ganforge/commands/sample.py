@@ -20,8 +20,7 @@ def sample(config: DictConfig) -> Path:
     with log_to(None):
         _require_run(config.run)
         check_nodes(config)
-        from hydra.utils import instantiate
-
+        from ganforge.core.build import build
         from ganforge.runs.restore import restore
 
         run = restore(config.run, config.checkpoint, config)
@@ -33,9 +32,10 @@ def sample(config: DictConfig) -> Path:
             device=config.device,
             batch_size=config.batch_size,
         )
-        result = instantiate(config.mode)(sampler).enlarged(config.zoom)
+        result = build(config.mode, "mode")(sampler).enlarged(config.zoom)
         name = config.mode._target_.rpartition(".")[2]
-        default = run.folder.path / "samples" / f"{name}{result.suffix}"
+        chosen = f"_{config.sampler}" if config.sampler else ""
+        default = run.folder.path / "samples" / f"{name}{chosen}{result.suffix}"
         path: Path = result.save(config.output or default, force=config.force)
         say(f"{path} ({run.checkpoint.name} at {run.images_seen:,} images). {result.note}".rstrip())
         return path

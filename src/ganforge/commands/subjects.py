@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ganforge.core.errors import GanforgeError
+from ganforge.core.files import shown
 
 __all__ = ["Subject", "pictures", "subject"]
 
@@ -49,14 +50,14 @@ def subject(config: DictConfig, device: Any) -> Subject:
         array = read_images(path, cache, config.image_size)
         if config.real is None:
             raise GanforgeError(
-                "Say what to compare the images with: real=<a folder, an .npz file, or a dataset's name>."
+                "Say what to compare the images with: real=<a folder, a .zip or .npz file, or a dataset's name>."
             )
         data = _real(config, cache, list(array.data.values.shape[2:]))
         told = _told(config.real, data)
         output = _output(config, path.parent, f"{path.stem}_evaluation", told)
-        return Subject(f"{len(array):,} images of {path}", {"images": Stored(array)}, data, None, told, output)
+        return Subject(f"{len(array):,} images of {shown(path)}", {"images": Stored(array)}, data, None, told, output)
     run = restore(config.run, config.checkpoint, config)
-    real: Splits = run.data.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
+    real: Splits = run.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
     title = f"{run.config.name}, {run.checkpoint.name} at {run.images_seen:,} images"
     run.module.to(device)
     told = _told(config.real or "the run's own data", real)
@@ -84,13 +85,12 @@ def _told(name: str, data: Any) -> dict[str, Any]:
     """Return what identifies the real images."""
     parts = {"train": data.train, "heldout": data.heldout}
     told = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}
-    return {"name": str(name), **told}
+    return {"name": shown(str(name)), **told}
 
 
 def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     """Read what ``real=`` names; a folder or file is both splits at once."""
-    from hydra.utils import instantiate
-
+    from ganforge.core.build import build
     from ganforge.core.config import compose, config_folder, quoted
     from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
@@ -101,11 +101,13 @@ def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
         return Splits(array, array)
     names = sorted(file.stem for file in (config_folder() / "data").glob("*.yaml"))
     if config.real not in names:
-        raise GanforgeError(f"real='{config.real}' is neither a file nor a dataset; datasets are {', '.join(names)}.")
+        raise GanforgeError(
+            f"real='{shown(config.real)}' is neither a file nor a dataset; datasets are {', '.join(names)}."
+        )
     overrides = [f"data={config.real}", f"data.image_size={image_size}", f"download={str(config.download).lower()}"]
     overrides += [] if config.paths.data is None else [f"paths.data={quoted(config.paths.data)}"]
     overrides += [f"paths.cache={quoted(config.paths.cache)}"]
-    return instantiate(compose(overrides).data).splits()
+    return build(compose(overrides).data, "data").splits()
 
 
 def pictures(judged: Subject, sampling: Any) -> list[Any]:

@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.callbacks.ending import Ending
+from ganforge.core.build import build
 from ganforge.core.checks import check_nodes
-from ganforge.core.console import log_to, say
+from ganforge.core.console import log_to
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
-from ganforge.core.files import lock
+from ganforge.core.files import lock, read_yaml
 from ganforge.core.launch import environment_processes, environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
-from ganforge.runs.folder import RunFolder, checkpoint_to_resume, command_line
+from ganforge.core.streams import console_optional
+from ganforge.runs.folder import RunFolder, command_line
 from ganforge.runs.lifecycle import check_precision, check_space, claim, in_one_sentence, processes_wanted, recorded
+from ganforge.runs.start import at_its_place
 from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
-    from pytorch_lightning import Callback
+    from pytorch_lightning import Callback, Trainer
 
     from ganforge.callbacks.loop import RunLoop
-    from ganforge.loggers.base import Loggers
+    from ganforge.runs.origin import Origin
 
 __all__ = ["train"]
 
@@ -34,79 +37,66 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises:
         GanforgeError: for everything that the user can put right.
-        Stopped: after Ctrl-C, SIGTERM or SLURM's warnings, everything saved.
+        Stopped: after Ctrl-C, SIGTERM, SIGHUP or SLURM's warnings, everything saved.
     """
+    config = at_its_place(config)
     folder = RunFolder(Path(config.paths.run))
     if config.force or folder.status().get("state") != "finished":  # a finished run answers without importing classes
         check_nodes(config)
         check_precision(config)
     wanted = config.requeue and environment_rank() == 0
-    with log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
+    with console_optional(), log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
         alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that
         finished = claim(config, folder)
         if finished is not None:
             return finished
         if environment_rank() > 0:  # started by SLURM beside the process that keeps the records
             alone.close()
-            return _train_here(config, folder)
+            return train_here(config, folder)
         with recorded(folder):
             folder.begin(config, command_line())
             alone.close()
             processes = 1 if inside_a_launched_process() else processes_wanted(config)
             if processes == 1:
-                return _train_here(config, folder)
-            launch(folder.path / "config.yaml", processes)
+                return train_here(config, folder)
+            launch(folder.path / "config.yaml", processes, "ganforge.commands.train")
             status = folder.status()
             _raise_unless_completed(Ending(**status["ending"]))
             scores: dict[str, float] = status.get("scores", {})
             return scores
 
 
-def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
+def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     """Build everything and fit, in this process."""
-    from hydra.utils import instantiate
-    from pytorch_lightning import Trainer
-
     from ganforge.core import rng
-    from ganforge.core.workarounds import gradient_averaging, quiet_lightning
+    from ganforge.core.workarounds import quiet_lightning
     from ganforge.loggers.base import Loggers
     from ganforge.models.preflight import part_sizes, preflight
+    from ganforge.runs.origin import find_origin, record_start, rewind_logs, settle_data
 
     quiet_lightning()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
-    model = instantiate(config.model)
-    data = instantiate(config.data)
+    model = build(config.model, "model")
+    data = build(config.data, "data")
     preflight(model, data.example(), part_sizes(data.batch_size, environment_processes(), model.accumulate))
     loop, callbacks = _callbacks(config)
-    loggers = [instantiate(entry) for entry in (config.logger or {}).values()]
-    resume_from = _resume(config, folder, Loggers(loggers), model)
-    data.splits()
-    several = inside_a_launched_process()
-    trainer = Trainer(
-        accelerator=config.trainer.accelerator,
-        devices=config.trainer.devices,
-        num_nodes=config.trainer.num_nodes,
-        precision=config.trainer.precision,
-        deterministic=config.trainer.deterministic,
-        benchmark=not config.trainer.deterministic,
-        strategy=gradient_averaging() if several else "auto",
-        logger=loggers,
-        callbacks=[loop, *callbacks],
-        max_epochs=-1,
-        use_distributed_sampler=False,  # the batch order is sharded by ganforge.data
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
+    loggers = [build(entry, "logger") for entry in (config.logger or {}).values()]
+    origin = find_origin(config, folder, Loggers(loggers), model)
+    record_start(folder, origin, settle_data(config, folder, data, origin))
+    rewind_logs(origin, Loggers(loggers))
+    if origin.mode == "finish":
+        return _finish(config, folder, model, data, loop, loggers, origin)
+    trainer = _trainer(config, loggers, [loop, *callbacks])
     for logger in loggers:
         logger.log_hyperparams(OmegaConf.to_container(without_settings(config), resolve=True))
     check_space(folder, model)
+    if environment_rank() == 0:
+        folder.update(better=dict(loop.scores.better))
     announce(config, folder, model, data, trainer)
     rng.seed_all(config.seed, "train", environment_rank())
     try:
-        trainer.fit(model, datamodule=data, ckpt_path=resume_from, weights_only=True)
+        trainer.fit(model, datamodule=data, ckpt_path=origin.resume_from, weights_only=True)
     except SystemExit as error:  # what Lightning makes of a second Ctrl-C
         raise KeyboardInterrupt from error
     except TakenOver:  # run.json is another worker's by now
@@ -122,35 +112,68 @@ def _train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     return dict(loop.scores.last)
 
 
+def _trainer(config: DictConfig, loggers: list[Any], callbacks: list["Callback"]) -> "Trainer":
+    """Build Lightning's Trainer, without what ganforge does itself."""
+    from pytorch_lightning import Trainer
+
+    from ganforge.core.workarounds import checkpoints_in_place, gradient_averaging
+
+    return Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        num_nodes=config.trainer.num_nodes,
+        precision=config.trainer.precision,
+        deterministic=config.trainer.deterministic,
+        benchmark=not config.trainer.deterministic,
+        strategy=gradient_averaging() if inside_a_launched_process() else "auto",
+        plugins=[checkpoints_in_place()],
+        logger=loggers,
+        callbacks=callbacks,
+        max_epochs=-1,
+        use_distributed_sampler=False,  # the batch order is sharded by ganforge.data
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+
+
+def _finish(
+    config: DictConfig, folder: RunFolder, model: Any, data: Any, loop: "RunLoop", loggers: list[Any], origin: "Origin"
+) -> dict[str, float]:
+    """Do what a run that has seen all its images was killed before: what is missing of its evaluation and its record.
+
+    The first process does it alone.
+    """
+    if environment_rank() > 0:
+        return {}
+    from ganforge.core.devices import choose_device
+    from ganforge.loggers.base import Loggers
+
+    assert origin.content is not None
+    model.bind(data)
+    model.on_load_checkpoint(origin.content)
+    model.load_state_dict(origin.content["state_dict"])
+    model.to(choose_device(config.trainer.accelerator), memory_format=model.memory_format)
+    loop.load_state_dict(origin.content["callbacks"].get(loop.state_key, {}))
+    loop.finish(model, data, Loggers(loggers))
+    for logger in loggers:
+        logger.finalize("success")
+    _keep_record(folder, model, loop)
+    print_summary(config, folder, loop.scores.last)
+    return dict(loop.scores.last)
+
+
 def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     """Build callbacks; evaluation only where there is a protocol, and no values of callbacks that are not there."""
-    from hydra.utils import instantiate
-
     from ganforge.callbacks.assemble import assemble
 
     entries = dict(config.callbacks or {})
     if not config.protocol:
         entries.pop("evaluate", None)
     return assemble(
-        {key: instantiate(entry) for key, entry in entries.items() if entry is not None and "_target_" in entry}
+        {key: build(entry, "callbacks") for key, entry in entries.items() if entry is not None and "_target_" in entry}
     )
-
-
-def _resume(config: DictConfig, folder: RunFolder, loggers: "Loggers", model: Any) -> Path | None:
-    """Return the checkpoint to go on from, and bring the logs back to its clock."""
-    if config.resume is False or (config.resume is True and not folder.has_checkpoint()):
-        loggers.rewind(0)  # what a run wrote that was killed before its first checkpoint
-        return None
-    path, content = checkpoint_to_resume(folder, config.resume)
-    images_seen = content["ganforge"]["images_seen"]
-    if images_seen >= model.total_images:
-        raise GanforgeError(
-            f"'{path}' is at {images_seen:,} images and total_kimg={config.total_kimg:g} is reached: raise total_kimg."
-        )
-    loggers.load_state_dict(content.get("loggers", {}))
-    loggers.rewind(images_seen)
-    say(f"Going on from {path} at {images_seen:,} images.")
-    return path
 
 
 def _keep_record(folder: RunFolder, model: Any, loop: "RunLoop") -> None:
@@ -175,14 +198,14 @@ def _raise_unless_completed(ending: Ending) -> None:
         raise Pruned(ending.message)
 
 
+@console_optional()
 def _main() -> int:
     """Train the configuration file named on the command line: one of several processes."""
-    config = OmegaConf.load(sys.argv[1])
-    assert isinstance(config, DictConfig)
+    config = OmegaConf.create(read_yaml(Path(sys.argv[1])))
     folder = RunFolder(Path(config.paths.run))
     try:
         with log_to(folder.path / "train.log"):
-            _train_here(config, folder)
+            train_here(config, folder)
     except Stopped as stop:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from ganforge.commands.train import train
 from ganforge.core.checks import check_nodes
 from ganforge.core.config_files import own_folders
 from ganforge.core.console import log_to, say
@@ -68,7 +69,7 @@ def _work(shared: SharedStudy) -> None:
     if shared.plan.settings["workers"] == 1:
         from ganforge.tuning.worker import work
 
-        work(shared)
+        work(shared, train)
     else:
         _start_workers(shared.plan)
 
@@ -79,10 +80,10 @@ def _start_workers(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plan.yaml"
         plan.write(file)
-        command = [sys.executable, "-m", "ganforge.commands.tune", str(file)]
+        command = [sys.executable, "-P", "-m", "ganforge.commands.tune", str(file)]
         # Sessions of their own: Ctrl-C reaches this process alone, which asks each once to save and end.
         workers = [
-            subprocess.Popen(command, env=_environment(number, count), start_new_session=True)
+            subprocess.Popen(command, env=environment_of_worker(number, count), start_new_session=True)
             for number in range(count)
         ]
         codes, received = supervise(workers)
@@ -95,7 +96,7 @@ def _start_workers(plan: Plan) -> None:
         )
 
 
-def _environment(number: int, count: int) -> dict[str, str]:
+def environment_of_worker(number: int, count: int) -> dict[str, str]:
     """Return a worker's environment: its share of the threads, and of the GPUs where there are several."""
     threads = str(max(1, (os.cpu_count() or 1) // count))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
@@ -138,7 +139,7 @@ def _main() -> int:
     plan = Plan.read(Path(sys.argv[1]))
     try:
         with log_to(None):
-            work(SharedStudy(plan, Space(plan.settings["space"], plan.overrides)))
+            work(SharedStudy(plan, Space(plan.settings["space"], plan.overrides)), train)
     except Stopped as stop:
         return stop.exit_code
     except KeyboardInterrupt:

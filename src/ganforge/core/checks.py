@@ -6,7 +6,6 @@ built, and so belongs after everything that can be refused without them.
 
 import difflib
 import inspect
-import pkgutil
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.core.annotations import shown
+from ganforge.core.build import PLACES, check
 from ganforge.core.config import default_config
 from ganforge.core.errors import GanforgeError
 from ganforge.core.options import OPTIONS, Section
@@ -66,6 +66,9 @@ def check_nodes(config: DictConfig) -> None:
     Raises:
         GanforgeError: naming the key, what it must be and what it is.
     """
+    for place in PLACES:  # nothing is imported that may not be built
+        if config.get(place) is not None:
+            check(config[place], place)
     for key, node in _nodes(config):
         _check_node(config, key, node)
 
@@ -163,9 +166,11 @@ def _check_node(config: DictConfig, key: str, node: DictConfig) -> None:
 
 def _located(key: str, node: DictConfig) -> Any:
     """Import a node's target."""
+    from hydra.utils import get_object
+
     path = str(node._target_)
     try:
-        target = pkgutil.resolve_name(path)
+        target = get_object(path)  # as Hydra does: a package's function may bear the name of its module
     except (ImportError, AttributeError, ValueError) as error:
         raise GanforgeError(f"{key}._target_: there is no '{path}' ({error}).") from error
     if not callable(target):

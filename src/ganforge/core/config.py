@@ -15,7 +15,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganforge.core.settings import record_settings, signature, without_settings
 from ganforge.core.workarounds import accept_launchers_of_plugins, files_read_by_name
 
-__all__ = ["compose", "config_folder", "default_config", "groups", "quoted", "register_resolvers"]
+__all__ = [
+    "compose",
+    "config_folder",
+    "default_config",
+    "groups",
+    "quoted",
+    "register_resolvers",
+]
 
 
 def config_folder() -> Path:

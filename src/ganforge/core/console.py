@@ -4,9 +4,11 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ganforge.core.errors import GanforgeError
+from ganforge.core.files import shown
 from ganforge.core.launch import environment_rank
 from ganforge.core.sweep import label
 
@@ -26,14 +28,38 @@ class _Console(logging.Handler):
         from tqdm import tqdm
 
         prefix = f"[{label()}] " if label() else ""
-        tqdm.write(prefix + record.getMessage(), file=sys.stdout)
-        sys.stdout.flush()
+        try:
+            tqdm.write(prefix + record.getMessage(), file=sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise GanforgeError(f"Standard output cannot be written to: {error.strerror}.") from None
+
+
+class _LogFile(logging.FileHandler):
+    """Appends to a file; what a full disk or a read-only folder keeps out of it is lost, and ends nothing."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Keep quiet: logging would print a traceback."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
 
 
 def say(message: str) -> None:
     """Print a message to the user, from the first process only."""
     if environment_rank() == 0:
-        _log.info(message)
+        _log.info(shown(message))
 
 
 @contextmanager
@@ -46,8 +72,7 @@ def log_to(path: Path | None) -> Iterator[None]:
     handlers: list[logging.Handler] = [] if has_console else [_Console()]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, delay=True))
-        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        handlers.append(_LogFile(path))
     level, propagate = _log.level, _log.propagate
     _log.setLevel(logging.INFO)
     _log.propagate = False

@@ -13,7 +13,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, distributed, nn
 
-__all__ = ["agreed", "any_rank", "average_buffers", "average_gradients", "gather_rows", "rank", "world_size"]
+__all__ = [
+    "agreed",
+    "any_rank",
+    "average_buffers",
+    "average_gradients",
+    "gather_rows",
+    "group_device",
+    "rank",
+    "world_size",
+]
 
 
 def world_size() -> int:
@@ -72,7 +81,7 @@ def agreed(values: dict[str, float], device: torch.device) -> dict[str, float]:
     return dict(zip(values, row.tolist(), strict=True))
 
 
-def _group_device() -> torch.device:
+def group_device() -> torch.device:
     """Return where tensors must lie for the group to gather them: NCCL knows no CPU, and Gloo no GPU."""
     if distributed.get_backend() == "nccl":
         return torch.device("cuda", torch.cuda.current_device())
@@ -86,7 +95,7 @@ def gather_rows(rows: Tensor) -> list[Tensor]:
     """
     if world_size() == 1:
         return [rows]
-    home, rows = rows.device, rows.to(_group_device())
+    home, rows = rows.device, rows.to(group_device())
     count = torch.tensor([len(rows)], device=rows.device)
     counts = [torch.zeros_like(count) for _ in range(world_size())]
     distributed.all_gather(counts, count)

@@ -1,36 +1,118 @@
 """Files that several processes touch, and files that must not be half written."""
 
 import errno
+import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import yaml
 from filelock import FileLock
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
 
-__all__ = ["is_disk_full", "lock", "replacing", "write_text"]
+__all__ = ["is_disk_full", "lock", "read_json", "read_yaml", "removed_on_failure", "replacing", "shown", "write_text"]
+
+#: What files of a run's folder are far below of; beyond that they are not read.
+_MOST_BYTES = 16_000_000
+_MOST_DEPTH = 64
 
 
 @contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Create ``folder`` and hold it alone: another process that asks waits until this one is done or dead."""
+    """Create ``folder`` and hold it alone: another process that asks waits until this one is done or dead.
+
+    Raises:
+        GanforgeError: if a folder stands where the lock's file has to.
+        OSError: if ``folder`` cannot be made or written to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    path = folder / ".lock"
+    if path.is_dir():
+        raise GanforgeError(
+            f"'{shown(path)}' is a folder, and processes wait for each other by a file there: remove it."
+        )
+    with FileLock(path):
         yield
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    r"""Return a path, or text with one, as any file and console takes it: bytes that are no UTF-8 as ``\xe9``."""
+    return os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old one or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with removed_on_failure(temporary):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+@contextmanager
+def removed_on_failure(temporary: Path) -> Iterator[None]:
+    """Remove a file that could not be written whole, which would take space on a full disk."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+#: A disk without space, a quota that is used up, and a limit to a file's size (``ulimit -f``).
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a small JSON file holds.
+
+    Raises:
+        ValueError: if it is no JSON, or larger or more deeply nested than anything that ganforge writes.
+        OSError: if it cannot be read.
+    """
+    try:
+        return json.loads(_small(path))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a small YAML file holds, as plain values; aliases, which a few lines can make endless, are refused.
+
+    Raises:
+        ValueError: if it is no YAML, or larger or more deeply nested than anything that ganforge writes.
+        OSError: if it cannot be read.
+    """
+    text, depth = _small(path), 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError(f"it holds an alias, *{event.anchor}")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MOST_DEPTH:
+                raise ValueError("it is nested too deeply")
+        return OmegaConf.to_container(OmegaConf.create(text), resolve=False) if text.strip() else None
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ValueError(first_line(error)) from error
+
+
+def _small(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES / 1e6:.0f} MB")
+    return content.decode("utf-8")
 
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether ``error`` says so, by its number or, where a library has hidden that, by its text."""
-    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in str(error)
+    return (isinstance(error, OSError) and error.errno in _FULL) or "No space left on device" in str(error)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def error_of(status: int, sentence: str) -> GanforgeError:
     return STATUSES.get(status, GanforgeError)(sentence)
 
 
-def launch(config: Path, processes: int, module: str = "ganforge.commands.train", kept: str = _KEPT) -> None:
+def launch(config: Path, processes: int, module: str, kept: str = _KEPT) -> None:
     """Run ``python -m module config`` in ``processes`` processes and wait for all of them.
 
     Raises:
@@ -73,8 +73,8 @@ def launch(config: Path, processes: int, module: str = "ganforge.commands.train"
         GanforgeError: if one failed; it has printed why. Both end with ``kept``: what is not lost.
         TakenOver, StudyError: if that is what one has raised.
     """
-    command = [sys.executable, "-m", "ganforge.core.workarounds", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["--no-python", sys.executable, "-m", module, str(config)]
+    command = [sys.executable, "-P", "-m", "ganforge.core.workarounds", "--standalone", f"--nproc-per-node={processes}"]
+    command += ["--no-python", sys.executable, "-P", "-m", module, str(config)]
     threads = str(max(1, (os.cpu_count() or 1) // processes))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}
     # A session of its own: Ctrl-C reaches this process alone, which asks the others once to save and end.

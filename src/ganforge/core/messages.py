@@ -100,6 +100,13 @@ def _interpolation(match: re.Match[str], command: _Command) -> str:
     return f"The configuration refers to '{match['key']}', which does not exist: check the last override."
 
 
+def _no_home(match: re.Match[str], command: _Command) -> str:
+    return (
+        "This user has no home folder here, where '~/.cache/ganforge' is kept: name another folder with "
+        "paths.cache=FOLDER, or for all commands with GANFORGE_CACHE=FOLDER in the environment."
+    )
+
+
 _PATTERNS = (
     (r"Could not find '(?P<path>[^']+)'\s*Available options in '[^']*':(?P<options>.*)", _unknown_option),
     (
@@ -110,6 +117,7 @@ _PATTERNS = (
     (r"Key '(?P<key>[^']+)' is not in struct", _unknown_key),
     (r"Ambiguous value for argument '(?P<override>[^']+)'", _sweep_without_flag),
     (r"Error parsing override '(?P<override>[^']*)'", _syntax),
+    (r"Could not determine home directory|Can't determine home directory", _no_home),
     (r"Interpolation key '(?P<key>[^']+)' not found", _interpolation),
 )
 

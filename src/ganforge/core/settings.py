@@ -20,7 +20,7 @@ def counted_settings(config: DictConfig) -> dict[str, Any]:
 
     Every key that the node ``machine`` refers to is first replaced by its own name in angle brackets, so that values
     that interpolate to it resolve to a constant, ``<paths.run>/curves.png``; then those keys are left out, with
-    ``machine`` and ``hydra``.
+    ``machine`` and ``hydra``, and ``start`` where it names no run.
 
     Args:
         config: a composed configuration whose interpolations are not yet resolved.
@@ -30,6 +30,8 @@ def counted_settings(config: DictConfig) -> dict[str, Any]:
     """
     settings: Any = OmegaConf.to_container(config, resolve=False)
     settings.pop("hydra", None)
+    if not (settings.get("start") or {}).get("run"):  # begun from nothing: as if the key did not exist
+        settings.pop("start", None)
     keys = [_key_of(name, reference) for name, reference in (settings.pop("machine", None) or {}).items()]
     for key in keys:
         node, last = _parent(settings, key)
@@ -62,8 +64,8 @@ def record_settings(config: DictConfig) -> None:
 
 
 def without_settings(config: DictConfig) -> DictConfig:
-    """Return the configuration itself, as people write it, without the ``settings`` that are derived from it."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "settings"])
+    """Return the configuration of the run alone: not ``settings``, which are derived from it, nor whom to ``trust``."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("settings", "trust")])
 
 
 def _key_of(name: str, reference: Any) -> str:

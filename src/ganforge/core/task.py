@@ -4,10 +4,14 @@ import os
 from importlib import import_module
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from ganforge.core.checks import check_options
 from ganforge.core.config import register_resolvers
-from ganforge.core.config_files import check_read
+from ganforge.core.config_files import check_read, own_folders
+from ganforge.core.errors import GanforgeError
 from ganforge.core.settings import record_settings
+from ganforge.core.trust import trusting
 from ganforge.core.workarounds import command_line, run_from
 
 __all__ = ["HydraTask"]
@@ -43,7 +47,7 @@ class HydraTask:
             check_options(config, hydra.overrides.task, hydra.job.config_name or "train")
             record_settings(config)
             module, _, function = self.target.partition(":")
-            with command_line(*self.command, *words):
+            with command_line(*self.command, *words), trusting(_trust(config), own_folders(hydra)):
                 return getattr(import_module(module), function)(config)
         except Exception as error:
             if several:
@@ -56,6 +60,15 @@ class HydraTask:
         self.__dict__.update(state)
         run_from(self._folder)
         register_resolvers()
+
+
+def _trust(config: Any) -> list[str]:
+    """Return the packages that a configuration names as trusted."""
+    named = OmegaConf.select(config, "trust") or []
+    entries = [named] if isinstance(named, str) else named
+    if isinstance(entries, int) or not all(isinstance(entry, str) for entry in entries):
+        raise GanforgeError(f"trust must be a list of packages, as in trust=[mypackage]; got '{named}'.")
+    return list(entries)
 
 
 def _config_folder(words: list[str]) -> list[str]:

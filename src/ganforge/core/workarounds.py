@@ -10,15 +10,18 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import STATUSES
 from ganforge.core.signals import SLURM_WARNINGS, ignore
+from ganforge.core.streams import console_optional
 
 __all__ = [
     "accept_launchers_of_plugins",
+    "checkpoints_in_place",
     "command_line",
     "errors_of_hydra",
     "files_read_by_name",
@@ -151,12 +154,32 @@ def gradient_averaging() -> Any:
     return GradientAveraging()
 
 
+def checkpoints_in_place() -> Any:
+    """Return Lightning's plugin that writes checkpoints, but for where it writes.
+
+    Its own writes to the machine's temporary folder first, which may be full where the run's disk is not, and where a
+    killed process leaves whole checkpoints behind.
+    """
+    import torch
+    from lightning_fabric.plugins import TorchCheckpointIO
+
+    class InPlace(TorchCheckpointIO):
+        def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+            content = BytesIO()  # torch's own writer hides why it fails
+            torch.save(checkpoint, content)
+            with open(path, "wb") as file:
+                file.write(content.getbuffer())
+
+    return InPlace()
+
+
 def stand_in_trainer(optimizers: Any, backward: Callable[..., None]) -> Any:
     """Return what a training step asks a Trainer for: ``self.optimizers()`` reads the strategy's private list."""
     strategy = SimpleNamespace(_lightning_optimizers=optimizers, backward=backward)
     return SimpleNamespace(optimizers=optimizers, strategy=strategy, should_stop=False, precision_plugin=None)
 
 
+@console_optional()
 def _run_torchrun(arguments: Sequence[str]) -> int:
     """Run torch's launcher without its reports, since the processes have reported what went wrong; return the status.
 

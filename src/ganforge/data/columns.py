@@ -1,10 +1,10 @@
-"""A dataset as columns of samples that go together, and what of them travels in one batch."""
+"""A dataset as columns of samples, and one batch of them."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Labels, Modality
 
-__all__ = ["DATA", "LABEL", "Batch", "Column", "Split", "Splits", "labelled"]
+__all__ = ["DATA", "LABEL", "Batch", "Column", "Loaded", "Split", "Splits", "labelled"]
 
 #: The name of the column that the discriminator calls real, where columns are named.
 DATA = "data"
@@ -22,8 +22,12 @@ DATA = "data"
 LABEL = "label"
 
 
+#: What a training step takes: a batch, or what a plain DataLoader gives.
+Loaded = Union["Batch", Tensor, Sequence[Tensor]]
+
+
 class Batch(NamedTuple):
-    """Samples that travel together.
+    """One batch: samples and the columns that go with them.
 
     Attributes:
         data: ``(n, ...)``, what the discriminator calls real; as stored on the way to the device, then decoded.
@@ -32,6 +36,29 @@ class Batch(NamedTuple):
 
     data: Tensor
     given: Mapping[str, Tensor] = {}
+
+    @classmethod
+    def of(cls, loaded: "Loaded") -> "Batch":
+        """Return what a DataLoader gives as a batch: itself, a tensor of samples, or such a tensor with class labels.
+
+        Raises:
+            GanforgeError: for anything else, and for samples that are no floats.
+        """
+        if isinstance(loaded, Batch):
+            return loaded
+        columns = [loaded] if isinstance(loaded, Tensor) else list(loaded)
+        if len(columns) not in (1, 2) or not all(isinstance(column, Tensor) for column in columns):
+            raise GanforgeError(
+                f"A DataLoader gave a {type(loaded).__name__} that is neither samples nor (samples, labels): make it "
+                "give tensors, or a ganforge.data.columns.Batch."
+            )
+        data, *labels = columns
+        if not data.is_floating_point():
+            raise GanforgeError(
+                f"A DataLoader gave samples of {data.dtype}, and networks see floats: bring images to [-1, 1], as "
+                "images / 127.5 - 1 does."
+            )
+        return cls(data, {LABEL: labels[0].long()} if labels else {})
 
     @property
     def label(self) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""Images as tensors: their size and value range, and grids for people to look at."""
+"""Images as tensors: their size and value range, and grids of them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians in the plane: data whose modes can be counted."""
+"""Mixtures of Gaussians in the plane, whose modes can be counted; the modality of points."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""What a sample is: how it is stored, what networks see of it, what a person sees of it."""
+"""Kinds of samples: how they are stored, seen by networks, and shown as pictures."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -17,10 +17,10 @@ __all__ = ["Images", "Labels", "Modality", "Raw", "Vectors"]
 class Modality(ABC):
     """One kind of sample. Stored samples are what datasets hold and files contain; networks see decoded ones.
 
-    A new kind is one subclass: data modules, training, evaluation, sampling and health ask nothing else.
+    A new kind is one subclass: data modules, training, evaluation, sampling and health use only this interface.
     """
 
-    #: The kind's name, by which extractors and metrics say what they read.
+    #: The kind's name, by which extractors and metrics state what they read.
     name: ClassVar[str]
     #: Shape of one sample as networks see it.
     shape: tuple[int, ...]
@@ -41,19 +41,19 @@ class Modality(ABC):
 
     @abstractmethod
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
-        """Return ``(3, H, W)`` uint8 that shows stored samples to a person, ``columns`` a row where there are rows."""
+        """Return stored samples as a ``(3, H, W)`` uint8 picture, ``columns`` a row where there are rows."""
 
     @abstractmethod
     def example(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return ``n`` made-up samples as networks see them, for trying a combination before data is read."""
+        """Return ``n`` example samples as networks see them, for checks before data is read."""
 
     def fit(self, values: Tensor | np.ndarray) -> Tensor | np.ndarray:
         """Bring stored samples of another shape to this one; return ``values`` itself where nothing is to be done."""
         return values
 
     def embed(self, samples: Tensor) -> Tensor:
-        """Return ``(n, d)`` float vectors of samples as networks see them, in which distances mean something."""
-        return samples.float().flatten(1)
+        """Return ``(n, d)`` float vectors of samples as networks see them, in which distances are meaningful."""
+        return samples.float()[:, None].flatten(1)
 
     def choose(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw how each of ``n`` training samples is transformed, ``(n, ...)``; called where ``is_transformed``."""
@@ -170,7 +170,7 @@ class Vectors(Modality):
 
 
 class Raw(Modality):
-    """Samples of which nothing is known but that they are tensors: of a module without a data module of ganforge's."""
+    """Tensors of an unknown kind: of a module without a data module of ganforge's."""
 
     name = "samples"
     shape = ()
@@ -184,12 +184,12 @@ class Raw(Modality):
         return samples
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
-        """Refuse: nothing says how to show them."""
-        raise GanforgeError("Nothing says how to show these samples: call module.bind(data_module) first.")
+        """Raise GanforgeError: an unknown kind has no picture."""
+        raise GanforgeError("The modality of these samples is not known: call module.bind(data_module) first.")
 
     def example(self, n: int, generator: torch.Generator) -> Tensor:
-        """Refuse: nothing says what shape they have."""
-        raise GanforgeError("Nothing says what shape these samples have: call module.bind(data_module) first.")
+        """Raise GanforgeError: an unknown kind has no shape."""
+        raise GanforgeError("The modality of these samples is not known: call module.bind(data_module) first.")
 
 
 class Labels(Modality):
@@ -214,7 +214,7 @@ class Labels(Modality):
         return samples
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
-        """Refuse: labels are numbers, and nothing to look at."""
+        """Raise GanforgeError: labels have no picture."""
         raise GanforgeError("Class labels have no picture: choose another column to generate.")
 
     def example(self, n: int, generator: torch.Generator) -> Tensor:

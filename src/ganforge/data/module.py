@@ -1,4 +1,4 @@
-"""The LightningDataModule that every dataset runs through."""
+"""The LightningDataModule of every dataset."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Protocol
@@ -20,7 +20,7 @@ __all__ = ["DataModule", "ImageData", "Source"]
 
 
 class Source(Protocol):
-    """Where samples come from."""
+    """A dataset's reader."""
 
     def load(self, modality: Any) -> Splits:
         """Return both splits; samples of another shape than the modality's are fitted afterwards."""
@@ -108,7 +108,7 @@ class DataModule(pl.LightningDataModule):
             )
 
     def example(self) -> Batch:
-        """Return a few made-up samples of the shapes that batches have, before anything is loaded."""
+        """Return an example batch of a few samples in the shapes of real ones, without loading data."""
         count = 12 if max(self.modality.shape, default=1) <= 64 else 4  # 12 can be packed by 2, 3 and 4
         generator = torch.Generator().manual_seed(0)
         given = {name: modality.example(count, generator) for name, modality in self.given.items()}

@@ -98,7 +98,7 @@ class Shapes:
 
     @property
     def classes(self) -> int:
-        """Number of classes, what ``data.classes`` should say."""
+        """Number of classes, for ``data.classes``."""
         counts = {"shape": len(self.shapes), "colour": len(self.colours)}
         return counts.get(self.label, len(self.shapes) * len(self.colours))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.files import lock
 from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.data.decoded import decode
@@ -52,7 +52,7 @@ class TorchVision:
 
 
 def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -> Any:
-    """Open a torchvision dataset, or say in one sentence why it is not there. Of several processes one downloads.
+    """Open a torchvision dataset. Of several processes one downloads.
 
     Raises:
         GanforgeError: if files are missing and may not, or could not, be downloaded, or there is no such dataset.
@@ -71,17 +71,13 @@ def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -
     except (RuntimeError, FileNotFoundError, OSError) as error:
         if download:
             raise GanforgeError(
-                f"{name} could not be downloaded into '{root}' ({_first_line(error)}): check the network, or copy "
+                f"{name} could not be downloaded into '{root}' ({first_line(error)}): check the network, or copy "
                 f"the files "
                 "there from a machine that has one."
             ) from error
         raise GanforgeError(
             f"{name} is not in '{root}': add download=true to fetch it, or paths.data=FOLDER if it lies elsewhere."
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def in_memory(dataset: Any, modality: Images) -> Split:

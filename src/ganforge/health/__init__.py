@@ -1,1 +1,1 @@
-"""Diagnosis of a training in progress: cheap measures, and rules that name what is wrong."""
+"""Diagnosis of a run in progress: cheap measures, and rules for failure modes."""

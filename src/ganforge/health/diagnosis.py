@@ -1,4 +1,4 @@
-"""Alarms of failure modes: found often enough, raised once."""
+"""Alarms of failure modes, raised once after several checks in a row."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ __all__ = ["Alarm", "Diagnosis"]
 
 @dataclass(frozen=True)
 class Alarm:
-    """A failure mode that was found often enough.
+    """A failure mode found by several checks in a row.
 
     Attributes:
         name: a key of :data:`FAILURE_MODES`.
@@ -25,7 +25,7 @@ class Alarm:
     evidence: str
 
     def message(self) -> str:
-        """Return the line for people: what, when, why, and what to try."""
+        """Return the line to print: what, when, the evidence, and what to try."""
         name = self.name.replace("_", " ")
         return f"Health: {name} at {self.images_seen / 1000:,.1f} kimg: {self.evidence}. Try: {REMEDIES[self.name]}."
 
@@ -48,7 +48,7 @@ class Diagnosis:
     has hardly moved shows them all.
 
     Attributes:
-        thresholds: where measures become symptoms.
+        thresholds: limits on the measures.
         patience: checks in a row.
         alarms: everything that was raised, in order.
     """
@@ -75,11 +75,11 @@ class Diagnosis:
         return bool(self._symptoms or self.active)
 
     def check(self, measures: Measures, images_seen: int, grace: int = 0) -> tuple[list[Alarm], list[str]]:
-        """Judge measures taken at ``images_seen``; return the new alarms and the names of those that cleared.
+        """Check measures taken at ``images_seen``; return the new alarms and the names of those that cleared.
 
         Args:
             measures: by the names of :class:`~ganforge.health.probe.Probe`; those of a rule may be absent together. Of
-                several samplers, behind their names: each is judged by itself, and the first found is the evidence.
+                several samplers, behind their names: each is checked by itself, and the first found is the evidence.
             images_seen: the clock.
             grace: images before which only divergence raises an alarm.
         """
@@ -131,7 +131,7 @@ class Diagnosis:
         return raised
 
     def reset(self) -> None:
-        """Begin anew with weights from before: no alarm is active, and those that were stay on record."""
+        """Start again after a rollback: no alarm is active, and those raised before stay on record."""
         self._courses = {name: _Course() for name in FAILURE_MODES}
 
     def state_dict(self) -> dict[str, Any]:

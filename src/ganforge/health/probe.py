@@ -1,4 +1,4 @@
-"""What can be known of a GAN in training for the price of a few steps: variety, verdicts, gradients."""
+"""Measures of a GAN in training at the cost of a few steps: diversity, logits, gradients."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,7 @@ from ganforge.data.order import decoded
 from ganforge.metrics.distances import neighbour_radii
 from ganforge.models.base import AdversarialModule
 from ganforge.models.game import Game
+from ganforge.networks.critique import Critique
 from ganforge.networks.functional import as_function
 from ganforge.sampling.sampler import Sampler
 
@@ -39,13 +40,13 @@ def ranking(higher: Tensor, lower: Tensor) -> float:
 class Probe:
     """Measures a module on latents and samples that are always the same; it and its random state stay as they were.
 
-    The discriminator judges as it does in training: its input augmented, its batch norms on their own batch. What that
-    changes in buffers happens in copies.
+    The discriminator is in training mode: its input augmented, its batch norms on their own batch. Buffers change in
+    copies only.
 
     ``diversity`` and ``nearest`` are the two numbers of :func:`spread` of samples (weights of the moment, batch norms
     with running statistics) over those of as many training samples; ``coverage`` is the share of training samples near
     a generated one in a feature space. ``real_logits``, ``heldout_logits`` and ``fake_logits`` are means; ``ranking``
-    and ``heldout_ranking`` say how well the discriminator separates training samples, and those it never saw, from
+    and ``heldout_ranking`` are how well the discriminator separates training samples, and those it never saw, from
     generated ones (:func:`ranking`); ``sign`` is ``E[sign D(training)]`` and ``overfitting`` is
     ``(E[D(training)] - E[D(heldout)]) / (E[D(training)] - E[D(samples)])`` (r_t and r_v of Karras et al. 2020a, section
     3, equation 1); ``overfitting_sigmas`` is the latter's numerator in standard errors. ``signal`` is the mean slope of
@@ -79,14 +80,14 @@ class Probe:
         for name, sampler in module.samplers().items():
             game = module.games().get(name)
             raw = sampler.with_weights("raw")
-            found[name] = self._measure(raw, None if game is None else _Judge(game, raw), batch_size, extractor)
+            found[name] = self._measure(raw, None if game is None else _Critic(game, raw), batch_size, extractor)
         if len(found) == 1:
             return next(iter(found.values()))
         return {f"{name}/{key}": value for name, values in found.items() for key, value in values.items()}
 
     @torch.no_grad()
     def _measure(
-        self, sampler: Sampler, judge: "_Judge | None", batch_size: int, extractor: nn.Module | None
+        self, sampler: Sampler, critic: "_Critic | None", batch_size: int, extractor: nn.Module | None
     ) -> dict[str, float]:
         device = sampler.device
         side = self._sides.setdefault(sampler.target, _Side(self.data, sampler.target, self.images, self.seed))
@@ -96,14 +97,14 @@ class Probe:
             train = side.batches("train", batch_size, device)
             drawn = [sampler.sample(len(part.data), generator, _condition(sampler, part)) for part in train]
             samples = torch.cat(drawn)
-            values = side.variety(samples) | side.coverage(batch_size, samples, extractor)
-            if judge is None:
+            values = side.diversity(samples) | side.coverage(batch_size, samples, extractor)
+            if critic is None:
                 return values
             heldout = side.batches("heldout", batch_size, device)
-            real, unseen = (torch.cat([judge.real(part) for part in split]) for split in (train, heldout))
-            fake = torch.cat([judge(x, _condition(sampler, part)) for x, part in zip(drawn, train, strict=True)])
-            values |= _verdicts(real, unseen, fake, side.distinct(len(unseen)))
-            return values | judge.gradients(train[0], generator)
+            real, unseen = (torch.cat([critic.real(part) for part in split]) for split in (train, heldout))
+            fake = torch.cat([critic(x, _condition(sampler, part)) for x, part in zip(drawn, train, strict=True)])
+            values |= _logit_measures(real, unseen, fake, side.distinct(len(unseen)))
+            return values | critic.gradients(train[0], generator)
 
 
 def _condition(sampler: Sampler, batch: Batch) -> Tensor | None:
@@ -116,7 +117,7 @@ class _Side:
 
     Args:
         data: both splits.
-        target: the column that generated samples are to look like.
+        target: the column that generated samples are compared with.
         images: samples of each split at least.
         seed: of their choice.
     """
@@ -166,7 +167,7 @@ class _Side:
         nearest = torch.cdist(real, fake, compute_mode="donot_use_mm_for_euclid_dist").amin(1)
         return {"coverage": float((nearest < radii).float().mean())}
 
-    def variety(self, samples: Tensor) -> dict[str, float]:
+    def diversity(self, samples: Tensor) -> dict[str, float]:
         """Compare with as many training samples, so that the distance to the nearest one is comparable."""
         train = self.splits["train"].data
         count = min(len(samples), len(train))
@@ -179,8 +180,8 @@ class _Side:
         return {name: fake / max(of, 1e-12) for name, fake, of in zip(names, generated, real_spread, strict=True)}
 
 
-def _verdicts(real: Tensor, unseen: Tensor, fake: Tensor, distinct: int) -> dict[str, float]:
-    """Return what the logits of training, held-out and generated images say; ``distinct`` held-out ones differ."""
+def _logit_measures(real: Tensor, unseen: Tensor, fake: Tensor, distinct: int) -> dict[str, float]:
+    """Return measures of the logits of training, held-out and generated samples; ``distinct`` held-out ones differ."""
     gap, distance = real.mean() - unseen.mean(), real.mean() - fake.mean()
     error = (real.var() / len(real) + unseen.var() / distinct).sqrt()
     values = {
@@ -195,8 +196,8 @@ def _verdicts(real: Tensor, unseen: Tensor, fake: Tensor, distinct: int) -> dict
     return found | {"ranking": ranking(real, fake), "heldout_ranking": ranking(unseen, fake)}
 
 
-class _Judge:
-    """A game's discriminator and the generator that it judges, in training mode, every call on copies of buffers."""
+class _Critic:
+    """A game's discriminator and a generator, in training mode, every call on copies of buffers."""
 
     def __init__(self, game: Game, sampler: Sampler) -> None:
         self.game, self.sampler = game, sampler
@@ -211,9 +212,8 @@ class _Judge:
 
     def __call__(self, samples: Tensor, condition: Tensor | None) -> Tensor:
         """Return ``(n,)`` logits; fewer of a packing discriminator."""
-        critique: object = self._call(self.game.discriminator, self.game.augment(samples), condition)
-        logits: Tensor = critique.logits.float()  # type: ignore[attr-defined]
-        return logits
+        output = self._call(self.game.discriminator, self.game.augment(samples), condition)
+        return Critique.of(output, samples).logits.float()
 
     def real(self, batch: Batch) -> Tensor:
         """Return the logits of real samples."""
@@ -231,8 +231,8 @@ class _Judge:
         weights = [weight for weight in self.sampler.network.parameters() if weight.requires_grad]
         value = loss.generator(logits, real.detach() if loss.needs_real else None)
         slope, *generator_gradients = torch.autograd.grad(value, [logits, *weights], materialize_grads=True)
-        judged = self(fake.detach(), condition)
-        value = loss.discriminator(real, judged)
+        logits = self(fake.detach(), condition)
+        value = loss.discriminator(real, logits)
         weights = [weight for weight in game.discriminator.parameters() if weight.requires_grad]
         discriminator_gradients = torch.autograd.grad(value, weights, materialize_grads=True)
         norms = [float(nn.utils.get_total_norm(found)) for found in (generator_gradients, discriminator_gradients)]

@@ -1,4 +1,4 @@
-"""Failure modes of a GAN in training, as rules over a few measures, and what to try against each."""
+"""Failure modes of GAN training as rules over a few measures, with a remedy for each."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ _GROWTH = 1.01  # less than this times the best so far is no growth
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where a measure of :class:`~ganforge.health.probe.Probe` becomes a symptom; docs/health.md has the figures.
+    """Limits on the measures of :class:`~ganforge.health.probe.Probe`; docs/health.md has the figures.
 
     Attributes:
         diversity: samples that lie less than this share as far apart as training images are a collapse, unless

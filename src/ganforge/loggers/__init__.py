@@ -1,1 +1,1 @@
-"""Where values go: CSV always, Weights & Biases and TensorBoard by configuration."""
+"""Loggers: CSV always, Weights & Biases and TensorBoard by configuration."""

@@ -1,4 +1,4 @@
-"""What a run reports to its loggers, ganforge's own and any of Lightning's."""
+"""The base of ganforge's loggers, and all loggers of a run as one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["Loggers", "RunLogger"]
 
 
 class RunLogger(Logger):
-    """A Lightning logger that may do more with pictures, alarms, protocols and resuming; by default it does not."""
+    """A Lightning logger with hooks for pictures, alarms, protocols and resuming, empty by default."""
 
     def log_measured(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
         """Log values measured under a protocol, given by its name and hash."""
@@ -20,17 +20,20 @@ class RunLogger(Logger):
         """Log a ``(3, H, W)`` uint8 picture."""
 
     def log_alarm(self, title: str, text: str) -> None:
-        """Notify people of an alarm."""
+        """Log an alarm, with a notification where the logger has one."""
+
+    def log_origin(self, origin: Mapping[str, Any]) -> None:
+        """Link the run to the one that it begins from, before training."""
 
     def rewind(self, images_seen: int) -> None:
         """Drop what was logged after a clock from which training is about to go on."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what checkpoints keep of the logger, as plain containers."""
+        """Return the logger's state for checkpoints, as plain containers."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave, before training goes on."""
+        """Restore the state of :meth:`state_dict`, before training resumes."""
 
 
 class Loggers:
@@ -62,12 +65,22 @@ class Loggers:
             logger.log_picture(name, picture, images_seen)
 
     def log_alarm(self, title: str, text: str) -> None:
-        """Notify people of an alarm."""
+        """Log an alarm, with a notification where the logger has one."""
         for logger in self._own:
             logger.log_alarm(title, text)
 
+    def log_origin(self, origin: Mapping[str, Any]) -> None:
+        """Link the run to the one that it begins from, before training.
+
+        Args:
+            origin: ``run``, ``checkpoint``, ``images_seen``, ``networks``, ``clock``, ``changed``, and ``wandb``, its
+                identifier at Weights & Biases or ``None``.
+        """
+        for logger in self._own:
+            logger.log_origin(origin)
+
     def save(self) -> None:
-        """Write out what is still in memory."""
+        """Flush all loggers."""
         for logger in (*self._own, *self._foreign):
             logger.save()
 
@@ -82,7 +95,7 @@ class Loggers:
         return {name: state for name, state in states.items() if state}
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state_dict` gave, for loggers that are still there."""
+        """Restore the states of :meth:`state_dict`, for loggers that are still there."""
         for logger in self._own:
             if type(logger).__name__ in states:
                 logger.load_state_dict(states[type(logger).__name__])

@@ -1,10 +1,10 @@
-"""Weights & Biases, chosen online or offline beforehand, and never the end of a run."""
+"""Weights & Biases, online or offline; its failures end no run."""
 
 import os
 import secrets
 import socket
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -39,7 +39,7 @@ def choose_mode(timeout_seconds: float = 2.0) -> tuple[Literal["online", "offlin
 
 
 def _has_key(host: str) -> bool:
-    """Whether wandb would find a key without asking anybody."""
+    """Whether wandb finds a key without a prompt."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     import netrc
@@ -76,9 +76,9 @@ class WandbLogger(RunLogger):
         folder: the run's folder; wandb writes below it, and the run's identifier is kept there, so that a resumed run
             continues the same W&B run.
         project: project's name.
-        name: what the run is called.
+        name: the run's name.
         mode: ``auto`` (see :func:`choose_mode`), ``online``, ``offline``, or ``disabled``: nothing is logged.
-        group: what runs are grouped by, e.g. a sweep.
+        group: of runs, e.g. a sweep.
         job_type: e.g. the variant.
         tags: words to filter runs by.
     """
@@ -100,6 +100,7 @@ class WandbLogger(RunLogger):
         self._run: Any = None
         self._broken = False
         self._config: dict[str, Any] = {}
+        self._origin: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -134,22 +135,30 @@ class WandbLogger(RunLogger):
             **self._settings,
             id=self.version,
             tags=self._tags,
-            config=self._config,
+            config=self._config if self._origin is None else {**self._config, "begun_from": self._origin},
             dir=str(self._folder),
             mode=mode,
-            resume="allow" if mode == "online" else None,
+            resume="allow",  # offline it is kept for wandb sync, which would otherwise replace what was sent before
             settings=wandb.Settings(init_timeout=30, console="off", silent=True, x_disable_stats=True),
         )
         run.define_metric("images_seen", hidden=True)
         run.define_metric("*", step_metric="images_seen")
         if mode == "offline":
+            # One folder for each start of the run; sent in their order, together or one by one, they are one run.
             say(
-                f"W&B runs offline ({reason}): look with 'wandb leet {self._folder / 'wandb'}', "
-                f"send later with 'wandb sync {run.settings.sync_dir}'."
+                f"W&B runs offline ({reason}): view with 'wandb leet {self._folder / 'wandb'}', "
+                f"upload later with 'wandb sync {self._folder / 'wandb' / 'offline-run-*'}'."
             )
         else:
             say(f"W&B: {run.url}")
         return run
+
+    @rank_zero_only
+    def log_origin(self, origin: Mapping[str, Any]) -> None:
+        """Name the run that this one begins from in the run's notes and configuration, with its identifier."""
+        linked = f" (W&B run {origin['wandb']})" if origin["wandb"] else ""
+        self._settings["notes"] = f"Begun from {origin['run']}, {origin['checkpoint']}{linked}."
+        self._origin = dict(origin)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:

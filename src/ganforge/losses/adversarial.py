@@ -45,7 +45,7 @@ class AdversarialLoss(ABC):
         """Adapt to a discriminator step that was just made; ``(n,)`` detached logits of either kind."""
 
     def scalars(self) -> dict[str, Tensor]:
-        """Return what the loss has to tell after :meth:`observe`, as scalar tensors by name, for logging."""
+        """Return the values to log after :meth:`observe`, scalar tensors by name."""
         return {}
 
 
@@ -111,7 +111,7 @@ class LeastSquares(AdversarialLoss):
     Args:
         fake_label: ``a``, the discriminator's target for generated images.
         real_label: ``b``, its target for real images.
-        generator_label: ``c``, what the generator wants the discriminator to say of its images.
+        generator_label: ``c``, the generator's target for its images.
 
     Raises:
         GanforgeError: unless ``fake_label`` is the lowest: logits are high for real.

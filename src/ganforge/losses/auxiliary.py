@@ -16,7 +16,7 @@ __all__ = ["Classification", "ConditionalContrastive", "DataToDataCrossEntropy",
 
 
 def _own_critique(term: Term, step: Step) -> tuple[Critique, Tensor]:
-    """Return the critique and labels of the images that the term's player answers for: D's are real, G's generated."""
+    """Return the critique and labels of the images of the term's player: real for D, generated for G."""
     real, fake = step.require_labels()
     return (step.real_critique, real) if term.player == "discriminator" else (step.fake_critique, fake)
 

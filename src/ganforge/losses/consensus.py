@@ -1,4 +1,4 @@
-"""Consensus optimization: both players also descend the length of the game's gradient."""
+"""Consensus optimization: both players also minimise the norm of the game's gradient."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Consensus(Term):
 
     Weight is gamma; list the term for both players. Simultaneous gradient steps then follow a field whose
     Jacobian at an equilibrium is ``J - gamma J^T J`` instead of ``J``, so that eigenvalues on the imaginary axis
-    move to the left: the theory is for ``model=simultaneous``. In an alternating game each player meets the term
+    move to the left: the theory is for ``model=simultaneous``. In an alternating game each player's term is taken
     at the weights that its own phase begins from.
 
     The gradients are those of the batch at hand, as in the paper, so the term also penalises their noise. It runs
@@ -58,8 +58,8 @@ class Consensus(Term):
         judge_fake, judge_real = (as_function(step.networks["discriminator"], psi) for _ in range(2))
         with torch.enable_grad(), full_precision(step.real):
             fake: Tensor = generate(None if step.latent is None else widen(step.latent), step.fake_condition)
-            on_fake: Critique = judge_fake(step.augment(fake), step.fake_condition)
-            on_real: Critique = judge_real(step.augment(widen(step.real)), step.condition)
+            on_fake = Critique.of(judge_fake(step.augment(fake), step.fake_condition), fake)
+            on_real = Critique.of(judge_real(step.augment(widen(step.real)), step.condition), step.real)
             generator = self.loss.generator(on_fake.logits, on_real.logits)
             discriminator = self.loss.discriminator(on_real.logits, on_fake.logits)
             return (_square_of_gradient(generator, theta) + _square_of_gradient(discriminator, psi)) / 2
@@ -69,8 +69,8 @@ class Consensus(Term):
         weights: Weights = dict(step.networks[player].named_parameters())
         if player == self.player:
             return weights
-        if player == "discriminator" and step.stand_in is not None:
-            weights = step.stand_in
+        if player == "discriminator" and step.surrogate is not None:
+            weights = step.surrogate
         return {name: weight.detach().requires_grad_() for name, weight in weights.items()}
 
 

@@ -1,4 +1,4 @@
-"""Consistency of the discriminator under changes that should not matter to it.
+"""Consistency of the discriminator under perturbations of its input.
 
 CR is :class:`Consistency`, bCR :class:`BalancedConsistency`; zCR is :class:`LatentConsistency` of the
 discriminator with :class:`LatentDiversity` of the generator; ICR is bCR and zCR together: a list of terms,
@@ -142,9 +142,9 @@ class LatentConsistency(DiscriminatorTerm):
 class LatentDiversity(GeneratorTerm):
     """The generator's half of zCR: ``-E[(G(z) - G(z + e))^2]``, the mean over images and their values.
 
-    Weight = ``lambda_gen`` = 0.5 in the paper (Zhao et al. 2021, algorithm 2). The term is negative: it is
-    gained. Whether the equation's norm is a sum or a mean over pixels is not said there; StudioGAN takes the
-    mean, and so here.
+    Weight = ``lambda_gen`` = 0.5 in the paper (Zhao et al. 2021, algorithm 2). The term is
+    negative. The paper leaves open whether the equation's norm is a sum or a mean over pixels; StudioGAN takes
+    the mean, and so here.
 
     Args:
         weight: the paper's ``lambda_gen``.

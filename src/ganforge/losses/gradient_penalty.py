@@ -51,7 +51,7 @@ class GradientPenalty(DiscriminatorTerm):
     """``E[(||grad D(y)|| - centre)^2]`` on interpolates ``y = x + u (G(z) - x)``, ``u`` uniform per image.
 
     ``centre=1`` is WGAN-GP (Gulrajani et al. 2017, equation 3; weight = lambda = 10), ``centre=0`` the
-    zero-centred penalty (Thanh-Tung et al. 2019). Interpolates are judged under the real images' condition.
+    zero-centred penalty (Thanh-Tung et al. 2019). Interpolates have the real images' condition.
 
     Args:
         weight: lambda; no factor of a half.

@@ -1,4 +1,4 @@
-"""Where losses must not lose digits, and statistics that every rank must agree on."""
+"""Full precision for losses, and statistics averaged over ranks."""
 
 import torch
 from torch import Tensor, distributed

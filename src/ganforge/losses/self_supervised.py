@@ -1,4 +1,4 @@
-"""What a discriminator can learn from images alone, so that it does not forget while the generator moves."""
+"""Self-supervised losses of the discriminator, against forgetting while the generator changes."""
 
 import math
 
@@ -37,7 +37,7 @@ class InfoMax(Term):
         image, places = widen(critique.require("embedding")), widen(critique.require("local_embeddings"))
         n = len(image)
         if n < 2:
-            raise GanforgeError("InfoMax: it tells images of a batch apart; raise data.batch_size to 2 or more.")
+            raise GanforgeError("InfoMax: it contrasts images of a batch; raise data.batch_size to 2 or more.")
         with full_precision(image):
             products = torch.einsum("ie,jep->ijp", image, places)
         itself = torch.eye(n, dtype=torch.bool, device=image.device)
@@ -50,7 +50,7 @@ class Rotation(Term):
     """Cross-entropy of which way up an image is (SSGAN, Chen et al. 2019, equations 3 and 4).
 
     A quarter of the batch each is turned by 0, 90, 180 and 270 degrees counterclockwise, and the discriminator's class
-    head says which; on real images for D (weight 1), on generated ones for G (weight 0.2). The verdicts on turned
+    head predicts which; on real images for D (weight 1), on generated ones for G (weight 0.2). The logits of turned
     images are not used, as in the paper.
 
     Args:

@@ -1,4 +1,4 @@
-"""What one phase of a game has to offer, for losses and terms to read; and the base of all terms."""
+"""The input of losses and terms in one phase of a game; and the base of all terms."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ class Step:
         augment: what ``discriminate`` does to samples before the network sees them.
         networks: the modules of both players by name, for terms over weights (orthogonal, historical averaging).
         images_seen: the clock, in real images over all ranks.
-        stand_in: the discriminator's parameters in ``discriminate`` by name; ``None`` where they are its own.
+        surrogate: the discriminator's parameters in ``discriminate`` by name; ``None`` where they are its own.
     """
 
     player: Player
@@ -52,7 +52,7 @@ class Step:
     augment: Callable[[Tensor], Tensor]
     networks: Mapping[str, nn.Module]
     images_seen: int
-    stand_in: Mapping[str, Tensor] | None = None
+    surrogate: Mapping[str, Tensor] | None = None
 
     @cached_property
     def real_critique(self) -> Critique:
@@ -122,8 +122,8 @@ class Term(ABC):
         """Return the unweighted term as a scalar tensor."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what the term remembers between steps, for checkpoints; most remember nothing."""
+        """Return the term's state between steps, for checkpoints; most terms have none."""
         return {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:  # noqa: B027 - nothing to restore by default
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""

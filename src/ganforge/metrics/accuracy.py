@@ -1,6 +1,5 @@
-"""Classification accuracy scores: what a classifier learns from generated images, and what one finds in them."""
+"""Classification accuracy scores: of classifiers trained on generated images, and tested on them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +8,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import features, field
 
 __all__ = ["ClassificationAccuracy"]
@@ -24,7 +24,7 @@ def _linear_accuracy(train: Labelled, test: Labelled, penalty: float) -> float:
     from sklearn.preprocessing import StandardScaler
 
     if len(train[1].unique()) < 2:
-        raise GanforgeError("ClassificationAccuracy needs at least 2 classes to tell apart: take it out.")
+        raise GanforgeError("ClassificationAccuracy needs at least 2 classes: take it out.")
     model = make_pipeline(StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=1000))
     model.fit(train[0].cpu().double().numpy(), train[1].cpu().numpy())
     return float(model.score(test[0].cpu().double().numpy(), test[1].cpu().numpy()))
@@ -58,7 +58,7 @@ class ClassificationAccuracy:
     needs: ClassVar[frozenset[str]] = frozenset(
         {"fake_labels", "train_features", "train_labels", "heldout_features", "heldout_labels"}
     )
-    better: ClassVar[Mapping[str, Direction | None]] = {"cas_*": "greater"}
+    better: ClassVar[Better] = {"cas_*": "greater"}
 
     def __post_init__(self) -> None:
         if not self.penalty > 0 or self.limit < 2:

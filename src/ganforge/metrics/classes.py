@@ -1,7 +1,6 @@
 """Distances and balance by class."""
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.frechet import Reference
 from ganforge.metrics.inputs import FewSamplesWarning, features, field
 
@@ -25,7 +25,7 @@ class IntraClassFrechet:
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"real_features", "real_labels", "fake_labels"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"intra_fid": "less", "intra_fid_worst": "less"}
+    better: ClassVar[Better] = {"intra_fid": "less", "intra_fid_worst": "less"}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`.
@@ -85,7 +85,7 @@ class ClassBalance:
 
     expected: float = 5.0
     needs: ClassVar[frozenset[str]] = frozenset({"real_logits"})
-    better: ClassVar[Mapping[str, Direction | None]] = {
+    better: ClassVar[Better] = {
         "class_entropy": None,
         "class_entropy_real": None,
         "class_total_variation": "less",

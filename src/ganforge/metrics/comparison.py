@@ -1,21 +1,18 @@
-"""What a metric sees: generated samples beside real ones, through one extractor."""
+"""The input of a metric: generated and real samples through one extractor."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ganforge.data.modality import Modality
+from ganforge.metrics.directions import Better
 from ganforge.metrics.extractors import Features
 from ganforge.metrics.moments import Moments
 
-__all__ = ["Comparison", "Direction", "Metric", "directions"]
-
-#: Which way a value is better.
-Direction = Literal["greater", "less"]
+__all__ = ["Comparison", "Metric"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ class Comparison:
         real_logits: ``(r, classes)``.
         real_images: ``(r, c, h, w)`` uint8, on the CPU.
         real_labels: ``(r,)``.
-        train_features: of what the model was trained on, whatever the protocol's split.
-        heldout_features: of what it has never seen.
+        train_features: of the training samples, whatever the protocol's split.
+        heldout_features: of the held-out samples.
         train_images, heldout_images: the same as uint8 images, on the CPU.
         train_labels, heldout_labels: their classes.
         path_pairs: ``(n, epsilon, generator)`` to two ``(n, c, h, w)`` batches in [-1, 1], generated at ``t`` and
@@ -74,7 +71,7 @@ class Metric(Protocol):
         """The fields of :class:`Comparison` that must not be ``None``."""
 
     @property
-    def better(self) -> Mapping[str, Direction | None]:
+    def better(self) -> Better:
         """Which way each of its values is better, by name or pattern (``swd_*``); ``None``: neither way by itself.
 
         Values that it does not name come beside another one: its spread, an end of its interval, whose it is.
@@ -82,20 +79,3 @@ class Metric(Protocol):
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """Return values by name, such as ``{"fid": 12.3}``; plain floats."""
-
-
-def directions(metrics: Iterable[Metric], names: Iterable[str]) -> dict[str, Direction | None]:
-    """Return which way values are better, by name, without those that come beside another one.
-
-    Args:
-        metrics: that gave the values.
-        names: of the values, perhaps behind a sampler's or a protocol's name: ``a_to_b/fid``.
-    """
-    patterns = {pattern: better for metric in metrics for pattern, better in metric.better.items()}
-    found: dict[str, Direction | None] = {}
-    for name in names:
-        short = name.rpartition("/")[2]
-        for pattern, better in patterns.items():
-            if fnmatchcase(short, pattern):
-                found.setdefault(name, better)
-    return found

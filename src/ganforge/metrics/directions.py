@@ -1,74 +1,29 @@
-"""Which way a metric is better. Imports no torch: comparisons read files only."""
+"""Directions of values, as their metrics state them. Imports no torch: comparisons read files only."""
 
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Literal
 
-__all__ = ["better", "higher_is_better", "is_ranked"]
+__all__ = ["Better", "Direction", "directions"]
 
-#: Ends of names of what a value comes with: its spread, its interval, the class it is of.
-_BESIDE = ("_std", "_error", "_low", "_high", "_class")
-_UNKNOWN = ("fid_gap",)
-#: Whole names, before their words are looked at.
-_GREATER_NAMES = ("fid_infinity_fit", "mifid_distance")
-_GREATER = (
-    "accuracy",
-    "authenticity",
-    "cas",
-    "coverage",
-    "density",
-    "f_score",
-    "high_quality",
-    "images_per_second",
-    "inception_score",
-    "lpips_diversity",
-    "modes",
-    "precision",
-    "recall",
-)
-_LESS = (
-    "class_total_variation",
-    "classes_missing",
-    "distance",
-    "divergence",
-    "error",
-    "fid",
-    "intra_fid",
-    "kernel",
-    "kid",
-    "mifid",
-    "mmd",
-    "path_length",
-    "ppl",
-    "reverse_kl",
-    "swd",
-)
+#: Which way a value is better.
+Direction = Literal["greater", "less"]
+
+#: Directions by the names of values, or by patterns of names (``swd_*``); ``None``: neither way by itself.
+Better = Mapping[str, Direction | None]
 
 
-def better(name: str) -> Literal["greater", "less"] | None:
-    """Return whether greater or less of a value is better; ``None`` where that is not known of it.
+def directions(better: Better, names: Iterable[str]) -> dict[str, Direction | None]:
+    """Return which way values are better, by name, without those that come beside another one, such as its spread.
 
     Args:
-        name: such as ``fid``, ``is50k_10splits/inception_score`` or ``metrics/cas_generated_to_real``.
+        better: of the metrics that gave the values.
+        names: of the values, perhaps behind a sampler's or a protocol's name: ``a_to_b/fid``.
     """
-    name = name.rpartition("/")[2]
-    if name in _UNKNOWN or not is_ranked(name):
-        return None
-    if name in _GREATER_NAMES:
-        return "greater"
-    words = f"_{name}_"
-    if any(f"_{known}_" in words for known in _LESS):
-        return "less"
-    return "greater" if any(f"_{known}_" in words for known in _GREATER) else None
-
-
-def is_ranked(name: str) -> bool:
-    """Whether a value says how good something is; a deviation, an error, an interval's end or a class's number do not.
-
-    Args:
-        name: as for :func:`better`.
-    """
-    return not name.endswith(_BESIDE)
-
-
-def higher_is_better(name: str) -> bool:
-    """Whether greater is better; what is not known counts as a cost."""
-    return better(name) == "greater"
+    found: dict[str, Direction | None] = {}
+    for name in names:
+        short = name.rpartition("/")[2]
+        for pattern, direction in better.items():
+            if fnmatchcase(short, pattern):
+                found.setdefault(name, direction)
+    return found

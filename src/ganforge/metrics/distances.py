@@ -14,7 +14,7 @@ BLOCK = 1 << 25
 def distance_blocks(rows: Tensor, columns: Tensor) -> Iterator[Tensor]:
     """Yield ``(b, m)`` Euclidean distances of consecutive blocks of ``(n, d)`` rows to all ``(m, d)`` columns.
 
-    Products are full float32 whatever ``torch.set_float32_matmul_precision`` says: with TF32 a distance between near
+    Products are full float32 whatever ``torch.set_float32_matmul_precision`` is: with TF32 a distance between near
     neighbours, which is a difference of large squares, would be noise.
     """
     for block in rows.split(max(1, BLOCK // len(columns))):

@@ -1,6 +1,6 @@
 """How different generated images are from one another, by pairs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,7 +10,8 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.images import normalise
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import field
 from ganforge.metrics.perceptual import Backbone, load_lpips
 
@@ -78,7 +79,7 @@ def _require(owner: str, pairs: int, pairing: str) -> None:
 class MultiScaleSimilarity:
     """Mean MS-SSIM of pairs of generated images, and of real ones (Odena et al. 2017, section 4.2), by torchmetrics.
 
-    ``ms_ssim`` and ``ms_ssim_real`` are in [0, 1]; lower is more diverse, and a value above the real images' tells of
+    ``ms_ssim`` and ``ms_ssim_real`` are in [0, 1]; lower is more diverse, and a value above the real images' indicates
     collapse. Odena et al. take 100 pairs within each class: ``pairing="class"``.
 
     Attributes:
@@ -91,7 +92,7 @@ class MultiScaleSimilarity:
     pairs: int = 100
     pairing: Pairing = "any"
     scales: int = 5
-    better: ClassVar[Mapping[str, Direction | None]] = {"ms_ssim": None, "ms_ssim_real": None}
+    better: ClassVar[Better] = {"ms_ssim": None, "ms_ssim_real": None}
 
     def __post_init__(self) -> None:
         _require("MultiScaleSimilarity", self.pairs, self.pairing)
@@ -151,7 +152,7 @@ class LpipsDiversity:
     pairs: int = 1000
     pairing: Pairing = "any"
     network: Backbone = "vgg"
-    better: ClassVar[Mapping[str, Direction | None]] = {"lpips_diversity": "greater"}
+    better: ClassVar[Better] = {"lpips_diversity": "greater"}
 
     def __post_init__(self) -> None:
         _require("LpipsDiversity", self.pairs, self.pairing)

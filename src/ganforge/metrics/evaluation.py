@@ -16,13 +16,13 @@ from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.protocol import Protocol, Sampling
 from ganforge.metrics.real import RealSide
-from ganforge.metrics.shares import Judged, Share, gather, refuse_infinite
+from ganforge.metrics.shares import Gathered, Share, gather, refuse_infinite
 from ganforge.metrics.sources import Source
 
 __all__ = ["Evaluation"]
 
 #: Is shown a protocol's name, what its values' names begin with, and the comparison.
-Look = Callable[[str, str, Comparison], None]
+OnComparison = Callable[[str, str, Comparison], None]
 
 
 class Evaluation:
@@ -81,28 +81,28 @@ class Evaluation:
         return self._extractors[key]
 
     def over(
-        self, sources: Mapping[str, Source], repeat: int = 0, look: Look | None = None
+        self, sources: Mapping[str, Source], repeat: int = 0, on_comparison: OnComparison | None = None
     ) -> dict[str, dict[str, float]]:
         """Return each protocol's values over all sources; of several, names are ``<source>/<value>``."""
         if len(sources) == 1:
             (source,) = sources.values()
-            return self(source, repeat, look)
+            return self(source, repeat, on_comparison)
         values: dict[str, dict[str, float]] = {name: {} for name in self.protocols}
         for source_name, source in sources.items():
-            for protocol, found in self(source, repeat, look, f"{source_name}/").items():
+            for protocol, found in self(source, repeat, on_comparison, f"{source_name}/").items():
                 values[protocol] |= {f"{source_name}/{name}": value for name, value in found.items()}
         return values
 
     def __call__(
-        self, source: Source, repeat: int = 0, look: Look | None = None, prefix: str = ""
+        self, source: Source, repeat: int = 0, on_comparison: OnComparison | None = None, prefix: str = ""
     ) -> dict[str, dict[str, float]]:
         """Return each protocol's values by name; equal on all ranks.
 
         Args:
-            source: of the images to be judged.
+            source: of the samples to evaluate.
             repeat: added to the protocols' seeds, for another set of samples.
-            look: is shown each protocol's comparison.
-            prefix: what ``look`` is told that names begin with.
+            on_comparison: called with each protocol's name, ``prefix`` and comparison.
+            prefix: of the values' names, for ``on_comparison``.
 
         Raises:
             GanforgeError: if images or features are not finite, or there are fewer images than a protocol wants; on
@@ -113,12 +113,12 @@ class Evaluation:
         for sampling in {protocol.sampling: None for protocol in protocols}:
             alike = [protocol for protocol in protocols if protocol.sampling == sampling]
             with source.session(sampling):
-                judged = self._judge(source, sampling, alike)
+                gathered = self._gather(source, sampling, alike)
                 for protocol in alike:
-                    comparison = self._comparison(protocol, judged, source)
+                    comparison = self._comparison(protocol, gathered, source)
                     values[protocol.name] = _measured(protocol, comparison)
-                    if look is not None:
-                        look(protocol.name, prefix, comparison)
+                    if on_comparison is not None:
+                        on_comparison(protocol.name, prefix, comparison)
         return {name: values[name] for name in self.protocols}
 
     def describe(self, name: str) -> dict[str, Any]:
@@ -130,7 +130,7 @@ class Evaluation:
         """Return the feature extractor of a protocol, on its device."""
         return self._extractors[self._key[name]].module
 
-    def _judge(self, source: Source, sampling: Sampling, protocols: Sequence[Protocol]) -> Judged:
+    def _gather(self, source: Source, sampling: Sampling, protocols: Sequence[Protocol]) -> Gathered:
         """Draw this rank's share of what the protocols want together, extract, and gather all ranks'."""
         wanted = max(protocol.num_fake for protocol in protocols)
         limit = source.limit()
@@ -166,17 +166,17 @@ class Evaluation:
             features: Features = self._extractors[key].module(images.to(self.device))
         return Features(*(field[:count] for field in features))
 
-    def _comparison(self, protocol: Protocol, judged: Judged, source: Source) -> Comparison:
+    def _comparison(self, protocol: Protocol, gathered: Gathered, source: Source) -> Comparison:
         """Put the first ``num_fake`` images beside the real ones; a stored set that is taken whole in its own order."""
         order = source.order
         rows = slice(protocol.num_fake) if order is None or len(order) != protocol.num_fake else order.argsort()
-        features, logits = (field[rows] for field in judged.features[self._key[protocol.name]])
+        features, logits = (field[rows] for field in gathered.features[self._key[protocol.name]])
         if not (features.isfinite().all() and logits.isfinite().all()):
             raise GanforgeError("The images' features are not finite: the extractor's weights must be damaged.")
         pairs = source.path_pairs
         known: dict[str, Any] = {
-            "fake_labels": None if judged.labels is None else judged.labels[rows],
-            "fake_images": None if judged.samples is None else judged.samples[rows],
+            "fake_labels": None if gathered.labels is None else gathered.labels[rows],
+            "fake_images": None if gathered.samples is None else gathered.samples[rows],
             "path_pairs": None if pairs is None else partial(pairs, sampling=protocol.sampling),
         }
         real = self.real[protocol.name, source.target]

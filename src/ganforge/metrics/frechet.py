@@ -1,6 +1,5 @@
 """Fréchet distances between Gaussians fitted to features, exactly and extrapolated to infinitely many samples."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -10,7 +9,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import exact, features, warn_of_few
 from ganforge.metrics.moments import Moments, gram
 
@@ -104,10 +104,13 @@ def moments_of(comparison: Comparison) -> Moments:
         GanforgeError: if they are missing or not finite.
     """
     moments = comparison.real_moments
-    if moments is None or moments.count < 2 or not moments.products.isfinite().all():
+    if moments is None or moments.count < 2:
+        held = "there are none" if moments is None else f"these are of {moments.count}"
+        raise GanforgeError(f"A Fréchet distance needs the moments of at least 2 real images, and {held}: give more.")
+    if not moments.products.isfinite().all():
         raise GanforgeError(
-            "A Fréchet distance needs finite moments of at least 2 real images: delete the cache's moments folder, "
-            "or check the data with ganforge doctor."
+            "The real images' features are not finite, so that no Fréchet distance can be computed: the extractor's "
+            "weights must be damaged; fetch them again."
         )
     return moments
 
@@ -117,11 +120,11 @@ class FrechetDistance:
     """FID (Heusel et al. 2017) between the real images' moments and the generated features: ``fid``.
 
     Equal to torch-fidelity's and torchmetrics' values. With fewer samples than features it is finite and strongly
-    biased upwards, and a :class:`~ganforge.metrics.inputs.FewSamplesWarning` says so.
+    biased upwards, with a :class:`~ganforge.metrics.inputs.FewSamplesWarning`.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"fid": "less"}
+    better: ClassVar[Better] = {"fid": "less"}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
@@ -136,7 +139,7 @@ class FrechetInfinity:
 
     FID is computed at several numbers of samples ``n`` and a straight line in ``1 / n`` fitted by least squares;
     ``fid_infinity`` is where it meets 0, ``fid_infinity_fit`` the share of variance that the line explains: much below
-    1 tells that the samples are too few for the extrapolation. Deviation: subsets are drawn without replacement from
+    1 means that the samples are too few for the extrapolation. Deviation: subsets are drawn without replacement from
     the generated samples at hand; the paper's quasi-random (Sobol) latents are the sampler's matter.
 
     Attributes:
@@ -147,7 +150,7 @@ class FrechetInfinity:
     sizes: int = 15
     smallest: float = 0.1
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"fid_infinity": "less", "fid_infinity_fit": "greater"}
+    better: ClassVar[Better] = {"fid_infinity": "less", "fid_infinity_fit": "greater"}
 
     def __post_init__(self) -> None:
         if self.sizes < 3 or not 0 < self.smallest < 1:

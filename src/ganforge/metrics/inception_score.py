@@ -1,11 +1,11 @@
 """The Inception Score of logits."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import features
 
 __all__ = ["InceptionScore"]
@@ -27,7 +27,7 @@ class InceptionScore:
     splits: int = 10
     permutation_seed: int | None = 2020
     needs: ClassVar[frozenset[str]] = frozenset()
-    better: ClassVar[Mapping[str, Direction | None]] = {"inception_score": "greater"}
+    better: ClassVar[Better] = {"inception_score": "greater"}
 
     def __post_init__(self) -> None:
         if self.splits < 1:

@@ -1,4 +1,4 @@
-"""What metrics ask of a comparison before they compute: that a field is there, finite and large enough."""
+"""Checks of a metric's inputs: that a field is there, finite and large enough."""
 
 import warnings
 
@@ -13,8 +13,8 @@ __all__ = ["FewSamplesWarning", "exact", "features", "field", "warn_of_few"]
 class FewSamplesWarning(UserWarning):
     """A value is finite but strongly biased, since it was computed from fewer samples than features.
 
-    Metrics return numbers, so this is the way they say so: once for each place that computes, by Python's default
-    filter. Whoever wants silence, or an error, filters this category.
+    Issued once for each place that computes, by Python's default filter; to silence it, or make it an error, filter
+    this category.
     """
 
 

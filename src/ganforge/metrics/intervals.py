@@ -1,6 +1,6 @@
-"""Intervals: how far a distance may be off for the samples that were drawn."""
+"""Intervals: the uncertainty of a distance from the sampling of images."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot
 from typing import ClassVar, NamedTuple
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.frechet import FrechetDistance, Reference, moments_of
 from ganforge.metrics.inputs import exact, features, warn_of_few
 from ganforge.metrics.kernel import KernelDistance, mmd
@@ -137,7 +138,7 @@ class FrechetInterval:
     resamples: int = 20
     level: float = 0.95
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
-    better: ClassVar[Mapping[str, Direction | None]] = {}
+    better: ClassVar[Better] = {}
 
     def __post_init__(self) -> None:
         _require(self, self.resamples, self.level)
@@ -166,7 +167,7 @@ class KernelInterval:
     level: float = 0.95
     degree: int = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {}
+    better: ClassVar[Better] = {}
 
     def __post_init__(self) -> None:
         _require(self, self.resamples, self.level)
@@ -181,7 +182,7 @@ class KernelInterval:
 def bootstrap(protocol: Protocol, comparison: Comparison, resamples: int) -> dict[str, tuple[float, float]]:
     """Return bootstrap intervals of a protocol's FID and KID, those that it measures, by the value's name.
 
-    They say how far the value may be off for the sampling of images alone, not for another training run. KID, a mean
+    They cover the sampling of images alone, not the variation between training runs. KID, a mean
     over random subsets, estimates the MMD of all samples and is off by the choice of subsets besides: the full-sample
     interval is moved to KID, and to the square of either side is added that of the subsets' normal interval.
     """

@@ -1,6 +1,5 @@
 """Kernel distances: the squared maximum mean discrepancy of features under a polynomial kernel."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import exact, features
 
 __all__ = ["FullKernelDistance", "KernelDistance", "mmd"]
@@ -74,7 +74,7 @@ class KernelDistance:
     degree: int = 3
     seed: int = 2020
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"kid": "less"}
+    better: ClassVar[Better] = {"kid": "less"}
 
     def __post_init__(self) -> None:
         if self.subsets < 1 or self.subset_size < 2 or self.degree < 1:
@@ -108,7 +108,7 @@ class FullKernelDistance:
 
     degree: int = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"kid_full": "less"}
+    better: ClassVar[Better] = {"kid_full": "less"}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""

@@ -1,6 +1,5 @@
 """Fidelity and diversity apart, by balls around samples: precision and recall, density and coverage."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.distances import distance_blocks, neighbour_radii
 from ganforge.metrics.inputs import features
 
@@ -41,7 +41,7 @@ class PrecisionRecall:
 
     neighbours: int = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {
+    better: ClassVar[Better] = {
         "precision": "greater",
         "recall": "greater",
         "f_score": "greater",
@@ -73,7 +73,7 @@ class DensityCoverage:
 
     neighbours: int = 5
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"density": "greater", "coverage": "greater"}
+    better: ClassVar[Better] = {"density": "greater", "coverage": "greater"}
 
     def __post_init__(self) -> None:
         _require_neighbours(self, self.neighbours)

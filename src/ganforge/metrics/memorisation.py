@@ -1,6 +1,5 @@
 """Whether generated images are copies of training images."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,7 +9,8 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.distances import nearest, neighbour_radii
 from ganforge.metrics.frechet import Reference
 from ganforge.metrics.inputs import exact, features, warn_of_few
@@ -33,7 +33,7 @@ class NearestTraining:
 
     quantile: float = 0.05
     needs: ClassVar[frozenset[str]] = frozenset({"train_features", "heldout_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"nearest_*": None}
+    better: ClassVar[Better] = {"nearest_*": None}
 
     def __post_init__(self) -> None:
         if not 0 < self.quantile < 1:
@@ -62,7 +62,7 @@ class Authenticity:
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"train_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"authenticity": "greater"}
+    better: ClassVar[Better] = {"authenticity": "greater"}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
@@ -94,7 +94,7 @@ class MemorizationInformedFrechet:
     threshold: float = 0.1
     mean_over: Literal["generated", "real"] = "generated"
     needs: ClassVar[frozenset[str]] = frozenset({"train_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"mifid": "less", "mifid_distance": "greater"}
+    better: ClassVar[Better] = {"mifid": "less", "mifid_distance": "greater"}
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
@@ -119,12 +119,12 @@ class MemorizationInformedFrechet:
 class FrechetGap:
     """FID to held-out images less FID to training images: ``fid_gap``, with ``fid_train`` and ``fid_heldout``.
 
-    Well above 0 tells of a generator that is nearer to what it was trained on than to the distribution. FID's bias
+    Well above 0 means a generator that is nearer to its training images than to the distribution. FID's bias
     depends on the number of images: of the larger set as many are drawn as the smaller one has.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"train_features", "heldout_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"fid_train": "less", "fid_heldout": "less", "fid_gap": None}
+    better: ClassVar[Better] = {"fid_train": "less", "fid_heldout": "less", "fid_gap": None}
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""

@@ -1,6 +1,5 @@
-"""How much of a mixture a generator covers: modes captured, share of good samples, reverse KL divergence."""
+"""Mode coverage of a mixture: modes captured, share of high-quality samples, reverse KL divergence."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +8,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.mixtures import Points
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import features
 
 __all__ = ["ModeCoverage", "mode_scores"]
@@ -53,7 +53,7 @@ class ModeCoverage:
 
     threshold: float = 3.0
     needs: ClassVar[frozenset[str]] = frozenset()
-    better: ClassVar[Mapping[str, Direction | None]] = {
+    better: ClassVar[Better] = {
         "modes": "greater",
         "high_quality": "greater",
         "reverse_kl": "less",

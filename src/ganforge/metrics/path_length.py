@@ -1,6 +1,5 @@
 """Perceptual path length: how far images move in LPIPS for a small step of the latent."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +9,8 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.perceptual import Backbone, load_lpips
 
 __all__ = ["PerceptualPathLength", "trimmed_mean"]
@@ -56,7 +56,7 @@ class PerceptualPathLength:
     batch_size: int = 50
     network: Backbone = "vgg"
     needs: ClassVar[frozenset[str]] = frozenset({"path_pairs"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"ppl": "less"}
+    better: ClassVar[Better] = {"ppl": "less"}
 
     def __post_init__(self) -> None:
         if self.samples < 1 or self.batch_size < 1 or not self.epsilon > 0 or not 0 <= self.discard < 0.5:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.extractors.base import hub_folder, sha256
 
-__all__ = ["Backbone", "Distance", "load_lpips"]
+__all__ = ["Backbone", "Distance", "backbone_weights", "load_lpips"]
 
 Backbone = Literal["vgg", "alex", "squeeze"]
 #: Two ``(n, c, h, w)`` batches in [-1, 1] to ``(n,)`` distances.
@@ -29,7 +29,7 @@ class _Lpips(nn.Module):
         return distances.flatten()
 
 
-def _weights(network: Backbone) -> tuple[Path, str]:
+def backbone_weights(network: Backbone) -> tuple[Path, str]:
     """Return where torchvision looks for the backbone's weights, and the address they come from."""
     from torchvision import models
 
@@ -52,7 +52,7 @@ def load_lpips(network: Backbone, device: torch.device) -> Distance:
     """
     from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
-    path, address = _weights(network)
+    path, address = backbone_weights(network)
     if not path.is_file():
         raise GanforgeError(f"LPIPS needs the weights {path.name} in '{path.parent}': fetch them from {address}.")
     if not sha256(path).startswith(path.stem.rpartition("-")[2]):

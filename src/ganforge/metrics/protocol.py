@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Metric
+from ganforge.metrics.directions import Better
 from ganforge.metrics.extractors import Extractor
 
 __all__ = ["Protocol", "Sampling"]
@@ -16,7 +17,7 @@ __all__ = ["Protocol", "Sampling"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a model is asked for images; protocols that agree in it share one set of samples.
+    """How images are drawn from a model; protocols that agree in it share one set of samples.
 
     Attributes:
         weights: the generator's averaged weights, or the raw ones.
@@ -53,13 +54,13 @@ class Protocol:
     """How values are measured; values of different protocols are not comparable.
 
     Attributes:
-        name: what people call it.
+        name: as in reports.
         extractor: network that gives features and logits.
         metrics: what is measured, by any names.
         num_fake: number of generated images.
         num_real: number of real images, drawn once from the split; ``None`` for the whole split.
         split: real images that the model was trained on (``train``), has never seen (``heldout``), or ``full``: both.
-        sampling: how the model is asked.
+        sampling: how images are drawn from the model.
     """
 
     name: str
@@ -86,12 +87,17 @@ class Protocol:
         """The fields of a comparison that some metric reads."""
         return frozenset().union(*(metric.needs for metric in self.metrics.values()))
 
+    @property
+    def better(self) -> Better:
+        """Which way each value is better, by name or pattern."""
+        return {pattern: way for metric in self.metrics.values() for pattern, way in metric.better.items()}
+
     def describe(self, weights: str, is_drawn: bool = False) -> dict[str, Any]:
         """Return the protocol as plain values.
 
         Args:
             weights: the extractor's hash.
-            is_drawn: whether ``num_real`` is a part of the split; the description then says how it is chosen.
+            is_drawn: whether ``num_real`` is a part of the split; the description then states how it is chosen.
         """
         return {
             **({"real_rows": "seeded permutation"} if is_drawn else {}),

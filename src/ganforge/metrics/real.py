@@ -1,7 +1,6 @@
 """The real side of a comparison: measured once for all runs, kept by content."""
 
 import hashlib
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,11 +18,11 @@ from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.moments import Moments
 from ganforge.metrics.protocol import Protocol
+from ganforge.metrics.real_cache import finite, read, warn_not_kept, write
 
 __all__ = ["RealSide", "both"]
 
 _BATCH = 512  # images extracted at a time; the extractor takes them in parts that fit
-_log = logging.getLogger("ganforge")
 
 
 def is_one_set(splits: Splits) -> bool:
@@ -50,15 +49,15 @@ def both(splits: Splits) -> Split:
 
 @dataclass(frozen=True)
 class RealSide:
-    """What a protocol's metrics may ask of the real images; computed when first asked, then kept in ``cache``.
+    """The real images' features and statistics for a protocol's metrics; computed when first read, kept in ``cache``.
 
     The cache's key covers the images' content, their number and the extractor: all runs of a sweep share it, and a
-    changed dataset has another one. Several processes may ask at once: one computes, the others wait for it.
+    changed dataset has another one. Of several processes one computes, and the others wait for it.
 
     Attributes:
         protocol: whose.
         loaded: its extractor, on ``device``.
-        data: both splits, ``data`` being what samples are to look like.
+        data: both splits, ``data`` being what samples are compared with.
         cache: folder.
         device: where features are extracted, and given.
     """
@@ -109,11 +108,15 @@ class RealSide:
         return features
 
     def prepare(self, needs: frozenset[str]) -> None:
-        """Measure now what metrics will ask for, so that what is missing is told before anything is sampled.
+        """Compute what the metrics will read, so that what is missing is an error before anything is sampled.
 
         Raises:
-            GanforgeError: if they need held-out images and there are none besides those trained on.
+            GanforgeError: if they need held-out images and there are none besides those trained on, or the statistics
+                of fewer than 2 images.
         """
+        moments = {name.partition("_")[0] for name in needs if name.endswith("_moments")}
+        for side in sorted(moments):
+            self._check_count(side)
         if any(name.startswith("heldout_") for name in needs) and is_one_set(self.data):
             users = ", ".join(
                 sorted(
@@ -129,6 +132,15 @@ class RealSide:
         for name in sorted(needs):
             if name.startswith(("real_", "train_", "heldout_")) and not name.endswith("images"):
                 self.field(name)
+
+    def _check_count(self, side: str) -> None:
+        split: Split = self.split if side == "real" else getattr(self.data, side)
+        if len(split) < 2:
+            name = self.protocol.split if side == "real" else side
+            raise GanforgeError(
+                f"Protocol {self.protocol.name} measures the spread of real images, and the {name} split holds "
+                f"{len(split)}: give a dataset of more images, or protocol=[] to go without metrics."
+            )
 
     def field(self, name: str) -> Any:
         """Return the field of a :class:`~ganforge.metrics.comparison.Comparison` called ``name``."""
@@ -150,7 +162,7 @@ class RealSide:
         key = hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
         if (known := self._memory.get(key + kind)) is None:
             path = self.cache / "real" / key / f"{kind}.safetensors"
-            known = _read(path)
+            known = read(path, aloud=True)
             if known is None:
                 known = self._computed(path, lambda: compute(column))
             self._memory[key + kind] = known
@@ -162,17 +174,12 @@ class RealSide:
             try:
                 held.enter_context(lock(path.parent))
             except OSError as error:
-                _log.warning(
-                    "Real images' statistics cannot be kept in '%s' (%s): they are computed anew; name another folder "
-                    "with paths.cache.",
-                    path.parent,
-                    error.strerror or error,
-                )
-                return compute()
-            known = _read(path)
+                warn_not_kept(path, error)
+                return finite(compute())
+            known = read(path)
             if known is None:
-                known = compute()
-                _write(path, known)
+                known = finite(compute())
+                write(path, known)
             return known
 
     def _features(self, column: Column) -> dict[str, Tensor]:
@@ -183,29 +190,3 @@ class RealSide:
         moments = Moments.of(self.extract(column[rows]).features for rows in torch.arange(len(column)).split(_BATCH))
         state = {"total": moments.total, "products": moments.products, "count": torch.tensor(moments.count)}
         return {name: value.cpu() for name, value in state.items()}
-
-
-def _read(path: Path) -> dict[str, Tensor] | None:
-    """Return stored tensors; ``None`` if there are none, or only a part of them."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        stored: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError):
-        return None
-    return stored
-
-
-def _write(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Store tensors; a full or read-only disk costs the next run time, not this one its values."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    temporary = path.with_suffix(".part")
-    try:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary)
-        temporary.replace(path)
-    except (SafetensorError, OSError) as error:
-        _log.warning("Real images' statistics could not be kept in '%s' (%s): they are computed anew.", path, error)
-        temporary.unlink(missing_ok=True)

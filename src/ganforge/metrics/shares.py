@@ -1,4 +1,4 @@
-"""What each rank has drawn and extracted, put together: every rank ends with all samples' features in their order."""
+"""Gathering over ranks: each rank draws and extracts its share, and gets all samples' features in their order."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from ganforge.core.distributed import gather_rows
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.extractors import Features
 
-__all__ = ["Judged", "Share", "gather", "refuse_infinite"]
+__all__ = ["Gathered", "Share", "gather", "refuse_infinite"]
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one rank has made of one batch."""
+    """One rank's part of a batch."""
 
     features: dict[str, Features]  # by the extractor's key
     labels: Tensor | None
@@ -22,8 +22,8 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What all ranks know of the drawn samples, in the order of their numbers."""
+class Gathered:
+    """All ranks' samples and features, in the order of their numbers."""
 
     features: dict[str, Features]
     labels: Tensor | None
@@ -31,7 +31,7 @@ class Judged:
 
 
 def refuse_infinite(finite: bool, device: torch.device) -> None:
-    """Raise on every rank if any rank has met samples that are not finite.
+    """Raise on every rank if samples of any rank are not finite.
 
     Raises:
         GanforgeError: if so.
@@ -43,7 +43,7 @@ def refuse_infinite(finite: bool, device: torch.device) -> None:
         )
 
 
-def gather(mine: list[Share], keys: list[str], size: int) -> Judged:
+def gather(mine: list[Share], keys: list[str], size: int) -> Gathered:
     """Put all ranks' rows in the order of their numbers; called on all ranks.
 
     Args:
@@ -63,4 +63,4 @@ def gather(mine: list[Share], keys: list[str], size: int) -> Judged:
     }
     labels = [share.labels for share in mine if share.labels is not None]
     samples = [share.samples for share in mine if share.samples is not None]
-    return Judged(features, whole(labels) if labels else None, whole(samples) if samples else None)
+    return Gathered(features, whole(labels) if labels else None, whole(samples) if samples else None)

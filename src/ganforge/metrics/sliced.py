@@ -1,6 +1,6 @@
 """Sliced Wasserstein distances: of features, and of patches at each level of a Laplacian pyramid."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import exact, features, field
 
 __all__ = ["PyramidWasserstein", "SlicedWasserstein", "laplacian_pyramid", "sliced_wasserstein"]
@@ -62,7 +63,7 @@ class SlicedWasserstein:
     projections: int = 512
     order: int = 2
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"swd_features": "less"}
+    better: ClassVar[Better] = {"swd_features": "less"}
 
     def __post_init__(self) -> None:
         if self.projections < 1 or self.order < 1:
@@ -141,7 +142,7 @@ class PyramidWasserstein:
     patches: int = 128
     projections: int = 512
     needs: ClassVar[frozenset[str]] = frozenset({"fake_images", "real_images"})
-    better: ClassVar[Mapping[str, Direction | None]] = {"swd": "less", "swd_*": "less"}
+    better: ClassVar[Better] = {"swd": "less", "swd_*": "less"}
 
     def __post_init__(self) -> None:
         if min(self.images, self.patches, self.projections) < 1:

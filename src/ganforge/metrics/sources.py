@@ -1,4 +1,4 @@
-"""Where samples to be judged come from: a generator, or samples that lie somewhere."""
+"""Sources of the samples to evaluate: a generator, or stored samples."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -36,7 +36,7 @@ class Source(Protocol):
 
     @property
     def target(self) -> str | None:
-        """The given column of the dataset that the samples are to look like; ``None``: ``data``."""
+        """The given column of the dataset that the samples are compared with; ``None``: ``data``."""
 
     @property
     def order(self) -> Tensor | None:
@@ -47,7 +47,7 @@ class Source(Protocol):
         """Draws samples at both ends of small steps of the latent; ``None`` without latents to move in."""
 
     def limit(self) -> int | None:
-        """Return how many samples there are; ``None`` for as many as asked."""
+        """Return how many samples there are; ``None`` for any number."""
 
     def session(self, sampling: Sampling) -> AbstractContextManager[None]:
         """Return a context in which batches are drawn."""
@@ -112,7 +112,7 @@ class Generated:
 
     @contextmanager
     def session(self, sampling: Sampling) -> Iterator[None]:
-        """See :class:`Source`; batch norms are put into the mode asked for, and back."""
+        """See :class:`Source`; batch norms are in the protocol's mode meanwhile."""
         sampler = self.sampler.with_weights(sampling.weights)
         how = {"seed": sampling.seed, "batch_size": sampling.batch_size}
         with sampler.evaluating(sampling.batch_norm, truncation=sampling.truncation, **how):

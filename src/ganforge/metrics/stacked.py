@@ -1,6 +1,5 @@
 """How many of Stacked-MNIST's 1,000 modes a generator captures, and how evenly, by a digit classifier a channel."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -8,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.metrics.comparison import Comparison, Direction
+from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import features, field
 
 __all__ = ["MODES", "StackedModes", "coverage"]
@@ -47,7 +47,7 @@ class StackedModes:
     reference: Literal["uniform", "data"] = "uniform"
 
     _needs: ClassVar[dict[str, frozenset[str]]] = {"uniform": frozenset(), "data": frozenset({"real_labels"})}
-    better: ClassVar[Mapping[str, Direction | None]] = {"modes": "greater", "reverse_kl": "less"}
+    better: ClassVar[Better] = {"modes": "greater", "reverse_kl": "less"}
 
     def __post_init__(self) -> None:
         if self.reference not in self._needs:

@@ -1,9 +1,11 @@
-"""The base of every training procedure: players take turns, and images are the clock."""
+"""The base of every training procedure: players take turns, and the clock counts images."""
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -13,7 +15,7 @@ from torch.optim import Optimizer
 
 from ganforge.core.distributed import average_buffers, average_gradients, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Batch
+from ganforge.data.columns import Batch, Loaded
 from ganforge.ema import EMA
 from ganforge.models.generative import Generative
 from ganforge.models.ledger import Ledger
@@ -26,6 +28,9 @@ __all__ = ["AdversarialModule"]
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
+#: Of Radford et al. 2016, section 4.
+_adam: MakeOptimizer = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
+
 
 class AdversarialModule(Resumable, Generative):
     """Manual optimization of alternating players, written once.
@@ -35,8 +40,9 @@ class AdversarialModule(Resumable, Generative):
     checkpoints and plots are placed on it; ``trainer.global_step`` counts every player's steps and is not used.
 
     Args:
-        optimizers: for each player a function of its parameters, e.g. ``functools.partial(torch.optim.Adam, lr=2e-4)``.
-        total_kimg: the run stops when the clock reaches this many thousand images.
+        optimizers: for each player, or for all of them, a function of parameters, e.g.
+            ``functools.partial(torch.optim.Adam, lr=1e-4)``; ``None`` for the Adam of Radford et al. 2016.
+        total_kimg: the run stops when the clock reaches this many thousand images; ``None`` leaves that to the Trainer.
         ema: averages the networks that the procedure names in :meth:`average`; ``None`` keeps no averages.
         schedules: values that move with the clock, by their place, dotted or nested: ``optimizer.generator.lr``,
             ``optimizer.discriminator.betas.0``, or an attribute path from this module such as ``terms.r1.weight``.
@@ -50,8 +56,8 @@ class AdversarialModule(Resumable, Generative):
     def __init__(
         self,
         *,
-        optimizers: Mapping[str, MakeOptimizer],
-        total_kimg: float,
+        optimizers: Mapping[str, MakeOptimizer] | MakeOptimizer | None = None,
+        total_kimg: float | None = None,
         ema: EMA | None = None,
         schedules: Mapping[str, object] | None = None,
         accumulate: int = 1,
@@ -59,18 +65,20 @@ class AdversarialModule(Resumable, Generative):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (("accumulate", accumulate), ("log_every", log_every), ("total_kimg", total_kimg)):
+        kimg = math.inf if total_kimg is None else total_kimg
+        for name, value in (("accumulate", accumulate), ("log_every", log_every), ("total_kimg", kimg)):
             if not value > 0:
                 raise GanforgeError(f"{name} must be greater than 0, got {value}.")
         self.automatic_optimization = False
         self.images_per_batch = 0
-        self.total_images = round(total_kimg * 1000)
+        #: Where the clock stops the run; infinite where the Trainer does.
+        self.total_images = math.inf if total_kimg is None else round(total_kimg * 1000)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.ledger = Ledger(log_every)
         #: Entered around each phase, from ``before`` to its player's step: for profiling, debugging and tests.
         self.phase_context: Callable[[Phase], AbstractContextManager[object]] = nullcontext
         self.ema = ema
-        self._make_optimizers = dict(optimizers)
+        self._optimizers = optimizers or _adam
         self._schedules = flatten(schedules or {})
         self.accumulate = accumulate
         self._averaged: dict[str, str] = {}  # networks and their players
@@ -96,14 +104,19 @@ class AdversarialModule(Resumable, Generative):
         """Return the phases of one batch in the order in which they run; called once, before training."""
 
     def check(self, batch: Batch) -> None:
-        """Refuse combinations that make no sense; called once, on a copy, with a small made-up batch."""
+        """Refuse combinations that cannot train; called once, on a copy, with a small example batch."""
+
+    def optimizer_maker(self, player: str) -> MakeOptimizer | None:
+        """Return what builds a player's optimizer; ``None`` for an unknown player."""
+        return self._optimizers.get(player) if isinstance(self._optimizers, Mapping) else self._optimizers
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Build one optimizer a player. Final."""
         players = self.players()
-        if players.keys() != self._make_optimizers.keys():
+        makers = self._optimizers if isinstance(self._optimizers, Mapping) else dict.fromkeys(players, self._optimizers)
+        if players.keys() != makers.keys():
             raise GanforgeError(
-                f"optimizer must name the players {sorted(players)}, and names {sorted(self._make_optimizers)}: "
+                f"optimizer must name the players {sorted(players)}, and names {sorted(makers)}: "
                 "give each player one entry."
             )
         self.to(memory_format=self.memory_format)
@@ -113,11 +126,13 @@ class AdversarialModule(Resumable, Generative):
         }
         self._phases = tuple(self.phases())
         self._first_phases = {phase.player: phase for phase in reversed(self._phases)}  # lazy terms come after
-        made = {name: self._make_optimizers[name](self._parameters_of[name]) for name in players}
+        made = {name: makers[name](self._parameters_of[name]) for name in players}
         for name, optimizer in made.items():
             check_pairs(optimizer, name, [phase.every for phase in self._phases if phase.player == name])
         self._setters = {place: (setter(self, made, place), schedule) for place, schedule in self._schedules.items()}
         self._order = list(made)
+        self._optimizer_kinds = {name: type(optimizer).__name__ for name, optimizer in made.items()}
+        self.fit_optimizers(made)
         return list(made.values())
 
     def parameters_of(self, player: str) -> Sequence[nn.Parameter]:
@@ -138,11 +153,11 @@ class AdversarialModule(Resumable, Generative):
         """Batches until every player has stepped once; 1 before optimizers are configured."""
         return max((phase.every for phase in self._first_phases.values()), default=1)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def training_step(self, batch: Loaded, batch_idx: int) -> None:
         """Run every phase that is due, then advance the clock. Final."""
+        batch = Batch.of(batch)
         self.images_per_batch = images = len(batch.data) * world_size()
-        if batch.data.ndim == 4:
-            batch = batch._replace(data=batch.data.contiguous(memory_format=self.memory_format))
+        batch = batch.map(self._lay_out)
         for place, (set_value, schedule) in self._setters.items():
             value = schedule(self.images_seen) * (self.rate_scale if place.endswith(".lr") else 1.0)
             set_value(value)
@@ -159,6 +174,10 @@ class AdversarialModule(Resumable, Generative):
         self.ledger.close_batch(self.images_seen)
         if self.images_seen >= self.total_images:
             self.trainer.should_stop = True
+
+    def _lay_out(self, column: Tensor) -> Tensor:
+        """Return images in the memory format of the networks."""
+        return column.contiguous(memory_format=self.memory_format) if column.ndim == 4 else column
 
     def _run(self, phase: Phase, batch: Batch) -> list[Losses]:
         """Freeze the others, differentiate the phase's losses and let its player step; return every part's losses."""
@@ -199,11 +218,23 @@ class AdversarialModule(Resumable, Generative):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return norm if scaler is None else norm / scaler.get_scale()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """See :class:`Resumable`; adds the open interval of the loss log and the optimizers' classes."""
+        super().on_save_checkpoint(checkpoint)
+        self.ledger.fold(self.images_seen)
+        checkpoint["ganforge"] |= {"ledger": self.ledger.state_dict(), "optimizers": self._optimizer_kinds}
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """See :class:`Resumable`; intervals of the loss log end where they would have."""
         super().on_load_checkpoint(checkpoint)
         self.ledger.batches = self.batches_seen
+        if "ledger" in checkpoint["ganforge"]:
+            self.ledger.load_state_dict(checkpoint["ganforge"]["ledger"])
 
-    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        """Raise what the ledger complains of, after the callbacks have seen it."""
+    def on_train_batch_end(self, outputs: object, batch: Loaded, batch_idx: int) -> None:
+        """Raise the error of a loss that was not finite, after the callbacks; log what none of them has logged."""
         self.ledger.check()
+        if self.ledger.fresh is not None:
+            for logger in self.loggers:
+                logger.log_metrics(self.ledger.latest, step=self.ledger.fresh)
+            self.ledger.fresh = None

@@ -1,4 +1,4 @@
-"""The Dirac-GAN (Mescheder et al. 2018) played by the real training code, to compare with closed forms."""
+"""The Dirac-GAN (Mescheder et al. 2018) through the real training code, to compare with closed forms."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -29,7 +29,7 @@ def dirac_game(
     optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.SGD,
     start: tuple[float, float] = (1.0, -1.0),
 ) -> GAN:
-    """Build the game in float64, both players on plain gradient descent unless told otherwise.
+    """Build the game in float64, both players on plain gradient descent by default.
 
     Args:
         loss: see :class:`GAN`, as are ``terms``, ``constraint`` and ``n_critic``.
@@ -47,8 +47,7 @@ def dirac_game(
         terms=terms,
         constraint=constraint,
         n_critic=n_critic,
-        optimizers={"discriminator": descent, "generator": descent},
-        total_kimg=float("1e9"),
+        optimizers=descent,
         log_every=1_000_000,
     ).double()
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.augment.base import Augment
+from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch
 from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.constraint import Constraint
@@ -50,9 +51,8 @@ class Game:
         return f"{self.name}_{name}" if self.name else name
 
     def discriminate(self, samples: Tensor, condition: Tensor | None) -> Critique:
-        """Return what the discriminator says of samples, augmented."""
-        critique: Critique = self.discriminator(self.augment(samples), condition)
-        return critique
+        """Return the discriminator's critique of samples, augmented."""
+        return Critique.of(self.discriminator(self.augment(samples), condition), samples)
 
     def step(
         self,
@@ -69,7 +69,15 @@ class Game:
         """Return the step of ``player`` on samples of both kinds; arguments are :class:`Step`'s.
 
         In the discriminator's steps, augmentation may put other samples in place of real ones (APA).
+
+        Raises:
+            GanforgeError: if generated samples have another shape than real ones.
         """
+        if fake.shape[1:] != real.shape[1:]:
+            raise GanforgeError(
+                f"The generator returned samples of shape {tuple(fake.shape)} where the data's is {tuple(real.shape)}: "
+                "all numbers but the first must agree."
+            )
         return Step(
             player=player,
             real=self.augment.pseudo(real, fake) if player == "discriminator" else real,
@@ -112,7 +120,7 @@ class Game:
         return Losses({self._named(name): term.weight * term.every * self._read(name, step)})
 
     def _read(self, name: str, step: Step) -> Tensor:
-        """Return a term's value; a complaint of what it misses names the term."""
+        """Return a term's value; an error about a missing input names the term."""
         try:
             return self.terms[name](step)
         except NotGiven as error:

@@ -18,8 +18,9 @@ from ganforge.losses.step import Player, Step, Term
 from ganforge.models.base import AdversarialModule
 from ganforge.models.game import Game
 from ganforge.models.phase import Phase
-from ganforge.models.preflight import check_condition_is_read
+from ganforge.models.preflight import check_condition_is_read, check_networks
 from ganforge.models.resumable import Stateful
+from ganforge.networks.checks import require_two_inputs
 from ganforge.sampling.sampler import Sampler
 
 __all__ = ["GAN"]
@@ -72,6 +73,8 @@ class GAN(AdversarialModule):
                 "latent=none and conditioning=none leave the generator without an input: choose a latent or a "
                 "conditioning."
             )
+        require_two_inputs("generator", generator)
+        require_two_inputs("discriminator", discriminator)
         self.generator = generator
         self.discriminator = discriminator
         self.augment = augment or Augment()
@@ -92,6 +95,9 @@ class GAN(AdversarialModule):
 
     def check(self, batch: Batch) -> None:
         """See :class:`AdversarialModule`."""
+        condition = None if self.conditioning is None else self.conditioning(batch)
+        latent = None if self.latent is None else self.latent(len(batch.data), generator=None, device=batch.data.device)
+        check_networks(self.generator, self.discriminator, latent, condition, batch.data)
         step = self.play("discriminator", batch)
         if step.condition is not None:
             check_condition_is_read(self.generator, self.discriminator, step.latent, step.condition)

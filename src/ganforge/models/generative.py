@@ -1,4 +1,4 @@
-"""A module that draws samples: by named samplers, of a modality that the data module says."""
+"""A module that draws samples: by named samplers, of the data module's modality."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ __all__ = ["Generative"]
 
 
 class Generative(pl.LightningModule, ABC):
-    """What evaluation, sampling, export and health ask of a procedure."""
+    """The interface of a procedure for evaluation, sampling, export and health."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Generative(pl.LightningModule, ABC):
         """Return what the procedure draws samples with, by name, the main one first; cheap, and called often."""
 
     def games(self) -> Mapping[str, Game]:
-        """Return the adversarial game that judges each sampler, by the sampler's name, where there is one."""
+        """Return each sampler's adversarial game by the sampler's name, where there is one."""
         return {}
 
     def sample(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +16,8 @@ __all__ = ["Ledger"]
 class Ledger:
     """Collects each phase's losses without waiting for the device; means are read each ``log_every`` batches.
 
-    A loss that was not finite on any rank waits as ``complaint`` on all of them until :meth:`check` raises it, at the
-    end of the batch: whoever has a cure has time for it until then.
+    A loss that was not finite on any rank waits as ``error`` on all of them until :meth:`check` raises it, at the
+    end of the batch; until then a callback may recover (a rollback).
 
     Args:
         log_every: batches in an interval.
@@ -27,13 +28,16 @@ class Ledger:
         #: Batches trained on, over the whole run: intervals end at multiples of ``log_every``, resumed or not.
         self.batches = 0
         self._pending: list[tuple[tuple[str, ...], Tensor, float]] = []
+        #: Of what the interval has had so far and was read: sums, and the shares of batches in them.
+        self._sums: dict[str, float] = {}
+        self._shares: dict[str, float] = {}
         self._notes: dict[str, float | Tensor] = {}
         #: Means of the last interval that was read, by ``player/term``.
         self.latest: dict[str, float] = {}
-        #: Set when an interval has just been read, to its clock; whoever logs it sets it back to ``None``.
+        #: The clock of an interval that has been read and not logged yet; the logging callback resets it to ``None``.
         self.fresh: int | None = None
-        #: What to raise because of a loss that was not finite.
-        self.complaint: GanforgeError | None = None
+        #: The error of a loss that was not finite.
+        self.error: GanforgeError | None = None
 
     @property
     def due(self) -> bool:
@@ -69,43 +73,65 @@ class Ledger:
         self.check()
 
     def check(self) -> None:
-        """Raise the complaint, if there is one.
+        """Raise ``error``, if there is one.
 
         Raises:
             GanforgeError: if a loss was not finite.
         """
-        if self.complaint is not None:
-            raise self.complaint
+        if self.error is not None:
+            raise self.error
 
     def clear(self) -> None:
-        """Forget the complaint and everything pending: the weights behind them are gone."""
-        self.complaint = None
+        """Drop ``error`` and everything pending, as after a rollback."""
+        self.error = None
         self._pending.clear()
+        self._start_interval()
+
+    def _start_interval(self) -> None:
+        self._sums, self._shares = {}, {}
         self._notes.clear()
 
     def take(self, images_seen: int) -> None:
-        """Take everything pending into ``latest``, or into ``complaint`` if a loss was not finite; on all ranks."""
-        if not self._pending or self.complaint is not None:
+        """Take everything pending into ``latest``, or into ``error`` if a loss was not finite; on all ranks."""
+        self.fold(images_seen)
+        if not self._sums or self.error is not None:
+            return
+        self.latest = {name: self._sums[name] / self._shares[name] for name in self._sums}
+        self.latest |= {name: _plain(value) for name, value in self._notes.items()}
+        self.fresh = images_seen
+        self._start_interval()
+
+    def fold(self, images_seen: int) -> None:
+        """Read what waits on the device into the interval's sums, and leave the interval open; on all ranks.
+
+        A loss that was not finite becomes the ``error``.
+        """
+        if not self._pending or self.error is not None:
             return
         values = torch.cat([entry for _, entry, _ in self._pending]).tolist()
         names = [name for entry in self._pending for name in entry[0]]
-        weights = [entry[2] for entry in self._pending for _ in entry[0]]
+        shares = [entry[2] for entry in self._pending for _ in entry[0]]
         lost = [(name, value) for name, value in zip(names, values, strict=True) if not math.isfinite(value)]
         if any_rank(bool(lost), self._pending[0][1].device):
-            self.complaint = _not_finite(*(lost or [(names[0], math.nan)])[0], images_seen)
+            self.error = _not_finite(*(lost or [(names[0], math.nan)])[0], images_seen)
             return
-        sums: dict[str, float] = {}
-        counts: dict[str, float] = {}
-        for name, value, weight in zip(names, values, weights, strict=True):
-            sums[name] = sums.get(name, 0.0) + value * weight
-            counts[name] = counts.get(name, 0.0) + weight
-        self.latest = {name: sums[name] / counts[name] for name in sums}
-        self.latest |= {
-            name: float(value.mean()) if isinstance(value, Tensor) else value for name, value in self._notes.items()
-        }
-        self.fresh = images_seen
+        for name, value, share in zip(names, values, shares, strict=True):
+            self._sums[name] = self._sums.get(name, 0.0) + value * share
+            self._shares[name] = self._shares.get(name, 0.0) + share
         self._pending.clear()
-        self._notes.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the open interval after :meth:`fold`, as plain containers."""
+        notes = {name: _plain(value) for name, value in self._notes.items()}
+        return {"sums": dict(self._sums), "shares": dict(self._shares), "notes": notes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` gave: the interval goes on as if nothing had come between."""
+        self._sums, self._shares, self._notes = dict(state["sums"]), dict(state["shares"]), dict(state["notes"])
+
+
+def _plain(value: float | Tensor) -> float:
+    return float(value.mean()) if isinstance(value, Tensor) else value
 
 
 def _not_finite(name: str, value: float, images_seen: int) -> GanforgeError:

@@ -10,7 +10,7 @@ __all__ = ["ManualLoop"]
 
 
 class ManualLoop:
-    """Calls ``module.training_step`` on batches that you give, in one process and the tensors' precision.
+    """Calls ``module.training_step`` on given batches, in one process and the tensors' precision.
 
     It puts in the Trainer's place the few things that the step asks it for: the optimizers, a backward
     pass, and somewhere to say that the run is over. There are no callbacks, no loggers and no autocast.

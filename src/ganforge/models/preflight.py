@@ -12,7 +12,7 @@ from ganforge.data.columns import Batch
 from ganforge.models.base import AdversarialModule
 from ganforge.models.manual_loop import ManualLoop
 
-__all__ = ["check_condition_is_read", "part_sizes", "preflight"]
+__all__ = ["check_condition_is_read", "check_networks", "part_sizes", "preflight"]
 
 _ALONE = "Expected more than 1 value per channel"
 
@@ -29,7 +29,7 @@ def part_sizes(batch_size: int, processes: int, accumulate: int) -> list[int]:
 
 
 def preflight(module: AdversarialModule, batch: Batch, sizes: Sequence[int] = ()) -> None:
-    """Compute every phase's losses on a copy of the module and a made-up batch; the module is left as it was.
+    """Compute every phase's losses on a copy of the module and an example batch; the module stays unchanged.
 
     Args:
         module: what is to be trained.
@@ -43,34 +43,86 @@ def preflight(module: AdversarialModule, batch: Batch, sizes: Sequence[int] = ()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         probe = copy.deepcopy(module)
+        where = "its setup"
         try:
             ManualLoop(probe)  # optimizers and schedules are built too
+            _check_samplers(probe, batch)
             probe.check(batch)
             for size in dict.fromkeys([len(batch.data), *(size for size in sizes if size < len(batch.data))]):
                 few = Batch(batch.data[:size], {name: column[:size] for name, column in batch.given.items()})
                 for phase in probe.phases():
+                    where = f"the {phase.player}'s losses"
                     phase.before()
                     phase.losses(few)
         except GanforgeError:
             raise
         except Exception as error:
-            reason = first_line(error)
-            if reason.startswith(_ALONE):
+            if first_line(error).startswith(_ALONE):
                 raise GanforgeError(
                     "A batch norm would see one sample alone, whose variance is none: raise data.batch_size, or lower "
                     "model.accumulate or trainer.devices, for two samples or more at a time in each process."
                 ) from error
             raise GanforgeError(
-                f"This combination of network, loss, term, conditioning and augment cannot take a step ({reason}): go "
-                "back to the variant's own options one by one, or add debug=true for the trace."
+                f"A first step fails in {where} ({first_line(error)}): choose another loss, term, augment or network, "
+                "or add debug=true for the trace."
             ) from error
+
+
+def _check_samplers(module: AdversarialModule, batch: Batch) -> None:
+    """Refuse samplers without any input, and those that need a column that the dataset does not have."""
+    for name, sampler in module.samplers().items():
+        if sampler.latent is None and sampler.conditioning is None:
+            raise GanforgeError(
+                f"The sampler '{name}' has neither a latent nor a condition to draw from: give it one of them."
+            )
+        if sampler.conditioning is not None:
+            sampler.conditioning(batch)  # says which column is missing
+        if sampler.target is not None and sampler.target not in batch.given:
+            there = ", ".join(sorted(batch.given)) or "none"
+            raise GanforgeError(
+                f"The sampler '{name}' draws samples of the dataset's column '{sampler.target}', and it has {there}: "
+                "choose another dataset."
+            )
+
+
+@torch.no_grad()
+def check_networks(
+    generator: nn.Module, discriminator: nn.Module, latent: Tensor | None, condition: Tensor | None, real: Tensor
+) -> None:
+    """Refuse networks that do not take what they are called with; what they return is checked in every step.
+
+    Args:
+        generator: of ``(latent, condition)``.
+        discriminator: of ``(samples, condition)``.
+        latent: ``(n, d)``, or ``None`` where the generator takes none.
+        condition: ``(n, ...)``, or ``None``.
+        real: ``(n, ...)`` samples as networks see them.
+
+    Raises:
+        GanforgeError: naming the network, what it was called with, and why it failed.
+    """
+    for player, network, taken in (("generator", generator, latent), ("discriminator", discriminator, real)):
+        try:
+            network(taken, condition)
+        except GanforgeError:
+            raise
+        except Exception as error:
+            name = f"{type(network).__module__}.{type(network).__qualname__}"
+            raise GanforgeError(
+                f"The {player} {name} fails on {_shape(taken)} with {_shape(condition)} for its condition "
+                f"({first_line(error)}): mend its forward(), choose another network, or add debug=true for the trace."
+            ) from error
+
+
+def _shape(value: Tensor | None) -> str:
+    return "None" if value is None else f"{value.dtype} {tuple(value.shape)}".removeprefix("torch.")
 
 
 @torch.no_grad()
 def check_condition_is_read(
     generator: nn.Module, discriminator: nn.Module, latent: Tensor | None, condition: Tensor
 ) -> None:
-    """Refuse a condition that neither network looks at: the model would be silently unconditional.
+    """Refuse a condition that neither network reads: the model would be silently unconditional.
 
     Args:
         generator: of ``(latent, condition)``.

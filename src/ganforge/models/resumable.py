@@ -1,28 +1,30 @@
-"""A module that goes on from its checkpoints to the bit: the clock, random states, and what is no tensor by place."""
+"""A module that resumes from its checkpoints exactly: the clock, random states, and state outside of modules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from ganforge import __version__
 from ganforge.core import rng
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
+from ganforge.models.contents import networks_misfit, optimizers_misfit, require
 
-__all__ = ["Resumable", "Stateful", "check_checkpoint"]
+__all__ = ["Resumable", "Stateful"]
 
 
 class Stateful(Protocol):
-    """Something that is no module and keeps tensors from one step to another."""
+    """An object that is no module and has state to save in checkpoints."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what to keep in checkpoints."""
+        """Return the state for checkpoints."""
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Restore what :meth:`state_dict` gave."""
+        """Restore the state of :meth:`state_dict`."""
 
 
 class Resumable(pl.LightningModule):
@@ -40,18 +42,20 @@ class Resumable(pl.LightningModule):
         self.batches_seen = 0
         self.rate_scale = 1.0
         self._restored_rng: dict[str, Any] | None = None
+        #: The checkpoint whose optimizers are to be fitted, and whether they are to be loaded here, not by Lightning.
+        self._restored_optimizers: tuple[Mapping[str, Any], bool] | None = None
 
     def stateful(self) -> Mapping[str, Stateful]:
-        """Return by name what ``state_dict`` is to hold besides modules."""
+        """Return by name the stateful parts that are no modules."""
         return {}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Return the part of ``state_dict`` that is no tensor by place."""
+        """Return the state of :meth:`stateful`, as part of ``state_dict``."""
         parts = {name: part.state_dict() for name, part in self.stateful().items()}
         return {"rate_scale": self.rate_scale, "parts": parts}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`get_extra_state` gave; a part that was not there keeps its present state."""
+        """Restore the state of :meth:`get_extra_state`; a part that is not in it keeps its present state."""
         self.rate_scale = state["rate_scale"]
         for name, part in self.stateful().items():
             if name in state["parts"]:
@@ -67,19 +71,102 @@ class Resumable(pl.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take back what :meth:`on_save_checkpoint` added; random states wait for the first batch.
+        """Restore what :meth:`on_save_checkpoint` added; random states wait for the first batch.
 
         Raises:
-            GanforgeError: see :func:`check_checkpoint`.
+            GanforgeError: if something is missing, or it holds other networks; naming what.
         """
-        check_checkpoint(checkpoint)
+        require(checkpoint, "resume")
+        self._check_networks(checkpoint["state_dict"])
         state = checkpoint["ganforge"]
         self.images_seen, self.batches_seen = state["images_seen"], state["batches_seen"]
-        if rank() < len(state["rng"]):
-            self._restored_rng = state["rng"][rank()]
+        self._restored_optimizers = checkpoint, False
+        self._await_random_state(checkpoint)
+
+    def begin_from(self, checkpoint: Mapping[str, Any], networks: Sequence[str] | None, *, keep_clock: bool) -> None:
+        """Begin a run of another configuration from a checkpoint; called before training.
+
+        Learning rates and the optimizers' other options stay those of this module.
+
+        Args:
+            checkpoint: as loaded.
+            networks: the networks to take, with their averages; ``None`` takes everything: all networks, the states of
+                optimizers and terms, and the random state.
+            keep_clock: whether the clock goes on from the checkpoint's; else it begins at 0.
+
+        Raises:
+            GanforgeError: if something is missing or does not fit; naming what.
+        """
+        require(checkpoint, "fork" if networks is not None else "resume")
+        if networks is None:
+            self._check_networks(checkpoint["state_dict"])
+            self.load_state_dict(checkpoint["state_dict"])
+            self.rate_scale = 1.0
+            self._restored_optimizers = checkpoint, True
+            self._await_random_state(checkpoint)
+        else:
+            for name in networks:
+                self._take_network(name, checkpoint["state_dict"])
+        if keep_clock:
+            require(checkpoint, "sample")
+            self.images_seen = checkpoint["ganforge"]["images_seen"]
+            self.batches_seen = checkpoint["ganforge"].get("batches_seen", 0)
+
+    def _take_network(self, name: str, state: Mapping[str, Any]) -> None:
+        """Load one network, and its average: from the checkpoint's, or where that has none from the weights."""
+        own = dict(self.named_children())
+        tensors = _below(name, state)
+        if name not in own or not tensors:
+            there = sorted({key.partition(".")[0] for key, value in state.items() if isinstance(value, Tensor)})
+            raise GanforgeError(
+                f"start.networks names '{name}': the checkpoint holds {', '.join(there)}, and this configuration "
+                f"{', '.join(sorted(own))}; name networks that are in both."
+            )
+        average = own.get(f"{name}_ema")
+        wanted = {f"{name}.{key}": value for key, value in tensors.items()}
+        misfit = networks_misfit(torch.nn.ModuleDict({name: own[name]}), wanted)
+        if misfit is not None:
+            raise GanforgeError(f"The checkpoint's networks are not those of this configuration: {misfit}.")
+        own[name].load_state_dict(tensors)
+        if average is not None:
+            average.load_state_dict(_below(f"{name}_ema", state) or tensors)
+
+    def _check_networks(self, state: Mapping[str, Any]) -> None:
+        misfit = networks_misfit(self, state)
+        if misfit is not None:
+            raise GanforgeError(
+                f"The checkpoint's networks are not those of this configuration: {misfit}. 'start={{run: RUN, "
+                "networks: [NAME]}' begins a run from those that are alike."
+            )
+
+    def _await_random_state(self, checkpoint: Mapping[str, Any]) -> None:
+        states = checkpoint["ganforge"]["rng"]
+        if rank() < len(states):
+            self._restored_rng = states[rank()]
+
+    def fit_optimizers(self, made: Mapping[str, Optimizer]) -> None:
+        """Check the restored optimizers' states against those just made, by player, and load them where that is due.
+
+        Raises:
+            GanforgeError: if they are of another kind.
+        """
+        if self._restored_optimizers is None:
+            return
+        (checkpoint, is_due), self._restored_optimizers = self._restored_optimizers, None
+        states = checkpoint["optimizer_states"]
+        misfit = optimizers_misfit(made, states, checkpoint["ganforge"].get("optimizers"))
+        if misfit is not None:
+            raise GanforgeError(
+                f"The checkpoint's optimizers are not those of this configuration: {misfit}. 'start={{run: RUN, "
+                f"networks: [{', '.join(made)}]}}' begins a run from the networks without them."
+            )
+        if is_due:
+            for optimizer, state in zip(made.values(), states, strict=True):
+                groups = zip(state["param_groups"], optimizer.state_dict()["param_groups"], strict=True)
+                optimizer.load_state_dict({"state": state["state"], "param_groups": [{**a, **b} for a, b in groups]})
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
-        """Put a restored random state in place as late as can be, so that setting up has not consumed any of it."""
+        """Restore a checkpoint's random state as late as possible, so that setup consumes none of it."""
         if self._restored_rng is not None:
             rng.set_state(self._restored_rng)
             self._restored_rng = None
@@ -94,16 +181,6 @@ def _random_states() -> list[dict[str, Any]]:
     return states
 
 
-def check_checkpoint(checkpoint: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint that lacks what a module goes on from.
-
-    Raises:
-        GanforgeError: if the clock is not in it, or the module's extra state.
-    """
-    if "ganforge" not in checkpoint or "_extra_state" not in checkpoint.get("state_dict", {}):
-        version = checkpoint.get("ganforge", {}).get("version")
-        writer = f"ganforge {version}" if version else "an older ganforge or another program"
-        raise GanforgeError(
-            f"The checkpoint was written by {writer} and lacks what ganforge {__version__} keeps in one: go on with "
-            "the version that wrote it, or start over with force=true."
-        )
+def _below(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of one network, by their names in it."""
+    return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 from ganforge.losses.step import Step
 from ganforge.models.phase import Phase
-from ganforge.models.stand_in import StandInGAN
+from ganforge.models.surrogate import SurrogateGAN
 
 __all__ = ["SimultaneousGAN"]
 
 
-class SimultaneousGAN(StandInGAN):
-    """:class:`GAN` whose generator answers the discriminator as it was before the batch (SimGD).
+class SimultaneousGAN(SurrogateGAN):
+    """:class:`GAN` whose generator trains against the discriminator from before the batch (SimGD).
 
-    Simultaneous gradient descent of Mescheder et al. 2018, section 2.2. The generator faces the weights that
+    Simultaneous gradient descent of Mescheder et al. 2018, section 2.2. The generator trains against the weights that
     the batch's discriminator step, lazy terms and constraint began from; only they are kept, so the latents
     are as fresh as in :class:`GAN`. With ``n_critic > 1`` they are those before the last step.
     """
@@ -30,13 +30,13 @@ class SimultaneousGAN(StandInGAN):
         first, *others = super().phases()
         return [replace(first, before=self._snapshot.take), *others]
 
-    def stand_in(self, step: Step) -> Mapping[str, Tensor]:
-        """See :class:`StandInGAN`."""
+    def surrogate(self, step: Step) -> Mapping[str, Tensor]:
+        """See :class:`SurrogateGAN`."""
         return self._snapshot.weights
 
 
 class Snapshot:
-    """A network's weights as they were when they were last taken.
+    """A copy of a network's weights.
 
     Args:
         network: whose they are.
@@ -47,5 +47,5 @@ class Snapshot:
         self.weights: dict[str, Tensor] = {}
 
     def take(self) -> None:
-        """Copy the present weights."""
+        """Copy the network's present weights."""
         self.weights = {name: weight.detach().clone() for name, weight in self._network.named_parameters()}

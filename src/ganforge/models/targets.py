@@ -1,4 +1,4 @@
-"""Where a schedule writes: a dotted place to a function that sets the value there."""
+"""What a schedule sets: from a dotted place to a function that writes the value there."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

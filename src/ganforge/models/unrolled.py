@@ -1,4 +1,4 @@
-"""Unrolled GAN (Metz et al. 2017, arXiv:1611.02163): the generator sees the discriminator's next moves."""
+"""Unrolled GAN (Metz et al. 2017, arXiv:1611.02163): the generator sees the discriminator's next steps."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,15 +10,15 @@ from torch.optim import SGD, Adam, Optimizer
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.step import Step
-from ganforge.models.stand_in import StandInGAN
+from ganforge.models.surrogate import SurrogateGAN
 
 __all__ = ["UnrolledGAN"]
 
 Weights = dict[str, Tensor]
 
 
-class UnrolledGAN(StandInGAN):
-    """:class:`GAN` whose generator faces the discriminator ``unroll_steps`` steps ahead (equations 3 to 6).
+class UnrolledGAN(SurrogateGAN):
+    """:class:`GAN` whose generator trains against the discriminator ``unroll_steps`` steps ahead (equations 3 to 6).
 
     The steps are differentiable: the generator's gradient flows through them too (the second term of equation
     9). They are those of the discriminator's own optimizer, at its present learning rate and, for Adam, from
@@ -43,17 +43,17 @@ class UnrolledGAN(StandInGAN):
         if unroll_steps < 0:
             raise GanforgeError(f"model.unroll_steps must be a whole number >= 0, got {unroll_steps}.")
         self.unroll_steps = unroll_steps
-        maker = self._make_optimizers.get("discriminator")
+        maker = self.optimizer_maker("discriminator")
         if isinstance(maker, partial):  # as configurations give: refused before data is touched
             _check(maker.func, maker.keywords)
 
-    def stand_in(self, step: Step) -> Weights:
-        """See :class:`StandInGAN`."""
+    def surrogate(self, step: Step) -> Weights:
+        """See :class:`SurrogateGAN`."""
         parameters = dict(self.discriminator.named_parameters())
         weights = {name: weight.detach().clone().requires_grad_() for name, weight in parameters.items()}
         advance = self._optimizer_ahead(parameters)
         for _ in range(self.unroll_steps):
-            discriminate = self.judge(weights)
+            discriminate = self.discriminate_with(weights)
             real = discriminate(step.real, step.condition).logits
             fake = discriminate(step.fake, step.fake_condition).logits
             loss = self.loss.discriminator(real, fake)
@@ -62,7 +62,7 @@ class UnrolledGAN(StandInGAN):
         return weights
 
     def _optimizer_ahead(self, parameters: Mapping[str, nn.Parameter]) -> "_Sgd | _Adam":
-        """Return a differentiable copy of the discriminator's optimizer as it stands."""
+        """Return a differentiable copy of the discriminator's optimizer."""
         optimizer = self.optimizer_of("discriminator")
         _check(type(optimizer), optimizer.defaults)
         return (_Sgd if type(optimizer) is SGD else _Adam)(parameters, optimizer)

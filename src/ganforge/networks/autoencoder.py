@@ -1,4 +1,4 @@
-"""EBGAN's networks (Zhao, Mathieu and LeCun 2017, arXiv:1609.03126): an autoencoder judges by its error.
+"""EBGAN's networks (Zhao, Mathieu and LeCun 2017, arXiv:1609.03126): an autoencoder as discriminator.
 
 The shapes are DCGAN's, as in the paper's appendix for images; sizes are 8, 16, 32, ... pixels.
 """
@@ -38,7 +38,7 @@ class Discriminator(nn.Module):
         nn.init.normal_(self.code.weight, 0.0, 0.02)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)`` images; features are the code; no condition is read."""
+        """Score ``(n, channels, image_size, image_size)`` images; features are the code; no condition is read."""
         code = self.code(self.encoder(images)).flatten(1)
         error = (self.decoder(code) - images).square().flatten(1).mean(1)
         return Critique(-error, code)

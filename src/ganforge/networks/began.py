@@ -79,7 +79,7 @@ class Discriminator(nn.Module):
         self.decoder = Generator(image_size, channels, code, width)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)`` images; features are the code; no condition is read."""
+        """Score ``(n, channels, image_size, image_size)`` images; features are the code; no condition is read."""
         code = self.encoder(images)
         error = (self.decoder(code) - images).abs().flatten(1).mean(1)
         return Critique(-error, code)

@@ -190,6 +190,6 @@ class Discriminator(nn.Module):
         self.head = make_head(head, widths[-1], classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
+        """Score ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
         critique: Critique = self.head(global_pool(F.relu(self.blocks(images)), "sum"), condition)
         return critique

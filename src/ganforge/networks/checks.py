@@ -1,14 +1,15 @@
 """Checks of the arguments that networks are built from, and of the labels that they get."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 
-__all__ = ["require_labels", "require_positive", "require_sides", "shape_for", "square"]
+__all__ = ["require_labels", "require_positive", "require_sides", "require_two_inputs", "shape_for", "square"]
 
 Shape = TypeVar("Shape")
 
@@ -47,6 +48,19 @@ def require_positive(owner: str, **counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
             raise GanforgeError(f"{owner}: {name} must be a whole number >= 1, got {count}.")
+
+
+def require_two_inputs(player: str, network: nn.Module) -> None:
+    """Raise GanforgeError for a network that cannot be called with a condition beside its input."""
+    signature = inspect.signature(network.forward)
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        first = "latent" if player == "generator" else "samples"
+        raise GanforgeError(
+            f"The {player} {type(network).__module__}.{type(network).__qualname__} has forward{signature} and is "
+            f"called with ({first}, condition): define forward(self, {first}, condition=None)."
+        ) from None
 
 
 def require_sides(owner: str, attention: Iterable[int], sides: Iterable[int]) -> None:

@@ -64,7 +64,7 @@ class Discriminator(nn.Module):
         self.network = network(channels=channels + self.classes)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, h, w)`` images with labels ``(n,)``."""
+        """Score ``(n, channels, h, w)`` images with labels ``(n,)``."""
         planes = _one_hot(self, condition, self.classes).to(images)[:, :, None, None].expand(-1, -1, *images.shape[2:])
         critique: Critique = self.network(torch.cat([images, planes], 1))
         return critique

@@ -1,4 +1,4 @@
-"""What a discriminator says of a batch of samples."""
+"""The outputs of a discriminator on a batch of samples."""
 
 from typing import Literal, NamedTuple
 
@@ -25,7 +25,7 @@ class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
         self.what, self.source, self.remedy = what, source, remedy
 
     def read_by(self, term: str) -> GanforgeError:
-        """Return the same complaint about the term of that name."""
+        """Return the same error, with the name of the term that reads."""
         return GanforgeError(
             f"term.{term} reads {self.what} and {self.source} gives none: {self.remedy}, or leave {term} out of "
             "term=[...]."
@@ -33,7 +33,7 @@ class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
 
 
 class Critique(NamedTuple):
-    """A discriminator's output: the verdict, and what its other heads say.
+    """A discriminator's outputs: logits, and those of further heads where it has any.
 
     Attributes:
         logits: ``(n,)`` unbounded scores, high for real.
@@ -52,6 +52,32 @@ class Critique(NamedTuple):
     embedding: Tensor | None = None
     proxy: Tensor | None = None
     local_embeddings: Tensor | None = None
+
+    @classmethod
+    def of(cls, output: object, samples: Tensor) -> "Critique":
+        """Return a discriminator's output for ``samples`` as a critique; a plain tensor is its logits.
+
+        Args:
+            output: what the discriminator returned.
+            samples: ``(n, ...)``, what it was given.
+
+        Raises:
+            GanforgeError: if there is not one logit a sample, or a pack of samples.
+        """
+        if isinstance(output, Tensor):
+            output = cls(output)
+        if not isinstance(output, cls):
+            raise GanforgeError(
+                f"The discriminator returned a {type(output).__name__}: return its logits, a tensor (n,), or a "
+                "ganforge.networks.critique.Critique."
+            )
+        shape, count = tuple(output.logits.shape), len(samples)
+        if len(shape) != 1 or not shape[0] or count % shape[0]:
+            raise GanforgeError(
+                f"The discriminator returned logits of shape {shape} for {count} samples: return ({count},), one "
+                "number a sample, such as logits.flatten() where the last layer has one output."
+            )
+        return output
 
     def require(self, head: Head) -> Tensor:
         """Return the output of a head that not every discriminator has.

@@ -113,7 +113,7 @@ class Discriminator(nn.Module):
         self.apply(_initialise)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)`` images in [-1, 1]; ``condition`` is not read."""
+        """Score ``(n, channels, image_size, image_size)`` images in [-1, 1]; ``condition`` is not read."""
         features: Tensor = self.layers(images)
         flat = features.flatten(1)
         codes = None if self.code_head is None else self.code_head(flat)

@@ -89,6 +89,6 @@ class Discriminator(nn.Module):
         self.head = make_head(head, 8 * width, classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, h, w)``, with labels ``(n,)`` where the head reads them."""
+        """Score ``(n, channels, h, w)``, with labels ``(n,)`` where the head reads them."""
         critique: Critique = self.head(global_pool(self.blocks(images), "sum"), condition)
         return critique

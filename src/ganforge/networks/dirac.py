@@ -43,5 +43,5 @@ class Discriminator(nn.Module):
         self.psi = nn.Parameter(torch.tensor(psi))
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, 1)`` points."""
+        """Score ``(n, 1)`` points."""
         return Critique(self.psi * images[:, 0])

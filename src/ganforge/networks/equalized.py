@@ -81,7 +81,7 @@ def require_labels(condition: Tensor | None, classes: int) -> Tensor:
 
 
 def widened(x: Tensor) -> Tensor:
-    """Return ``x`` in float32, or in float64 if it is that: for sums that bfloat16 would spoil."""
+    """Return ``x`` in float32, or in float64 if it is that: for sums that need more than bfloat16's precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

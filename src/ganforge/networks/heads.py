@@ -1,4 +1,4 @@
-"""Heads of the residual and convolutional discriminators: how pooled features become a verdict.
+"""Heads of the residual and convolutional discriminators: from pooled features to a logit.
 
 In a configuration a head is an import path with ``_partial_: true``, for example
 ``head: {_target_: ganforge.networks.heads.ClassHead, _partial_: true}``.
@@ -17,7 +17,7 @@ __all__ = ["ClassHead", "Contrastive", "Head", "HeadFactory", "Projection", "mak
 
 
 class Head(nn.Module):
-    """The unconditional verdict: one linear layer from ``(n, features)`` to a logit.
+    """The unconditional head: one linear layer from ``(n, features)`` to a logit.
 
     Args:
         features: length of the pooled features.
@@ -33,7 +33,7 @@ class Head(nn.Module):
         self.logit = layers.linear(features, 1)
 
     def forward(self, features: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge pooled features ``(n, d)``; ``condition`` is labels ``(n,)`` or ``None``."""
+        """Score pooled features ``(n, d)``; ``condition`` is labels ``(n,)`` or ``None``."""
         return Critique(self.logit(features).squeeze(1), features=features)
 
     def _classes(self, classes: int | None) -> int:
@@ -57,7 +57,7 @@ class Projection(Head):
 
 
 class ClassHead(Head):
-    """Auxiliary classifier beside the verdict (AC-GAN, Odena et al. 2017): fills ``Critique.class_logits``.
+    """Auxiliary classifier beside the logit (AC-GAN, Odena et al. 2017): fills ``Critique.class_logits``.
 
     With ``classes=4`` and rotations for labels it is the head of SSGAN (Chen et al. 2019). With a bias, as in
     mimicry; StudioGAN's has none.

@@ -44,7 +44,7 @@ class Discriminator(resnet.Discriminator):
         self.embed_image = _Embed(layers, last.conv2.out_channels, dim)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
+        """Score ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
         places = self.blocks[:-1](images)
         features = global_pool(F.relu(self.blocks[-1](places)), self.pooling)
         critique: Critique = self.head(features, condition)

@@ -11,6 +11,7 @@ from torch.nn.utils import parametrizations, parametrize
 from ganforge.core.errors import GanforgeError
 
 __all__ = [
+    "INITIALIZERS",
     "BatchNorm",
     "ConditionalBatchNorm",
     "Initialization",
@@ -27,7 +28,8 @@ Normalization = Literal["spectral"] | None
 
 Weighted = TypeVar("Weighted", nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
 
-_INITIALIZERS: dict[str, Callable[[Tensor, float], Tensor]] = {
+#: What an ``initialization`` does to a weight, given its gain.
+INITIALIZERS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "xavier": nn.init.xavier_uniform_,
     "orthogonal": nn.init.orthogonal_,
     "normal": lambda weight, gain: nn.init.normal_(weight, std=0.02 * gain),
@@ -81,8 +83,8 @@ class Layers:
     def __init__(
         self, initialization: Initialization, normalization: Normalization, *, residual_gain: float = 1.0
     ) -> None:
-        if initialization not in _INITIALIZERS:
-            valid = ", ".join(_INITIALIZERS)
+        if initialization not in INITIALIZERS:
+            valid = ", ".join(INITIALIZERS)
             raise GanforgeError(f"initialization must be one of {valid}, got '{initialization}'.")
         if normalization not in (None, "spectral"):
             raise GanforgeError(f"normalization must be 'spectral' or null, got '{normalization}'.")
@@ -91,7 +93,7 @@ class Layers:
         self.residual_gain = residual_gain
 
     def _finish(self, layer: Weighted, gain: float = 1.0) -> Weighted:
-        _INITIALIZERS[self.initialization](layer.weight, gain)
+        INITIALIZERS[self.initialization](layer.weight, gain)
         return layer if self.normalization is None else spectral_norm(layer)
 
     def conv(

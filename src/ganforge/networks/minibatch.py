@@ -1,4 +1,4 @@
-"""Minibatch discrimination (Salimans et al. 2016, arXiv:1606.03498): a sample is judged beside its batch."""
+"""Minibatch discrimination (Salimans et al. 2016, arXiv:1606.03498): a sample is compared with its batch."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ class MinibatchDiscrimination(nn.Module):
 
     Features ``f`` are mapped to ``M = f T``, ``kernels`` rows of ``kernel_dim``; each output is the sum over the other
     samples of ``exp(-|M_i - M_j|_1)`` along one row. Real and generated images come in batches of their own kind, so
-    that a generator without variety is seen through. The sum grows with the batch: a network trained with one batch
+    that a generator without diversity is detected. The sum grows with the batch: a network trained with one batch
     size (over processes: each its own; with ``model.accumulate``: each part) expects that size.
 
     Deviations: a sample's closeness to itself, 1, is left out, as in the authors' code. Columns of ``T`` begin with

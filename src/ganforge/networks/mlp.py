@@ -97,7 +97,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Two maxout layers with dropout, then the verdict (Goodfellow et al. 2014, on MNIST).
+    """Two maxout layers with dropout, then the logit (Goodfellow et al. 2014, on MNIST).
 
     Args:
         image_size: side of the images in pixels, or height and width.
@@ -137,7 +137,7 @@ class Discriminator(nn.Module):
         _uniform(self, 0.005)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, h, w)`` images in [-1, 1]; ``condition`` is not read."""
+        """Score ``(n, channels, h, w)`` images in [-1, 1]; ``condition`` is not read."""
         features: Tensor = self.layers(images)
         return Critique(self.head(features).squeeze(1), features)
 
@@ -191,6 +191,6 @@ class PointDiscriminator(nn.Module):
         _normal(self, 0.02)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels)`` points; ``condition`` is not read."""
+        """Score ``(n, channels)`` points; ``condition`` is not read."""
         features: Tensor = self.layers(images)
         return Critique(self.head(features).squeeze(1), features)

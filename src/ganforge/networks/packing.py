@@ -1,4 +1,4 @@
-"""Packing (PacGAN, Lin et al. 2018): several samples are judged at once, which shows missing modes."""
+"""Packing (PacGAN, Lin et al. 2018): the discriminator sees several samples at once, against mode collapse."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ class Packed(nn.Module):
         self.discriminator = discriminator(channels=channels * packing)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, c, h, w)`` images or ``(n, c)`` points: ``n / packing`` logits."""
+        """Score ``(n, c, h, w)`` images or ``(n, c)`` points: ``n / packing`` logits."""
         n = len(images)
         if n % self.packing:
             raise GanforgeError(

@@ -214,7 +214,7 @@ class Discriminator(nn.Module):
         self.register_buffer("level_of_detail", torch.zeros(()))
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)`` at the current level; reads no condition."""
+        """Score ``(n, channels, image_size, image_size)`` at the current level; reads no condition."""
         coarsest = len(self.stages) - 1
         whole, fade = _split(self.level_of_detail.item(), coarsest)
         finest = coarsest - whole

@@ -230,7 +230,7 @@ class Discriminator(nn.Module):
         self.register_buffer("kernel", blur_kernel(_TAPS), persistent=False)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)``; a conditional network needs labels ``(n,)``."""
+        """Score ``(n, channels, image_size, image_size)``; a conditional network needs labels ``(n,)``."""
         x = self.from_image(images)
         for residual, project in zip(self.residuals[:-1], self.projections, strict=True):
             x = project(downsample(residual(x), self.kernel))

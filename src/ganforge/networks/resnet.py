@@ -153,7 +153,7 @@ class Discriminator(nn.Module):
         self.head = make_head(head, widths[-1], classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
+        """Score ``(n, channels, image_size, image_size)``, with labels ``(n,)`` where the head reads them."""
         features = global_pool(F.relu(self.blocks(images)), self.pooling)
         critique: Critique = self.head(features, condition)
         return critique

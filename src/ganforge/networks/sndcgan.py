@@ -117,7 +117,7 @@ class Discriminator(nn.Module):
         self.head = make_head(head, 8 * width * height * breadth, classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, h, w)``, with labels ``(n,)`` where the head reads them."""
+        """Score ``(n, channels, h, w)``, with labels ``(n,)`` where the head reads them."""
         features = images
         for conv in self.convs:
             features = F.leaky_relu(conv(features), 0.1)

@@ -352,7 +352,7 @@ class Discriminator(nn.Module):
         self.register_buffer("kernel", blur_kernel(_TAPS), persistent=False)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
-        """Judge ``(n, channels, image_size, image_size)``; a conditional network needs labels ``(n,)``."""
+        """Score ``(n, channels, image_size, image_size)``; a conditional network needs labels ``(n,)``."""
         x = leaky(self.from_images[0](images))
         for block, from_image in zip_longest(self.blocks, self.from_images[1:]):
             x = block(x)

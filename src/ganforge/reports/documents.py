@@ -10,7 +10,7 @@ __all__ = ["as_latex", "as_markdown", "how_to_read"]
 
 
 def how_to_read(study: Study, measure: Measure) -> str:
-    """Return one paragraph that says what the numbers are."""
+    """Return one paragraph that explains the numbers."""
     better = {"greater": "greater is better", "less": "less is better", None: "which is better is not known"}
     pairs = significance(study, measure)
     tests = sorted({pair.test for pair in pairs if pair.test is not None})

@@ -47,7 +47,7 @@ def write(
     """Write ``values.json``, ``values.csv``, ``page.html`` and ``page.png``, each with every value's protocol.
 
     Args:
-        title: what was judged.
+        title: of the evaluation.
         results: a :class:`ganforge.commands.evaluate.Result` a protocol.
         real: what it was compared with; see :class:`ganforge.commands.subjects.Subject`.
         draw: gives pictures to show; called once the values are on the disk.
@@ -92,7 +92,7 @@ def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: P
 
 
 def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return protocol, name, value and interval of each value, for people."""
+    """Return protocol, name, value and interval of each value as text."""
     lines = []
     for result in results.values():
         for name, value in result.values.items():
@@ -143,7 +143,7 @@ def _html(title: str, results: dict[str, Any], real: dict[str, Any], panels: Seq
         title=title,
         real=real,
         lines=_lines(results),
-        panels=[(panel.title, panel.told, _data_uri(panel)) for panel in panels],
+        panels=[(panel.title, panel.caption, _data_uri(panel)) for panel in panels],
         protocols={result.tag: json.dumps(result.description, indent=2) for result in results.values()},
         version=__version__,
     )

@@ -145,7 +145,7 @@ def save_figures(study: Study, grids: Sequence[Grid], folder: Path, formats: Seq
 
 
 def _file_names(study: Study) -> dict[Measure, str]:
-    """Return a name for each measure's files; a metric's name comes from a file, perhaps somebody else's."""
+    """Return a name for each measure's files; a metric's name comes from a file, which may be another user's."""
     names: dict[Measure, str] = {}
     for measure in study.measures:
         same = study.of_metric(measure.name)

@@ -59,7 +59,7 @@ def _open(path: Path) -> "Image.Image | None":
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=["PNG"]) as image:
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError):
         return None

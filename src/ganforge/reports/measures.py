@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from ganforge.metrics.directions import better, is_ranked
+from ganforge.metrics.directions import Direction, directions
 from ganforge.reports.reading import Run, Series
 from ganforge.reports.variants import Variant, plain, short_key
 
@@ -32,13 +32,13 @@ class Measure:
         name: such as ``fid``.
         protocol: the tag that travels with its values.
         data: which dataset, where the runs have several; else empty.
-        better: whether greater or less is better; ``None`` if that is not known of the metric.
+        better: whether greater or less is better; ``None`` if neither is by itself.
     """
 
     name: str
     protocol: str
     data: str
-    better: Literal["greater", "less"] | None
+    better: Direction | None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -47,8 +47,10 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """Its name as people read it."""
-        return self.name.upper() if len(self.name) <= 3 else self.name.replace("_", " ").capitalize()
+        """Its name in reports."""
+        sampler, _, name = self.name.rpartition("/")
+        title = name.upper() if len(name) <= 3 else name.replace("_", " ").capitalize()
+        return f"{sampler}: {title}" if sampler else title
 
     @property
     def how(self) -> str:
@@ -66,11 +68,11 @@ def find_measures(variants: Sequence[Variant]) -> dict[Measure, list[Variant]]:
     datasets = _datasets(variants)
     found: dict[Measure, list[Variant]] = {}
     for variant in variants:
-        for name, protocol in sorted({key for run in variant.runs for key in (*run.series, *run.diverged)}):
-            short = name.removeprefix("metrics/")
-            if short == name or not is_ranked(short):
-                continue
-            measure = Measure(short, protocol, datasets[variant.label], better(short))
+        keys = {key for run in variant.runs for key in (*run.series, *run.diverged) if key[0].startswith("metrics/")}
+        better = {pattern: way for run in variant.runs for pattern, way in run.better.items()}
+        ranked = directions(better, [name for name, _ in keys])
+        for name, protocol in sorted(key for key in keys if key[0] in ranked):
+            measure = Measure(name.removeprefix("metrics/"), protocol, datasets[variant.label], ranked[name])
             found.setdefault(measure, []).append(variant)
     return dict(
         sorted(found.items(), key=lambda pair: (pair[0].name != "fid", pair[0].name, *pair[0].key, pair[0].data))

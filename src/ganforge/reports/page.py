@@ -88,7 +88,7 @@ def _blocks(study: Study) -> Iterator[dict[str, Any]]:
             "lead": _lead(measure, places, pairs),
             "rows": [_row(place) for place in places],
             "pairs": pairs,
-            "verdicts": [_verdict(pair, measure) for pair in pairs],
+            "results": [_result(pair, measure) for pair in pairs],
             "timed": any(place.reached is not None for place in places),
             "method": how_to_read(study, measure),
             "others": [each.how for each in study.of_metric(measure.name) if each != measure],
@@ -96,7 +96,7 @@ def _blocks(study: Study) -> Iterator[dict[str, Any]]:
 
 
 def _lead(measure: Measure, places: Sequence[Place], pairs: Sequence[Pair]) -> str:
-    """Say in a sentence how things stand."""
+    """Return the ranking's result in one sentence."""
     if not places:
         return "No run that counts was measured."
     first = places[0]
@@ -144,12 +144,12 @@ def _mean(value: Estimate | None) -> float | None:
     return None if value is None else value.mean
 
 
-def _verdict(pair: Pair, measure: Measure) -> str:
+def _result(pair: Pair, measure: Measure) -> str:
     """Return a test's result in words."""
     if pair.test is None:
-        return f"cannot tell: {pair.reason}"
+        return f"not tested: {pair.reason}"
     if not pair.is_significant:
-        return "cannot tell"
+        return "not significant"
     if measure.better is None:
         return "differ"
     return "first is better" if (pair.difference < 0) == (measure.better == "less") else "second is better"

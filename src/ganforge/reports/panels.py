@@ -1,4 +1,4 @@
-"""What an evaluation shows besides numbers: samples, their nearest training images, walks, precision against recall."""
+"""Panels of an evaluation: samples, their nearest training images, walks, precision against recall."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,13 +30,13 @@ class Panel:
 
     Attributes:
         title: its name.
-        told: a sentence on what is to be seen.
+        caption: one sentence.
         picture: ``(3, h, w)`` uint8; ``None`` for a plot of ``points``.
         points: ``(neighbours, precision, recall)``.
     """
 
     title: str
-    told: str
+    caption: str
     picture: Tensor | None = None
     points: list[tuple[int, float, float]] = field(default_factory=list)
 

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from ganforge.core.errors import GanforgeError
+from ganforge.metrics.directions import Better
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import Row, read_rows
 
@@ -65,6 +66,13 @@ class Run:
     def name(self) -> str:
         """The folder's last two parts, ``<name>/<signature>``."""
         return "/".join(self.path.parts[-2:])
+
+    @property
+    def better(self) -> Better:
+        """Which way each value that was measured is better, by name or pattern; empty if that was not recorded."""
+        recorded = self.status.get("better")
+        known = recorded.items() if isinstance(recorded, dict) else ()
+        return {str(name): way for name, way in known if way in ("greater", "less", None)}
 
     @property
     def speed(self) -> float | None:
@@ -151,12 +159,13 @@ def read_run(path: Path) -> Run:
 
 
 def _plain_name(name: str, protocol: str) -> str:
-    """Return ``metrics/<value>`` of what was measured under a protocol.
+    """Return the name of what was measured without its protocol's, which its tag has.
 
-    Training logs ``metrics/<protocol>/<value>`` where an earlier protocol has given that value: the protocol's tag
-    identifies it, and with the protocols in another order the same measure would have another name.
+    Training logs ``metrics/<protocol>/<value>`` where an earlier protocol has given that value: with the protocols in
+    another order the same measure would have another name.
     """
-    return f"metrics/{name.rpartition('/')[2]}" if protocol and name.startswith("metrics/") else name
+    prefix = f"metrics/{protocol.partition('@')[0]}/"
+    return f"metrics/{name.removeprefix(prefix)}" if protocol and name.startswith(prefix) else name
 
 
 def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Intervals over seeds, and tests between variants that are honest about few seeds."""
+"""Intervals over seeds, and tests between variants that hold with few seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ class Estimate:
 
     Attributes:
         mean: of the values.
-        low, high: Student's t interval for the mean; ``None`` with one value, which says nothing of its spread.
+        low, high: Student's t interval for the mean; ``None`` with one value.
         deviation: sample standard deviation, divided by n - 1; ``None`` with one value.
         n: number of values.
     """
@@ -53,7 +53,7 @@ class Pair:
 
     Attributes:
         first, second: labels.
-        test: ``paired t`` or ``Welch's t``; ``None`` where there is nothing to test, and ``reason`` says why.
+        test: ``paired t`` or ``Welch's t``; ``None`` where there is nothing to test, see ``reason``.
         difference: first's mean minus second's.
         low, high: interval of the difference, not corrected for other comparisons.
         p: two-sided.

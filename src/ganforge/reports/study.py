@@ -100,7 +100,7 @@ def _of_states(runs: Sequence[Run]) -> list[str]:
     meanings = {
         "failed": "failed",
         "stopped": "were stopped" if sum(run.state == "stopped" for run in runs) > 1 else "was stopped",
-        "cut short": "ended without a word (killed, or the machine went down)",
+        "cut short": "ended without a record (killed, or the machine went down)",
         "running": "still being trained",
     }
     for state, meaning in meanings.items():
@@ -108,7 +108,7 @@ def _of_states(runs: Sequence[Run]) -> list[str]:
         if not of_state:
             continue
         error = next((str(run.status["error"]) for run in of_state if run.status.get("error")), "")
-        because = f"; the first said: {error.rstrip('.')}" if state == "failed" and error else ""
+        because = f"; the first error: {error.rstrip('.')}" if state == "failed" and error else ""
         everything = f"All {len(runs)} runs" if len(of_state) == len(runs) else f"{len(of_state)} of {len(runs)} runs"
         notes.append(f"{everything} {meaning} ({_names(of_state)}){because}.")
     if notes and any(run.state == "finished" for run in runs):
@@ -179,8 +179,8 @@ def _of_seeds(variants: Sequence[Variant]) -> list[str]:
     few = max((len(variant.counted) for variant in variants), default=0)
     if 2 <= few < 5:
         notes.append(
-            f"With at most {few} seeds a variant only large differences are significant: 'cannot tell' does not mean "
-            "that variants are equal."
+            f"With at most {few} seeds a variant only large differences are significant: 'not significant' does not "
+            "mean that variants are equal."
         )
     unfinished = [variant.label for variant in variants if variant.counted and not variant.finished]
     if unfinished:

@@ -16,7 +16,7 @@ ABSENT = "(absent)"
 #: Nodes that repeat values of the axes' nodes by interpolation.
 _MIRRORS = ("model.", "callbacks.")
 
-#: Groups whose option says nothing of what is computed.
+#: Groups whose option does not change what is computed.
 _MACHINE_GROUPS = ("logger", "trainer", "debug", "experiment", "callbacks")
 
 #: Keys tried in every combination for the shortest label; beyond it they are taken in order.
@@ -48,7 +48,7 @@ class Variant:
 
 
 def group(runs: Iterable[Run]) -> tuple[list[Variant], list[str]]:
-    """Group runs with a readable configuration into variants, and say which runs are left out and why.
+    """Group runs with a readable configuration into variants, with notes on the runs left out.
 
     A seed that was trained twice counts once: the repetition gives the same values and no new evidence.
     """
@@ -104,7 +104,7 @@ def plain(value: Any) -> str:
 
 
 def short_key(key: str) -> str:
-    """Return a key as people write it: a class is named by its node."""
+    """Return a key as on the command line: a class is named by its node."""
     return key.removesuffix("._target_")
 
 

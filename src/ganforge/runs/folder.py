@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import write_text
+from ganforge.core.files import read_json, write_text
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import is_running, this_job
 from ganforge.runs.provenance import provenance
@@ -32,11 +32,13 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self._status = path / "run.json"
+        self._before: dict[Path, str] = {}
+        self._started_before = 0
 
     def status(self) -> dict[str, Any]:
         """Return ``run.json``; empty where there is none, or only half of one, or something else."""
         try:
-            loaded = json.loads(self._status.read_text())
+            loaded = read_json(self._status)
         except (OSError, ValueError):
             return {}
         return loaded if isinstance(loaded, dict) else {}
@@ -74,7 +76,13 @@ class RunFolder:
             self.path.rename(self._aside)
 
     def settle(self) -> None:
-        """Delete what was set aside once this run has a checkpoint; until then a failed start restores it."""
+        """Delete what was set aside once this run has a checkpoint; until then a failed start restores it.
+
+        Where a run with a checkpoint was refused before it went on, its record is what it was.
+        """
+        if self._before and len(self.status().get("start") or ()) == self._started_before:
+            for path, text in self._before.items():
+                write_text(path, text)
         if not self._aside.exists():
             return
         if self.has_checkpoint():
@@ -86,6 +94,10 @@ class RunFolder:
     def begin(self, config: DictConfig, command: list[str]) -> None:
         """Record the configuration and the options it was composed from, the command line, commit and versions."""
         self.path.mkdir(parents=True, exist_ok=True)
+        if self.has_checkpoint():
+            record = [path for path in (self._status, self.path / "config.yaml") if path.is_file()]
+            self._before = {path: path.read_text(encoding="utf-8") for path in record}
+            self._started_before = len(self.status().get("start") or ())
         write_text(self.path / "config.yaml", OmegaConf.to_yaml(without_settings(config), resolve=True))
         settings = config.get("settings")
         self.update(
@@ -95,7 +107,7 @@ class RunFolder:
             command=command,
             settings=None if settings is None else OmegaConf.to_container(settings),
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            **provenance(),
+            **provenance(config),
             error=None,
             ending=None,
         )
@@ -117,7 +129,7 @@ def is_alive(process: Mapping[str, Any]) -> bool | None:
 def _pid(process: Mapping[str, Any]) -> int:
     """Return the number of a process that :func:`this_process` has described; 0 where that says none."""
     pid = process.get("pid")
-    return pid if isinstance(pid, int) else 0
+    return pid if isinstance(pid, int) and 0 < pid < 2**31 else 0
 
 
 def _alive(pid: int, started: str) -> bool:
@@ -144,15 +156,19 @@ def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resum
 
     Args:
         folder: the run's folder.
-        resume: ``True`` for the last one, ``previous``, ``best``, or a path.
+        resume: ``True``, ``auto`` or ``extend`` for the last one, or that before it where a kill has left no last;
+            ``last``, ``previous``, ``best``, ``healthy``, or a path.
         option: what the user typed it as, for sentences.
 
     Raises:
         GanforgeError: if it is missing or damaged; the sentence offers another one that is whole.
     """
-    named = {True: "last.ckpt", "last": "last.ckpt", "previous": "previous.ckpt", "best": "best.ckpt"}
-    path = folder.checkpoints / named[resume] if resume in named else Path(str(resume)).expanduser()
-    if not path.exists() and resume is True:
+    is_last = resume in (True, "auto", "extend")
+    if is_last or resume in ("last", "previous", "best", "healthy"):
+        path = folder.checkpoints / ("last.ckpt" if is_last else f"{resume}.ckpt")
+    else:
+        path = Path(str(resume)).expanduser()
+    if not path.exists() and is_last:
         path = folder.checkpoints / "previous.ckpt"
     if not path.is_file():
         raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path, option)}")
@@ -170,19 +186,22 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         return None
-    return content if isinstance(content, dict) and "ganforge" in content else None
+    return content if isinstance(content, dict) and ("ganforge" in content or "state_dict" in content) else None
 
 
 def _offer(folder: RunFolder, but: Path, option: str) -> str:
     """Return the way out: another checkpoint that is whole, or a new start."""
+    from ganforge.models.contents import images_seen_of
+
     for word in ("last", "previous", "best"):
         path = folder.checkpoints / f"{word}.ckpt"
         if path == but or not path.is_file():
             continue
         content = load_checkpoint(path)
         if content is not None:
-            seen = content["ganforge"]["images_seen"]
-            return f"'{path.name}' beside it is whole (at {seen:,} images); use {option}={word}."
+            seen = images_seen_of(content)
+            at = "" if seen is None else f" (at {seen:,} images)"
+            return f"'{path.name}' beside it is whole{at}; use {option}={word}."
     return "no other one is whole; start over with force=true."
 
 

@@ -14,6 +14,7 @@ from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import is_disk_full
 from ganforge.core.launch import environment_rank
 from ganforge.runs.folder import RunFolder
+from ganforge.runs.start import RESUME_WORDS, check_settings, recorded_settings, settings_of
 from ganforge.runs.summary import format_scores
 
 __all__ = ["check_precision", "check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
@@ -31,9 +32,12 @@ def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     if config.force:
         if leads:
             folder.set_aside()
-    elif folder.status().get("state") == "finished" and isinstance(config.resume, bool):
-        return _already_finished(folder)
-    elif folder.has_checkpoint() and config.resume is False:
+        return None
+    longer = config.resume == "extend" and recorded_settings(folder) != settings_of(config)
+    check_settings(config, folder)
+    if folder.status().get("state") == "finished" and config.resume in RESUME_WORDS and not longer:
+        return _already_finished(config, folder)
+    if folder.has_checkpoint() and config.resume is False:
         raise GanforgeError(
             f"An unfinished run of this configuration is in '{folder.path}': add resume=true to go on, or "
             "force=true to delete it and start over."
@@ -41,8 +45,15 @@ def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     return None
 
 
-def _already_finished(folder: RunFolder) -> dict[str, float]:
+def _already_finished(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     status = folder.status()
+    if status.get("data") is not None and not config.data_changed:
+        from hydra.utils import instantiate
+
+        from ganforge.runs.data_record import check_data
+
+        ways = "force=true trains on the present ones, data_changed=true leaves the finished run as it is."
+        check_data(status["data"], instantiate(config.data).splits(), folder.path, ways)
     say(f"This run is finished: {folder.path} ({status.get('images_seen', 0):,} images).")
     scores: dict[str, float] = status.get("scores", {})
     if scores:

@@ -7,7 +7,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from ganforge import __version__
+from ganforge.core.build import foreign_packages
+from ganforge.core.trust import version_of
 
 __all__ = ["provenance"]
 
@@ -24,14 +28,15 @@ _PACKAGES = (
 )
 
 
-def provenance() -> dict[str, Any]:
-    """Return what ``run.json`` keeps of the program and the machine."""
+def provenance(config: DictConfig) -> dict[str, Any]:
+    """Return what ``run.json`` keeps of the program, of trusted packages in the configuration, and of the machine."""
     return {
         "environment": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},
         "choices": _choices(),
         "git": _git_commit(),
         "python": platform.python_version(),
         "packages": {"ganforge": __version__, **{name: _version(name) for name in _PACKAGES}},
+        "trusted": {name: version_of(name) for name in foreign_packages(config)},
     }
 
 

@@ -1,23 +1,22 @@
 """Restore a finished or unfinished run from its folder, for evaluation, sampling and comparison."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ganforge import __version__
+from ganforge.core.build import build, check_run, nodes
 from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.files import read_yaml
+from ganforge.data.columns import Splits
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
+from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import Origin, SeededSampler
 
 __all__ = ["Restored", "read_config", "restore", "settle"]
-
-#: Whose classes a run's configuration may build. It comes from a file, perhaps somebody else's.
-_KNOWN = ("ganforge.", "torch.optim.", "torch.nn.")
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Restored:
         data: the data module that the run was trained on; nothing is read before its ``splits()``.
         checkpoint: the file that the weights are from.
         images_seen: how many real images it had been trained on.
+        changed_is_meant: whether data may be used that are not those that the run was trained on.
     """
 
     folder: RunFolder
@@ -39,6 +39,21 @@ class Restored:
     data: Any
     checkpoint: Path
     images_seen: int
+    changed_is_meant: bool = True
+
+    def splits(self) -> Splits:
+        """Load the data that the run was trained on.
+
+        Raises:
+            GanforgeError: if they have changed since.
+        """
+        from ganforge.runs.data_record import check_data
+
+        splits: Splits = self.data.splits()
+        if not self.changed_is_meant:
+            ways = "give them back, or take the present ones with data_changed=true."
+            check_data(self.folder.status().get("data"), splits, self.folder.path, ways)
+        return splits
 
     def sampler(self, name: str | None = None, **options: Any) -> SeededSampler:
         """Return the sampler called ``name``, the procedure's main one for ``None``, to draw numbered samples from.
@@ -57,21 +72,26 @@ class Restored:
         protocols = list((self.config.get("protocol") or {}).values())
 
         def train() -> Any:
-            return self.data.splits().train.towards(sampler.target).data
+            return self.splits().train.towards(sampler.target).data
 
-        def extractor() -> Any:
-            return instantiate(protocols[0].extractor)
+        def features() -> Any:
+            return build(protocols[0].extractor, "protocol").load().module
 
         origin = Origin(
-            str(self.folder.path), str(self.checkpoint), train, extractor if protocols else None, self._description
+            str(self.folder.path),
+            str(self.checkpoint),
+            train,
+            features if protocols else None,
+            lambda: self._description(sampler),
         )
         return SeededSampler(sampler, origin, **options)
 
-    def _description(self) -> dict[str, Any]:
-        """Return the generator's and the latent's configuration, as plain values."""
+    def _description(self, sampler: Sampler) -> dict[str, Any]:
+        """Return the configuration of a sampler's network and of the latent, as plain values."""
         model = OmegaConf.to_container(self.config.model, resolve=True)
         assert isinstance(model, dict)
-        return {"generator": model.get("generator"), "latent": model.get("latent"), "images_seen": self.images_seen}
+        networks = [node for name, node in model.items() if getattr(self.module, str(name), None) is sampler.network]
+        return {"generator": next(iter(networks), None), "latent": model.get("latent"), "images_seen": self.images_seen}
 
 
 def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | None = None) -> Restored:
@@ -89,22 +109,26 @@ def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | Non
     if path.is_file():
         path, checkpoint = path.resolve().parent.parent, str(path.resolve())
     config = read_config(path)
+    from ganforge.models.contents import networks_misfit, require
+
     folder = RunFolder(path)
     file, content = checkpoint_to_resume(folder, checkpoint, "checkpoint")
+    require(content, "sample", file)
     if command is not None:
         settle(config, command)
-    module, data = instantiate(config.model), instantiate(config.data)
+    module, data = build(config.model, "model"), build(config.data, "data")
     module.bind(data)
-    try:
-        module.load_state_dict(content["state_dict"])
-    except (RuntimeError, KeyError) as error:
+    misfit = networks_misfit(module, content["state_dict"])
+    if misfit is not None:
         raise GanforgeError(
-            f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes "
-            f"({str(error).splitlines()[-1].strip()[:160]}): it is from another run or another version of ganforge."
-        ) from error
-    images_seen = int(content["ganforge"]["images_seen"])
+            f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes ({misfit}): it is from "
+            "another run or another version of ganforge."
+        )
+    module.load_state_dict({"_extra_state": module.get_extra_state(), **content["state_dict"]})
+    images_seen = content["ganforge"]["images_seen"]
     module.images_seen = images_seen
-    return Restored(folder, config, module.eval().requires_grad_(False), data, file, images_seen)
+    changed_is_meant = command is None or bool(command.get("data_changed"))
+    return Restored(folder, config, module.eval().requires_grad_(False), data, file, images_seen, changed_is_meant)
 
 
 def settle(config: DictConfig, command: DictConfig) -> None:
@@ -113,30 +137,42 @@ def settle(config: DictConfig, command: DictConfig) -> None:
     ``paths.data=null`` leaves the datasets' folder as the run had it, or where that is not here takes the machine's.
 
     Args:
-        config: the run's, changed in place: ``download``, ``root`` and ``cache`` of its data, ``download`` of its
-            protocols' extractors.
-        command: with ``download``, ``paths.data`` and ``paths.cache``.
+        config: the run's, changed in place: ``download``, ``root``, ``path`` and ``cache`` of its data, ``download`` of
+            its protocols' extractors.
+        command: with ``download``, ``paths.data``, ``paths.cache`` and perhaps ``data.source.path``.
+
+    Raises:
+        GanforgeError: if a folder of images is named, and the run has none.
     """
-    for node in [node for node in _nodes(config.get("data", {}).get("source")) if isinstance(node, DictConfig)]:
-        if "download" in node:
+    source = config.get("data", {}).get("source")
+    images = OmegaConf.select(command, "data.source.path")
+    if images is not None and "path" not in (source or {}):
+        raise GanforgeError(
+            f"data.source.path={images} names a folder of images, and the run's data are not one: paths.data=FOLDER "
+            "says where datasets lie."
+        )
+    for node in [node for node in nodes(source) if isinstance(node, DictConfig)]:
+        moved = {"download": command.download, "cache": command.paths.cache, "path": images}
+        for key in [key for key in moved if key in node and moved[key] is not None]:
+            node[key] = moved[key]
+        if "root" in node:
+            node.root = command.paths.data or _datasets(node.root)
+    for node in nodes(config.get("protocol")):
+        if isinstance(node, DictConfig) and "download" in node:
             node.download = command.download
-        if "cache" in node:
-            node.cache = command.paths.cache
-        if "root" in node and command.paths.data is not None:
-            node.root = command.paths.data
-        elif "root" in node and not Path(node.root).expanduser().exists():
-            node.root = os.environ.get("GANFORGE_DATA", node.root)
-    for protocol in (config.get("protocol") or {}).values():
-        if isinstance(protocol, DictConfig) and "download" in (protocol.get("extractor") or {}):
-            protocol.extractor.download = command.download
+
+
+def _datasets(root: str) -> str:
+    """Return a run's folder of datasets, or where that is not here this machine's."""
+    return root if Path(root).expanduser().exists() else os.environ.get("GANFORGE_DATA", root)
 
 
 def read_config(folder: Path) -> DictConfig:
     """Return the composed configuration that a run's folder holds.
 
     Raises:
-        GanforgeError: if there is none, it cannot be read, an interpolation in it may hide code, or it names code that
-            is not ganforge's or torch's.
+        GanforgeError: if there is none, it cannot be read, an interpolation in it may hide code, or it asks to build
+            what :func:`~ganforge.core.build.check_run` refuses.
     """
     path = folder / "config.yaml"
     if not path.is_file():
@@ -144,54 +180,27 @@ def read_config(folder: Path) -> DictConfig:
             f"'{folder}' is no run's folder, it holds no config.yaml: give outputs/<name>/<signature>, or a checkpoint."
         )
     try:
-        config = OmegaConf.load(path)
-    except Exception as error:
+        plain = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise GanforgeError(
             f"'{path}' cannot be read ({first_line(error)}): repeat the run with force=true."
         ) from error
-    if not isinstance(config, DictConfig) or "model" not in config:
+    if not isinstance(plain, dict) or "model" not in plain:
         raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
-    plain = OmegaConf.to_container(config, resolve=False)
-    nodes = list(_nodes(plain))
-    if any("${" in node for node in nodes if isinstance(node, str)):
+    if any("${" in node for node in nodes(plain) if isinstance(node, str)):
         raise GanforgeError(
             f"'{path}' holds a '${{', which the configuration of a run never does, as it is written resolved: if the "
             "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
         )
-    for target in (str(node["_target_"]) for node in nodes if isinstance(node, dict) and "_target_" in node):
-        if not _is_known_class(target):
-            raise GanforgeError(
-                f"'{path}' asks to build '{target}', which is no class of torch or of ganforge{_versions(folder)}: if "
-                "the run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
-            )
+    try:
+        check_run(plain, f"'{path}'")
+    except GanforgeError as error:
+        raise GanforgeError(f"{error}{_versions(folder)}") from error
     return OmegaConf.create(cast("dict[str, Any]", plain))
 
 
 def _versions(folder: Path) -> str:
-    """Return the present version and, where another one wrote the run, that one."""
+    """Return a sentence on the versions, where another one than the present one wrote the run."""
     packages = RunFolder(folder).status().get("packages")
     wrote = packages.get("ganforge") if isinstance(packages, dict) else None
-    return f" {__version__}" if wrote in (None, __version__) else f" {__version__}, while {wrote} wrote the run"
-
-
-def _is_known_class(target: str) -> bool:
-    """Whether ``target`` is a class that ganforge or torch defines, not merely one that their modules import."""
-    from hydra.utils import get_object
-
-    if not target.startswith(_KNOWN):
-        return False
-    try:
-        found = get_object(target)
-    except Exception:
-        return False
-    return isinstance(found, type) and f"{found.__module__}.".startswith(_KNOWN)
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    """Yield ``node`` and everything below it, keys included."""
-    yield node
-    is_mapping = isinstance(node, dict | DictConfig)
-    if is_mapping:
-        yield from node
-    for value in node.values() if is_mapping else node if isinstance(node, list | ListConfig) else ():
-        yield from _nodes(value)
+    return "" if wrote in (None, __version__) else f" (This is ganforge {__version__}, while {wrote} wrote the run.)"

@@ -1,8 +1,8 @@
-"""Drawing from a trained generator: pictures, films, streams of samples, the generator itself as a file.
+"""Drawing from a trained generator: pictures, films, sample sets, and export of the generator.
 
 :class:`~ganforge.sampling.sampler.Sampler` is how anything draws from a generator. Each mode of ``ganforge sample``
 is a function of a :class:`~ganforge.sampling.seeded.SeededSampler` that returns a
-:class:`~ganforge.sampling.results.Result`; in a notebook a picture shows itself::
+:class:`~ganforge.sampling.results.Result`; a notebook displays it::
 
     from ganforge.runs.restore import restore
     from ganforge.sampling import grid

@@ -1,4 +1,4 @@
-"""Checks of what a person asks of a mode: one sentence each, by the name on the command line."""
+"""Checks of a mode's arguments: one sentence each, by the name on the command line."""
 
 from collections.abc import Sequence
 

@@ -31,7 +31,7 @@ def sefa(sampler: SeededSampler, count: int) -> Tensor:
     Raises:
         GanforgeError: if there are fewer coordinates, or no layer that has them as inputs.
     """
-    weight = _style_weights(sampler.network) if sampler.has_styles else _first_layer(sampler).weight
+    weight = _style_weights(sampler.network) if sampler.has_styles else first_layer(sampler).weight
     weight = weight.detach().double().cpu()
     _, vectors = torch.linalg.eigh(weight.T @ weight)
     return _padded(_signed(vectors.flip(1).T[: _available(count, weight.shape[1])]), sampler)
@@ -57,15 +57,15 @@ def ganspace(sampler: SeededSampler, count: int, samples: int) -> Tensor:
     latents, labels = sampler.latents(samples), sampler.labels(samples)
     if sampler.has_styles:
         features = sampler.styles(latents, labels, truncation=1.0)[:, 0]
-        components, scores = _principal(features, _available(count, features.shape[1]))
+        components, scores = principal_components(features, _available(count, features.shape[1]))
         return _signed(components * scores.std(0)[:, None])
     features = _first_outputs(sampler, latents, labels)
-    _, scores = _principal(features, _available(count, min(features.shape[1], latents.shape[1])))
+    _, scores = principal_components(features, _available(count, min(features.shape[1], latents.shape[1])))
     centred = (latents - latents.mean(0)).to(scores)
     return _signed(torch.linalg.lstsq(scores / scores.std(0), centred).solution)
 
 
-def _principal(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def principal_components(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return ``count`` components ``(count, d)`` and the samples' coordinates ``(n, count)``."""
     centred = (features - features.mean(0)).float()
     with torch.random.fork_rng(devices=[]):
@@ -82,7 +82,7 @@ def _signed(vectors: Tensor) -> Tensor:
 
 def _available(count: int, coordinates: int) -> int:
     if count > coordinates:
-        raise GanforgeError(f"n={count} directions were asked for, and there are {coordinates}: lower n.")
+        raise GanforgeError(f"n={count} directions are too many, there are {coordinates}: lower n.")
     return count
 
 
@@ -94,13 +94,13 @@ def _padded(vectors: Tensor, sampler: SeededSampler) -> Tensor:
 
 def _style_weights(network: nn.Module) -> Tensor:
     affine: list[Any] = [module.affine for module in network.modules() if hasattr(module, "affine")]
-    affine = [layer for layer in affine if isinstance(layer, nn.Module)]  # batch norm's "affine" says yes or no
+    affine = [layer for layer in affine if isinstance(layer, nn.Module)]  # batch norm's "affine" is a bool
     if not affine:
         raise GanforgeError("The generator's layers have no 'affine' that reads styles: use mode.directions=ganspace.")
     return torch.cat([layer.weight for layer in affine])
 
 
-class _First(NamedTuple):
+class FirstLayer(NamedTuple):
     """The first layer that the latent meets, and its weight on the latent, ``(outputs, coordinates)``."""
 
     layer: nn.Module
@@ -129,7 +129,7 @@ def _watching(layers: list[nn.Module], seen: list[Any]) -> Iterator[None]:
             handle.remove()
 
 
-def _first_layer(sampler: SeededSampler) -> _First:
+def first_layer(sampler: SeededSampler) -> FirstLayer:
     network = sampler.network
     candidates = [
         module
@@ -150,12 +150,12 @@ def _first_layer(sampler: SeededSampler) -> _First:
     if isinstance(layer, nn.ConvTranspose2d):
         weight = weight.transpose(0, 1)
     weight = weight.transpose(0, 1).flatten(1).T
-    return _First(layer, weight[:, first : first + sampler.prior.dim])
+    return FirstLayer(layer, weight[:, first : first + sampler.prior.dim])
 
 
 def _first_outputs(sampler: SeededSampler, latents: Tensor, labels: Tensor | None) -> Tensor:
     """Return ``(n, features)`` outputs of the first layer."""
-    layer = _first_layer(sampler).layer
+    layer = first_layer(sampler).layer
     outputs: list[Any] = []
     for batch in sampler.batches(latents, labels):
         with torch.no_grad(), _watching([layer], outputs):

@@ -1,4 +1,4 @@
-"""A trained generator as a file that other programs read."""
+"""Export of a trained generator to safetensors, ONNX and torch.export."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ _TOLERANCE = 1e-4
 
 
 class Drawing(nn.Module):
-    """What is exported: ``(latent) -> samples``, ``(latent, condition) -> samples``, or ``(condition) -> samples``.
+    """The exported module: ``(latent) -> samples``, ``(latent, condition) -> samples``, or ``(condition) -> samples``.
 
     In evaluation mode: samples are clamped to their range (images to [-1, 1]), the noise of a generator with styles is
     the constant one, weights that training computes at each step (spectral normalisation) are plain tensors, and
@@ -73,7 +73,7 @@ class Exported(Result):
     def __init__(self, sampler: SeededSampler, suffix: str) -> None:
         if sampler.truncation is not None and not sampler.has_styles:
             raise GanforgeError(
-                "truncation confines this run's latents, which whoever uses the exported generator draws: leave "
+                "truncation confines this run's latents, which the exported generator takes as input: leave "
                 "truncation out."
             )
         self.sampler, self.suffix = sampler, suffix
@@ -86,7 +86,7 @@ class Exported(Result):
         return path
 
     def description(self) -> dict[str, Any]:
-        """Return what is needed to build the network and to feed it, as plain values."""
+        """Return the network's configuration and inputs, as plain values."""
         return {**self.sampler.origin.description(), "classes": self.sampler.classes}
 
     def _write(self, path: Path) -> None:
@@ -138,7 +138,7 @@ class Exported(Result):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what the exporters say of their own passes and of their own use of torch."""
+    """Silence the exporters' own output and warnings."""
     loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

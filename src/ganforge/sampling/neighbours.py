@@ -1,4 +1,4 @@
-"""Generated images beside the training images nearest to them: does the generator repeat what it has seen?"""
+"""Generated images beside the training images nearest to them: a check for memorisation."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def nearest(queries: Tensor, array: Column, embed: Embed, count: int, batch_size
 
     Args:
         queries: ``(n, c, h, w)`` uint8 images.
-        array: where to look.
+        array: the images to search.
         embed: the space in which distances are taken.
         count: neighbours of each query, at most ``len(array)``.
         batch_size: images of ``array`` at a time.
@@ -47,7 +47,7 @@ def nearest(queries: Tensor, array: Column, embed: Embed, count: int, batch_size
 def neighbours(sampler: SeededSampler, n: int = 8, count: int = 4, space: str | None = None) -> Picture:
     """Draw a row an image: the generated one, then the nearest training images, as they are in the dataset.
 
-    Mirrored training images are not looked at, though ``data.horizontal_flip`` trains on them.
+    Mirrored training images are not searched, though ``data.horizontal_flip`` trains on them.
 
     Args:
         sampler: what to draw from.
@@ -90,12 +90,12 @@ def _pixels(sampler: SeededSampler) -> Embed:
 
 def _features(sampler: SeededSampler) -> Callable[[SeededSampler], Embed] | None:
     """Return what loads the metrics' network, or ``None`` where the run has no metrics."""
-    extractor = sampler.origin.extractor
-    if extractor is None:
+    network_of = sampler.origin.features
+    if network_of is None:
         return None
 
     def load(sampler: SeededSampler) -> Embed:
-        network = extractor().load().module.to(sampler.device)
+        network = network_of().to(sampler.device)
         return lambda images: network(images.to(sampler.device)).features
 
     return load

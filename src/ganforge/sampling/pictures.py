@@ -14,7 +14,7 @@ from ganforge.sampling.seeded import SeededSampler
 
 __all__ = ["classes", "grid", "style_mixing", "truncation"]
 
-#: Most rows that are drawn unless more are asked for.
+#: Default limit of rows.
 _ROWS = 20
 
 

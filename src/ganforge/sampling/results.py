@@ -1,4 +1,4 @@
-"""What a mode makes, and how it becomes a file: whole, or not at all."""
+"""The result of a mode, saved atomically."""
 
 import io
 import re
@@ -29,8 +29,8 @@ class Result(ABC):
 
     Attributes:
         suffix: how the file's name ends; empty for a folder.
-        note: a sentence on what is to be seen.
-        is_cheap: whether it may replace what an earlier command wrote without being asked to.
+        note: a caption of one sentence.
+        is_cheap: whether it replaces an earlier result without ``force``.
     """
 
     suffix: str
@@ -87,7 +87,7 @@ class Picture(Result):
 
     Args:
         pixels: the picture.
-        note: what is to be seen.
+        note: its caption.
     """
 
     suffix = ".png"
@@ -124,7 +124,7 @@ class Film(Result):
         frames: the film.
         fps: frames a second.
         suffix: ``.gif``, or ``.mp4`` (H.264; needs the extra ``video``).
-        note: what is to be seen.
+        note: its caption.
     """
 
     is_cheap = True

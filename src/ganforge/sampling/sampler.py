@@ -1,4 +1,4 @@
-"""How samples are drawn from a generator: the one place where inputs meet its network."""
+"""Drawing samples from a generator: its network, its inputs and its modality in one object."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ _STANDING_BATCHES = 16
 
 
 class Inputs(NamedTuple):
-    """What a generator draws ``n`` samples from.
+    """The inputs of a generator for ``n`` samples.
 
     Attributes:
         latent: ``(n, latent_dim)``, or ``None`` for a generator without one.
@@ -39,7 +39,7 @@ class Inputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Sampler:
-    """A generator with what it draws from and what it draws; evaluation, sampling, export, health and reports use it.
+    """A generator with its prior, conditioning and modality; evaluation, sampling, export, health and reports use it.
 
     Attributes:
         network: ``(latent, condition) -> samples``, the raw weights.
@@ -47,7 +47,7 @@ class Sampler:
         conditioning: what it is conditioned on, or ``None``.
         modality: what its samples are.
         average: the network with averaged weights, where the procedure keeps any.
-        target: the given column of the dataset that its samples are to look like; ``None``: ``data``.
+        target: the given column of the dataset that its samples are compared with; ``None``: ``data``.
     """
 
     network: nn.Module
@@ -132,7 +132,7 @@ class Sampler:
     def evaluating(
         self, batch_norm: BatchNorm = "running", *, seed: int = 0, batch_size: int = 1, truncation: float | None = None
     ) -> Iterator[None]:
-        """Put the network into evaluation mode, its batch norms on the statistics asked for, and back.
+        """Return a context with the network in evaluation mode, its batch norms on the chosen statistics.
 
         Args:
             batch_norm: ``standing`` statistics are means over 16 fresh batches (Brock et al. 2019, appendix C.1).

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganforge.core.devices import named_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column
 from ganforge.latents import Latent
-from ganforge.metrics.extractors import Extractor
 from ganforge.sampling.checks import above_zero, whole
 from ganforge.sampling.sampler import Inputs, Noise, Sampler
 
@@ -20,20 +20,21 @@ __all__ = ["Origin", "SeededSampler"]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a generator comes from: what messages call it, and what some modes need beside it.
+    """The run that a generator is from: its names for messages, and the data that some modes need.
 
     Attributes:
         name: of the run, such as its folder.
         checkpoint: of the weights.
-        train: returns the training samples that its samples are to look like; loaded when called.
-        extractor: of the run's first protocol; ``None`` where it has none.
-        description: what is needed to build the network and to feed it, as plain values.
+        train: returns the training samples that its samples are compared with; loaded when called.
+        features: loads the network of the run's first protocol, whose output of stored samples has ``features``
+            ``(n, d)``; ``None`` where the run has no protocol.
+        description: the network's configuration and inputs, as plain values.
     """
 
     name: str
     checkpoint: str
     train: Callable[[], Column]
-    extractor: Callable[[], Extractor] | None
+    features: Callable[[], nn.Module] | None
     description: Callable[[], dict[str, Any]]
 
 
@@ -71,7 +72,7 @@ class SeededSampler:
         self.origin, self.seed = origin, seed
         self.truncation = truncation if truncation is None else above_zero("truncation", truncation)
         self.batch_size = whole("batch_size", batch_size)
-        self.device = _device(device)
+        self.device = named_device(device)
         self.sampler = sampler.with_weights("ema" if ema else "raw")
         self.network = self.sampler.network.to(self.device).eval()
         self.modality, self.conditioning = sampler.modality, sampler.conditioning
@@ -192,13 +193,3 @@ class SeededSampler:
                 "checkpoint=previous or checkpoint=best."
             )
         return self.modality.encode(samples).cpu()
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise GanforgeError(f"device={name} is not there: use device=auto, or device=cpu.") from error
-    return torch.device(name)

@@ -1,4 +1,4 @@
-"""Many images into a folder, a zip archive or a NumPy archive, never more than a batch of them in memory."""
+"""Many images to a folder, a zip archive or a NumPy archive, one batch in memory at a time."""
 
 import csv
 import io
@@ -33,8 +33,8 @@ class Images(Result):
     def __init__(self, sampler: SeededSampler, n: int, suffix: str, label: int | None) -> None:
         self.sampler, self.n, self.suffix, self.label = sampler, n, suffix, label
         self._labels = sampler.labels(n, label=label)
-        labels = "no labels" if self._labels is None else "with labels"
-        self.note = f"{n:,} {sampler.modality.name}, {labels}."
+        self._beside = "labels" if self._labels is None or self._labels.ndim == 1 else "conditions"
+        self.note = f"{n:,} {sampler.modality.name}, {'no' if self._labels is None else 'with'} {self._beside}."
         first = sampler.draw(*sampler.inputs(1))  # what cannot be drawn is refused before writing
         self._first = self._laid_out(first)
         self._key = "images" if sampler.modality.name == "images" else "samples"
@@ -83,7 +83,7 @@ class Images(Result):
                 for batch in self._batches():
                     member.write(batch.tobytes())
             if self._labels is not None:
-                with _member(archive, "labels.npy") as member:
+                with _member(archive, f"{self._beside}.npy") as member:
                     np.lib.format.write_array(member, self._labels.numpy(), allow_pickle=False)
 
 
@@ -109,7 +109,8 @@ def images(sampler: SeededSampler, n: int = 1000, format: str = "folder", label:
     """Return images 0 to ``n`` of the sampler's seed, to be saved; classes take turns.
 
     A folder and a zip archive hold PNGs named by number and, for a run conditioned on labels, ``labels.csv``. A NumPy
-    archive holds ``images``, ``(n, h, w, c)`` uint8 (samples of another kind as ``samples``), and ``labels``.
+    archive holds ``images``, ``(n, h, w, c)`` uint8 (samples of another kind as ``samples``), and ``labels``, or
+    ``conditions`` of another kind.
 
     Args:
         sampler: what to draw from.

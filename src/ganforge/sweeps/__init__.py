@@ -1,1 +1,1 @@
-"""Sweeps: what there is to do, doing it through one of Hydra's launchers, and the table at the end."""
+"""Sweeps: the plan, its launch through one of Hydra's launchers, and the table at the end."""

@@ -88,7 +88,7 @@ def _leave_to_the_stop_file() -> None:
     """Ignore signals that reach workers too, except in training, which saves and ends; submitit handles its own."""
     warnings = () if "SUBMITIT_EXECUTOR" in os.environ else SLURM_WARNINGS
     with suppress(ValueError):  # not in a main thread
-        ignore((signal.SIGINT, *warnings))
+        ignore((signal.SIGINT, signal.SIGHUP, *warnings))
 
 
 def _tidy() -> None:

@@ -1,4 +1,4 @@
-"""What a sweep consists of, and what is left of it to do."""
+"""The plan of a sweep: its runs and their states."""
 
 import hashlib
 import itertools
@@ -26,8 +26,8 @@ class Job:
         folder: where it is, or will be.
         state: what its folder meant when the sweep began: ``todo``, ``skipped`` (finished before), ``failed`` (before,
             and not to be repeated), ``running`` (in another process) or ``duplicate`` (of an earlier job).
-        note: the sentence that belongs to the state.
-        before: what its folder's ``run.json`` said when the sweep began.
+        note: a sentence on the state.
+        before: its folder's ``run.json`` when the sweep began.
     """
 
     label: str

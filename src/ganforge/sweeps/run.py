@@ -69,7 +69,7 @@ class Sweep:
             say(f"Sweep {self.name}: {len(self.jobs)} runs, {len(todo)} to do.")
             with _asks_to_stop(self.stop):
                 for batch in self._batches(todo):
-                    self._launch(launcher, batch)
+                    self.launch(launcher, batch)
             rows = rows_of(self.jobs, self.outcomes)
             save(self.folder / "sweep.json", self.name, rows)
             say(f"\n{render(rows)}\n\nThe table is kept in {self.folder / 'sweep.json'}")
@@ -104,7 +104,7 @@ class Sweep:
         for start in range(0, len(todo), size):
             yield todo[start : start + size]
 
-    def _launch(self, launcher: Any, batch: Sequence[Job]) -> None:
+    def launch(self, launcher: Any, batch: Sequence[Job]) -> None:
         """Launch and wait; a worker that dies takes the launcher with it, and what it left is launched once more."""
         remaining = list(batch)
         for attempt in (1, 2):
@@ -140,7 +140,7 @@ def _to_go_on(job: Job) -> Job:
 
 
 def _sentence(error: Exception, config: DictConfig) -> GanforgeError:
-    """Return what a launcher says that could not start anything, as a sentence for the user."""
+    """Return a launcher's error at its start as one sentence."""
     cause = find_cause(error)
     if cause is not None:
         return cause

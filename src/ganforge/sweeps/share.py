@@ -1,4 +1,4 @@
-"""The machine, shared out among the runs that a launcher starts at once."""
+"""Sharing the machine's cores and GPUs among the runs that a launcher starts at once."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -102,7 +102,7 @@ def _fitting(config: DictConfig) -> int:
 
 
 def _fill_resources(resources: DictConfig) -> None:
-    """Give a run two cores and, where there are GPUs, one, unless the user has said so: others are hidden from it."""
+    """Give a run two cores and, where there are GPUs, one, unless configured otherwise: others are hidden from it."""
     with open_dict(resources):
         if resources.num_cpus is None:
             resources.num_cpus = min(2, os.cpu_count() or 1)

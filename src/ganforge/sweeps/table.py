@@ -1,4 +1,4 @@
-"""What came out of a sweep: the table on the console, and the same in a file for programs."""
+"""The results of a sweep: the table on the console, and the same as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ __all__ = ["Row", "conclude", "render", "rows_of", "save"]
 
 @dataclass(frozen=True)
 class Row:
-    """How one run of a sweep stands.
+    """The state of one run of a sweep.
 
     Attributes:
         label: the values in which it differs from the others.
@@ -63,7 +63,7 @@ def _row(job: Job, outcome: dict[str, Any] | None) -> Row:
 
 
 def _state_without_word(job: Job, status: dict[str, Any]) -> tuple[str, str]:
-    """Return what to say of a run whose worker never answered."""
+    """Return the state of a run whose worker returned nothing."""
     writer = RunFolder(job.folder).is_being_written()
     if writer is not None:
         return "running", f"{writer} trains it"
@@ -107,7 +107,7 @@ def save(path: Path, name: str, rows: Sequence[Row]) -> None:
 
 
 def conclude(rows: Sequence[Row], stopped: int | None) -> None:
-    """Say how the sweep ended, by raising if it is not finished.
+    """Raise if the sweep is not finished.
 
     Args:
         rows: the table.
@@ -126,7 +126,7 @@ def conclude(rows: Sequence[Row], stopped: int | None) -> None:
         )
     if counts["failed"]:
         raise GanforgeError(
-            f"{counts['failed']} of {len(rows)} runs failed; the others are as the table says. The same line with "
+            f"{counts['failed']} of {len(rows)} runs failed; the others are in the table. The same line with "
             "retry=true repeats those that failed."
         )
     if counts["stopped"] or counts["waiting"]:

@@ -1,4 +1,4 @@
-"""What a study is: read from the command's configuration, and from the file that its processes share."""
+"""The plan of a study: read from the command's configuration, and from the file that its processes share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import write_text
+from ganforge.core.files import read_yaml, write_text
 from ganforge.tuning.space import Space, quoted
 
 __all__ = ["Plan"]
@@ -16,7 +16,7 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """A study as it was asked for.
+    """A study as configured.
 
     Attributes:
         name: the study's, in its storage too.
@@ -42,6 +42,7 @@ class Plan:
         settings: Any = OmegaConf.to_container(config.tune, resolve=True)
         space = Space(settings["space"], overrides)
         folder = Path(config.paths.outputs) / "tune" / str(config.name)
+        settings["directions"] = _directions(settings["objective"], space.base.get("protocol"))
         plan = Plan(str(config.name), folder, settings, tuple(overrides), Path(space.base.paths.run).name)
         plan._check(space)
         return plan, space
@@ -49,7 +50,7 @@ class Plan:
     @staticmethod
     def read(path: Path) -> "Plan":
         """Return what :meth:`write` wrote."""
-        content: Any = OmegaConf.to_container(OmegaConf.load(path))
+        content: Any = read_yaml(path)
         content |= {"folder": Path(content["folder"]), "overrides": tuple(content["overrides"])}
         return Plan(**content)
 
@@ -71,10 +72,8 @@ class Plan:
 
     @property
     def directions(self) -> list[str]:
-        """For each objective, what is better."""
-        from ganforge.metrics.directions import higher_is_better
-
-        return ["maximize" if higher_is_better(name) else "minimize" for name in self.objective]
+        """For each objective, what is better: ``minimize`` or ``maximize``."""
+        return list(self.settings["directions"])
 
     @property
     def prunes(self) -> bool:
@@ -112,3 +111,19 @@ class Plan:
         for word in self.overrides:
             if word.startswith(("resume=", "force=", "paths.run=", "~")):
                 raise GanforgeError(f"'{word}' has no place in a study, whose trials it would not fit: leave it out.")
+
+
+def _directions(objective: Any, protocols: Any) -> list[str]:
+    """Return what is better of each objective: metrics say it themselves, speed is maximized, losses are minimized."""
+    from ganforge.core.build import build
+    from ganforge.metrics.directions import directions
+
+    if not isinstance(objective, list):  # refused when the plan is checked
+        return []
+    metrics = [build(node, "protocol") for protocol in (protocols or {}).values() for node in protocol.metrics.values()]
+    better = {pattern: way for metric in metrics for pattern, way in metric.better.items()}
+    ways = {
+        **directions(better, map(str, objective)),
+        **{str(one): "greater" for one in objective if str(one).startswith("speed/")},
+    }
+    return ["maximize" if ways.get(str(name)) == "greater" else "minimize" for name in objective]

@@ -1,4 +1,4 @@
-"""What passes between a training and its study: values on the way, and those at the end."""
+"""Reports of a trial to its study: values while it trains, and those at the end."""
 
 import csv
 import math
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganforge.core.build import build
 from ganforge.core.errors import GanforgeError, StudyError, first_line
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.study import open_storage, optuna, owner_of, trial_of
@@ -24,8 +25,8 @@ class Reporter:
         total: images at the end.
     """
 
-    def __init__(self, file: Path, number: int, first: int, total: int) -> None:
-        plan = Plan.read(file)
+    def __init__(self, file: str | Path, number: int, first: int, total: int) -> None:
+        plan = Plan.read(Path(file))
         self._storage = open_storage(plan.storage)
         pruner = _pruner(plan.settings["pruner"], first, total)
         study = optuna().load_study(study_name=plan.name, storage=self._storage, pruner=pruner)
@@ -86,11 +87,9 @@ def _final(name: str, scores: Mapping[str, float], table: Path) -> float:
 
 def _pruner(settings: Mapping[str, Any], first: int, total: int) -> Any:
     """Build the pruner; numbers of images that it leaves open come from the run."""
-    from hydra.utils import instantiate
-
     known = {"min_resource": max(1, first), "max_resource": max(first + 1, total)}
     unset = {key: known[key] for key, value in settings.items() if value is None and key in known}
     try:
-        return instantiate({**settings, **unset})
+        return build({**settings, **unset}, "pruner")
     except Exception as error:
         raise StudyError(f"tune.pruner cannot be built: {first_line(error.__cause__ or error)}.") from error

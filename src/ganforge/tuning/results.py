@@ -1,4 +1,4 @@
-"""What a study has found: the table, and the best configuration as an experiment file."""
+"""Results of a study: the table, and the best configuration as an experiment file."""
 
 import shutil
 import warnings

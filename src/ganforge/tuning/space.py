@@ -176,7 +176,7 @@ def _check_choices(dimension: Dimension, now: list[Any], numbers: list[Any]) -> 
 
 
 def _named(name: str, function: Callable[..., _T], *arguments: Any) -> _T:
-    """Call a function; what it complains of is about the entry ``name``."""
+    """Call a function; its errors name the entry ``name``."""
     try:
         return function(*arguments)
     except GanforgeError as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ganforge.core.build import build
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, StudyError, TakenOver, first_line
 from ganforge.core.extras import install
@@ -80,7 +81,7 @@ def trial_of(study: Any, storage: Any, number: int) -> Any:
 
 
 def owner_of(storage: Any, trial: Any) -> dict[str, Any] | None:
-    """Return the process that trains a trial now, if one does; what a trial itself says is as old as its object."""
+    """Return the process that trains a trial now, if one does; a trial's own attributes are as old as its object."""
     frozen = storage.get_trial(trial._trial_id)
     owner: dict[str, Any] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
     return owner
@@ -127,11 +128,11 @@ class SharedStudy:
     def next_trial(self) -> Any | None:
         """Take on a trial: one whose process has died, or a new one; ``None`` if the others do what is left."""
         with lock(self.plan.folder):
-            for lost in filter(self._is_lost, self._running()):
+            for lost in filter(self.is_lost, self._running()):
                 adopted = self._adopt(lost)
                 if adopted is not None:
                     return adopted
-            trials, busy = self.trials(), sum(not self._is_lost(trial) for trial in self._running())
+            trials, busy = self.trials(), sum(not self.is_lost(trial) for trial in self._running())
             waiting = any(trial.state.name == "WAITING" for trial in trials)
             exhausted = self.plan.settings["sampler"] is None and not waiting
             if exhausted or self.done() + busy >= self.plan.settings["n_trials"]:
@@ -185,7 +186,7 @@ class SharedStudy:
             time.sleep(random.uniform(*_CLAIM_SECONDS))
         return owner_of(self.storage, trial) == this_process()
 
-    def _is_lost(self, trial: Any) -> bool:
+    def is_lost(self, trial: Any) -> bool:
         """Whether nobody trains a trial that counts as running."""
         owner: Mapping[str, Any] | None = trial.user_attrs.get("owner")
         if owner is None:  # between being created and being owned are milliseconds, or a death
@@ -233,15 +234,13 @@ class SharedStudy:
 
     def _sampler(self, *position: int) -> Any:
         """Build the sampler; a seed is mixed with how many joined before and trials there are, to repeat none."""
-        from hydra.utils import instantiate
-
         settings = self.plan.settings["sampler"]
         if settings is None:
             return optuna().samplers.RandomSampler()
         seed = settings.get("seed")
         mixed = random.randrange(2**31) if seed is None else random.Random(str([seed, *position])).randrange(2**31)
         try:
-            return instantiate({**settings, "seed": mixed})
+            return build({**settings, "seed": mixed}, "sampler")
         except Exception as error:
             reason = first_line(error.__cause__ or error)
             raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error

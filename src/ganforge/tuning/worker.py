@@ -2,26 +2,29 @@
 
 import gc
 import time
+from collections.abc import Callable
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ganforge.commands.train import train
 from ganforge.core.config import compose
 from ganforge.core.console import muted, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
-from ganforge.core.files import is_disk_full, lock
+from ganforge.core.files import is_disk_full, lock, read_yaml
 from ganforge.core.messages import error_message
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
 from ganforge.tuning.study import SharedStudy
 
-__all__ = ["trial_config", "work"]
+__all__ = ["Train", "trial_config", "work"]
+
+#: Trains a composed configuration and returns the last evaluation's values.
+Train = Callable[[DictConfig], dict[str, float]]
 
 
-def work(shared: SharedStudy) -> None:
-    """Train trials until the study has enough of them, or other workers are at the last ones.
+def work(shared: SharedStudy, train: Train) -> None:
+    """Train trials by ``train`` until the study has enough of them, or other workers are at the last ones.
 
     Raises:
         Stopped: after Ctrl-C or SIGTERM; the trial is saved, and any worker goes on with it.
@@ -29,7 +32,7 @@ def work(shared: SharedStudy) -> None:
     """
     failed: list[str] = []
     while (trial := shared.next_trial()) is not None:
-        problem = _conduct(shared, trial)
+        problem = _conduct(shared, train, trial)
         gc.collect()  # a trainer and its model refer to each other: the device's memory is free only then
         with lock(shared.plan.folder):
             write_best(shared)
@@ -39,21 +42,21 @@ def work(shared: SharedStudy) -> None:
             raise GanforgeError(f"{len(failed)} trials have failed, the last one so: {failed[-1]}")
 
 
-def _conduct(shared: SharedStudy, trial: Any) -> str | None:
+def _conduct(shared: SharedStudy, train: Train, trial: Any) -> str | None:
     """Train one trial and record how it ended, unless it has become another's; return what went wrong, if it failed."""
     try:
-        return _attempt(shared, trial)
+        return _attempt(shared, train, trial)
     except TakenOver as other:
         say(str(other))
         return None
 
 
-def _attempt(shared: SharedStudy, trial: Any) -> str | None:
+def _attempt(shared: SharedStudy, train: Train, trial: Any) -> str | None:
     plan, started = shared.plan, time.perf_counter()
     values = {dimension.name: dimension.suggest(trial) for dimension in shared.space}
     say(f"Trial {trial.number}: " + ", ".join(f"{name} {shown(value)}" for name, value in values.items()))
     try:
-        outcome, objectives, result = _train(shared, trial, values)
+        outcome, objectives, result = _train(shared, train, trial, values)
     except (Stopped, KeyboardInterrupt):
         shared.release(trial)
         raise
@@ -77,7 +80,9 @@ def _attempt(shared: SharedStudy, trial: Any) -> str | None:
     return None
 
 
-def _train(shared: SharedStudy, trial: Any, values: dict[str, Any]) -> tuple[str, list[float] | None, str]:
+def _train(
+    shared: SharedStudy, train: Train, trial: Any, values: dict[str, Any]
+) -> tuple[str, list[float] | None, str]:
     """Train, or go on; return the outcome, the objectives and a sentence."""
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
     config = trial_config(shared, trial.number, values)
@@ -109,9 +114,14 @@ def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> Di
         if plan.prunes:
             config.callbacks.pruning = {
                 "_target_": "ganforge.callbacks.pruning.Pruning",
-                "study": str(plan.file),
                 "number": number,
                 "owner": this_process(),
+                "reporter": {
+                    "_target_": "ganforge.tuning.reports.Reporter",
+                    "_partial_": True,
+                    "file": str(plan.file),
+                    "number": number,
+                },
             }
         if OmegaConf.select(config, "logger.wandb.name") is not None:
             config.logger.wandb.name = f"{plan.name}-trial{number}"
@@ -121,7 +131,7 @@ def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> Di
 def _is_of(identity: str, folder: RunFolder) -> bool:
     """Whether a folder holds this very trial's run, not that of a study with the same name in another storage."""
     file = folder.path / "config.yaml"
-    return file.exists() and OmegaConf.select(OmegaConf.load(file), "trial") == identity
+    return file.exists() and read_yaml(file).get("trial") == identity
 
 
 def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:

@@ -1,4 +1,4 @@
-"""What every feature extractor is: named, loaded when asked, its weights known by their hash."""
+"""The base of feature extractors: named, loaded on demand, with the hash of their weights."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -53,7 +53,7 @@ class Loaded:
 
 
 class Extractor(ABC):
-    """Names a network and its preprocessing; loads it when asked."""
+    """A network and its preprocessing by name, loaded on demand."""
 
     #: Short name that appears in protocols.
     name: str
@@ -126,7 +126,7 @@ def sha256(path: Path) -> str:
 
 
 def hub_folder() -> Path:
-    """Return torch's folder of downloaded weights: ``$TORCH_HOME/hub/checkpoints``, or where torch was told."""
+    """Return torch's folder of weights: ``$TORCH_HOME/hub/checkpoints``, or that of ``torch.hub.set_dir``."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
@@ -134,9 +134,9 @@ def weight_file(given: str | None, name: str, missing: str) -> Path:
     """Return the path of a weight file.
 
     Args:
-        given: a path; ``None`` looks for ``name`` in :func:`hub_folder`.
+        given: a path; ``None`` searches :func:`hub_folder` for ``name``.
         name: the file's published name.
-        missing: what to say where ``name`` is not there; ``{folder}`` is filled in.
+        missing: the error's sentence where ``name`` is not there; ``{folder}`` is filled in.
 
     Raises:
         GanforgeError: if there is no such file.

@@ -79,7 +79,7 @@ class StackedDigitClassifier(DigitClassifier):
     def load(self) -> Loaded:
         """See :class:`Extractor`."""
         loaded = super().load()
-        return Loaded(_Stacked(loaded.module), 3 * loaded.dimensions, loaded.weights, loaded.classes**3)
+        return Loaded(_Stacked(loaded.module).eval(), 3 * loaded.dimensions, loaded.weights, loaded.classes**3)
 
 
 class _Stacked(nn.Module):
@@ -90,8 +90,7 @@ class _Stacked(nn.Module):
     def forward(self, images: Tensor) -> Features:
         if images.shape[1] != 3:
             raise GanforgeError(
-                "protocol=stacked_modes judges three channels of digits: use data=stacked_mnist5k or "
-                "data=stacked_mnist."
+                "protocol=stacked_modes reads three channels of digits: use data=stacked_mnist5k or data=stacked_mnist."
             )
         features, logits = self.classifier(images.flatten(0, 1)[:, None])
         first, second, third = logits.log_softmax(1).unflatten(0, (-1, 3)).unbind(1)

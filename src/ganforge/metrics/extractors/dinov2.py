@@ -1,4 +1,4 @@
-"""DINOv2, whose Fréchet distance agrees with people better than Inception's does (Stein et al. 2023)."""
+"""DINOv2, whose Fréchet distance agrees with human ratings better than Inception's (Stein et al. 2023)."""
 
 import importlib.util
 from typing import Any
@@ -25,7 +25,7 @@ class DinoV2(Extractor):
     16 patches by timm; Meta's code shifts the grid by a tenth of a patch first, so features differ slightly.
 
     Args:
-        weights: Meta's file; ``None`` looks for ``dinov2_vitl14_pretrain.pth`` in ``$TORCH_HOME/hub/checkpoints``.
+        weights: Meta's file; ``None`` searches for ``dinov2_vitl14_pretrain.pth`` in ``$TORCH_HOME/hub/checkpoints``.
         architecture: timm's name of the network that the file belongs to.
     """
 

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0, whose ImageNet weights come inside a package: for machines that reach nothing else."""
+"""EfficientNet-lite0, whose ImageNet weights come inside a package: for machines without internet."""
 
 import importlib.util
 from pathlib import Path

@@ -22,4 +22,4 @@ class Identity(Extractor):
 
     def load(self) -> Loaded:
         """See :class:`Extractor`."""
-        return Loaded(_Flatten(), 0, "none", 0)
+        return Loaded(_Flatten().eval(), 0, "none", 0)

@@ -50,7 +50,7 @@ class Inception(Extractor):
     laid out channels-last: the same features to rounding, sooner.
 
     Args:
-        weights: the file; ``None`` looks in ``$TORCH_HOME/hub/checkpoints``.
+        weights: the file; ``None`` searches ``$TORCH_HOME/hub/checkpoints``.
         download: fetch the file from torch-fidelity's release page if it is not there.
         resize: ``bilinear-tf1`` (published FID, IS, KID), ``bicubic-antialias`` (clean-fid) or ``bilinear-antialias``
             (torchmetrics' default since 1.8).

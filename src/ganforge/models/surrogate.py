@@ -1,4 +1,4 @@
-"""A GAN whose generator faces other weights of the discriminator than its present ones."""
+"""A GAN whose generator trains against surrogate weights of the discriminator."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,19 +13,19 @@ from ganforge.models.phase import Losses, Phase
 from ganforge.networks.critique import Critique
 from ganforge.networks.functional import as_function
 
-__all__ = ["StandInGAN"]
+__all__ = ["SurrogateGAN"]
 
 
-class StandInGAN(GAN):
-    """:class:`GAN` whose generator is judged by a stand-in for the discriminator; takes its arguments.
+class SurrogateGAN(GAN):
+    """:class:`GAN` whose generator trains against a surrogate of the discriminator; takes its arguments.
 
     Nothing of the discriminator changes in that phase, buffers included. Lazy terms of the generator see the
     discriminator itself, as do terms on its weights.
     """
 
     @abstractmethod
-    def stand_in(self, step: Step) -> Mapping[str, Tensor]:
-        """Return the stand-in's parameters by name; they may depend on ``step.fake``."""
+    def surrogate(self, step: Step) -> Mapping[str, Tensor]:
+        """Return the surrogate's parameters by name; they may depend on ``step.fake``."""
 
     def phases(self) -> Sequence[Phase]:
         """See :class:`GAN`."""
@@ -33,17 +33,17 @@ class StandInGAN(GAN):
         own = next(phase for phase in phases if phase.player == "generator")
         return [replace(phase, losses=self._generator_losses) if phase is own else phase for phase in phases]
 
-    def judge(self, weights: Mapping[str, Tensor]) -> Discriminate:
+    def discriminate_with(self, weights: Mapping[str, Tensor]) -> Discriminate:
         """Return the discriminator with ``weights`` for parameters and a copy of its buffers."""
         function = as_function(self.discriminator, weights)
 
         def discriminate(samples: Tensor, condition: Tensor | None) -> Critique:
-            critique: Critique = function(self.augment(samples), condition)
-            return critique
+            return Critique.of(function(self.augment(samples), condition), samples)
 
         return discriminate
 
     def _generator_losses(self, batch: Batch) -> Losses:
         step = self.play("generator", batch)
-        weights = self.stand_in(step)
-        return self.game.generator_losses(replace(step, discriminate=self.judge(weights), stand_in=weights))
+        weights = self.surrogate(step)
+        against = replace(step, discriminate=self.discriminate_with(weights), surrogate=weights)
+        return self.game.generator_losses(against)

@@ -1,4 +1,4 @@
-"""Dummy networks and steps for tests of losses and terms."""
+"""Small networks and made-up steps, to call losses and terms on."""
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ class LinearDiscriminator(nn.Module):
         self.embedding = nn.Linear(weight.numel(), 4)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
+        """Judge ``(n, ...)`` samples; a condition that is no label counts as class 0."""
         flat = images.flatten(1).to(self.weight.dtype)
         unlabelled = condition is None or condition.is_floating_point()
         labels = torch.zeros(len(flat), dtype=torch.long) if unlabelled else condition
@@ -43,12 +44,15 @@ class LinearGenerator(nn.Module):
         self.shape = shape
 
     def map(self, latent: Tensor, condition: Tensor | None) -> Tensor:
+        """Return the latent as styles."""
         return latent.detach().requires_grad_()
 
     def synthesise(self, styles: Tensor) -> Tensor:
+        """Return ``(n, *shape)`` samples."""
         return (styles.to(self.matrix.dtype) @ self.matrix.T).reshape(-1, *self.shape)
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return ``(n, *shape)`` samples."""
         return self.synthesise(latent)
 
 
@@ -80,7 +84,7 @@ def make_step(
     def discriminate(images: Tensor, condition: Tensor | None) -> Critique:
         for known, critique in ((step.real, real_critique), (step.fake, fake_critique)):
             if images is known:
-                return critique or narrow(discriminator(images, condition), dtype)
+                return critique or _narrow(discriminator(images, condition), dtype)
         verdict: Critique = discriminator(images, condition)
         return verdict
 
@@ -94,7 +98,7 @@ def make_step(
         "discriminate": discriminate,
         "generate": generator,
         "augment": lambda images: images,
-        "stand_in": None,
+        "surrogate": None,
         "networks": {"generator": generator, "discriminator": discriminator},
         "images_seen": 0,
     }
@@ -107,5 +111,5 @@ def unread(step: Step) -> list[str]:
     return [name for name in ("real_critique", "fake_critique") if name not in vars(step)]
 
 
-def narrow(critique: Critique, dtype: torch.dtype) -> Critique:
-    return Critique(*(None if field is None else field.to(dtype) for field in critique))
+def _narrow(critique: Critique, dtype: torch.dtype) -> Critique:
+    return Critique._make(None if field is None else field.to(dtype) for field in critique)

@@ -1,0 +1,59 @@
+"""In what two runs' settings differ. Imports no torch."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["ABSENT", "Differences", "describe", "differences", "is_length"]
+
+#: Stands where one of two settings has no such key.
+ABSENT = "absent"
+
+#: By dotted key, what it was and what it is.
+Differences = dict[str, tuple[Any, Any]]
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Differences:
+    """Return the values in which settings differ, each change once: copies of it deeper down are left out.
+
+    How a run has started and the values that only repeat another one's change (``model.generator.width`` that of
+    ``network.width``) are not counted.
+
+    Args:
+        there: a run's settings, nested, as ``run.json`` has them.
+        here: those of the configuration at hand.
+    """
+    old, new = (
+        dict(_flatten({key: value for key, value in one.items() if key != "start"}, "")) for one in (there, here)
+    )
+    found: Differences = {}
+    for key in sorted(dict.fromkeys((*old, *new)), key=lambda key: (key.count("."), key)):
+        pair = old.get(key, ABSENT), new.get(key, ABSENT)
+        repeats = any(_last(key) == _last(other) and pair == known for other, known in found.items())
+        if pair[0] != pair[1] and not (repeats and key.startswith(("model.", "network."))):
+            found[key] = pair
+    return found
+
+
+def is_length(found: Differences) -> bool:
+    """Whether nothing but the training's length differs."""
+    return bool(found) and all(_last(key) == "total_kimg" for key in found)
+
+
+def describe(found: Differences, limit: int = 4) -> str:
+    """Return differences in words: ``optimizer.generator.lr (0.0002 there, 0.001 here)``."""
+    words = [f"{key} ({old} there, {new} here)" for key, (old, new) in list(found.items())[:limit]]
+    more = len(found) - limit
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _flatten(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted keys and plain values; a list is one value."""
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node

@@ -1,0 +1,152 @@
+"""Where training starts: from nothing, from the run's own checkpoint or another run's; and how that is recorded."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ganforge.core.console import say
+from ganforge.core.errors import GanforgeError
+from ganforge.core.launch import environment_rank
+from ganforge.loggers.base import Loggers
+from ganforge.models.contents import images_seen_of, require
+from ganforge.runs.data_record import changes, check_data, fingerprints
+from ganforge.runs.differences import ABSENT, differences
+from ganforge.runs.folder import RunFolder, checkpoint_to_resume
+from ganforge.runs.start import RESUME_WORDS, recorded_settings, settings_of, wants_fork
+
+__all__ = ["Origin", "find_origin", "record_start", "rewind_logs", "settle_data"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where training starts.
+
+    Attributes:
+        mode: ``new``, ``fork``, ``continue``, ``extend``, or ``finish``: all images were seen already.
+        record: what ``run.json`` keeps of it.
+        resume_from: the checkpoint that Lightning restores.
+        content: that checkpoint's, loaded.
+    """
+
+    mode: str
+    record: dict[str, Any] = field(default_factory=dict)
+    resume_from: Path | None = None
+    content: dict[str, Any] | None = None
+
+
+def find_origin(config: DictConfig, folder: RunFolder, loggers: Loggers, model: Any) -> Origin:
+    """Return where training starts: the run's own checkpoint, another run's, which the model is given, or nothing."""
+    if config.resume in RESUME_WORDS and not folder.has_checkpoint():
+        return _forked(config, loggers, model) if wants_fork(config) else Origin("new")
+    path, content = checkpoint_to_resume(folder, config.resume)
+    require(content, "resume", path)
+    images_seen = content["ganforge"]["images_seen"]
+    record = {"checkpoint": str(path), "images_seen": images_seen, "total_kimg": config.total_kimg}
+    if images_seen >= model.total_images:
+        say(f"All images were seen at {path} ({images_seen:,}): finishing what was left of the run.")
+        return Origin("finish", record, content=content)
+    say(f"Going on from {path} at {images_seen:,} images.")
+    return Origin("extend" if config.resume == "extend" else "continue", record, path, content)
+
+
+def _forked(config: DictConfig, loggers: Loggers, model: Any) -> Origin:
+    """Give the model what ``start`` takes from another run."""
+    content, record = _source_of(config)
+    _say_fork(record)
+    networks = None if record["networks"] == "all" else record["networks"]
+    model.begin_from(content, networks, keep_clock=config.start.clock == "keep")
+    if model.images_seen >= model.total_images:
+        raise GanforgeError(
+            f"start.clock=keep begins at {model.images_seen:,} images, where total_kimg={config.total_kimg:g} is "
+            "reached: raise total_kimg, or set start.clock=reset."
+        )
+    loggers.log_origin(record)
+    return Origin("fork", record)
+
+
+def rewind_logs(origin: Origin, loggers: Loggers) -> None:
+    """Drop what was logged after the clock that training goes on from, once nothing can be refused any more."""
+    content = origin.content or {}
+    loggers.load_state_dict(content.get("loggers", {}))
+    loggers.rewind(images_seen_of(content) or 0)
+
+
+def settle_data(config: DictConfig, folder: RunFolder, data: Any, origin: Origin) -> dict[str, Any]:
+    """Load the data and return their record, after comparing a run that goes on with what it began with."""
+    splits, recorded = data.splits(), folder.status().get("data")
+    if origin.mode in ("new", "fork"):
+        return fingerprints(splits)
+    if not config.data_changed:
+        check_data(recorded, splits, folder.path, "data_changed=true goes on nevertheless, force=true starts over.")
+    found = changes(recorded, splits)
+    if found is not None:
+        say(f"The data have changed since the run began ({found}), and data_changed=true goes on with them.")
+        origin.record["data_changed"] = found
+    return fingerprints(splits)
+
+
+def record_start(folder: RunFolder, origin: Origin, data: Mapping[str, Any]) -> None:
+    """Add to ``run.json`` how training has started this time, and the data's record; the first process does it."""
+    if environment_rank() > 0:
+        return
+    entry = {"mode": origin.mode, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **origin.record}
+    starts = folder.status().get("start")
+    folder.update(start=[*(starts if isinstance(starts, list) else []), entry], data=data)
+
+
+def _source_of(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the content of the checkpoint that ``start`` names, and what ``run.json`` keeps of it.
+
+    Raises:
+        GanforgeError: if ``start`` is impossible, or there is no such checkpoint.
+    """
+    start = config.start
+    if start.clock not in ("keep", "reset"):
+        raise GanforgeError(f"start.clock must be keep or reset, got '{start.clock}'.")
+    if isinstance(start.networks, str) and start.networks != "all":
+        raise GanforgeError(f"start.networks must be all or a list such as [{start.networks}], got '{start.networks}'.")
+    path, checkpoint = Path(str(start.run)).expanduser(), start.checkpoint
+    if path.is_file():
+        path, checkpoint = path.resolve().parent.parent, str(path)
+    elif not path.is_dir():
+        raise GanforgeError(f"start.run='{start.run}' is neither a run's folder nor a checkpoint's file.")
+    folder = RunFolder(path)
+    file, content = checkpoint_to_resume(folder, checkpoint, "start.checkpoint")
+    own = settings_of(config) or recorded_settings(RunFolder(Path(config.paths.run)))  # a child reads what was begun
+    changed = differences(recorded_settings(folder), own)
+    record = {
+        "run": str(path),
+        "checkpoint": file.name if file.parent == folder.checkpoints else str(file),
+        "images_seen": images_seen_of(content),
+        "networks": "all" if start.networks == "all" else list(start.networks),
+        "clock": start.clock,
+        "wandb": _wandb_of(folder),
+        "changed": {key: list(pair) for key, pair in changed.items()} if recorded_settings(folder) else None,
+    }
+    return content, record
+
+
+def _wandb_of(folder: RunFolder) -> str | None:
+    """Return the identifier of a run at Weights & Biases, if it has one."""
+    try:
+        found = (folder.path / "wandb_run_id").read_text().strip()
+    except (OSError, ValueError):
+        return None
+    return found if found.isalnum() and len(found) < 100 else None
+
+
+def _say_fork(record: Mapping[str, Any]) -> None:
+    """Say from what a run begins and what is different."""
+    what = "everything" if record["networks"] == "all" else ", ".join(record["networks"])
+    clock = "its clock goes on" if record["clock"] == "keep" else "the clock begins at 0"
+    at = "" if record["images_seen"] is None else f" at {record['images_seen']:,} images"
+    say(f"Starting from '{record['run']}', {record['checkpoint']}{at}: {what}; {clock}.")
+    if record["changed"] is None:
+        say("  It has no run.json that says what is different here.")
+        return
+    for key, (old, new) in record["changed"].items():
+        say(f"  {key}: {old} there, {new} here" if ABSENT not in (old, new) else f"  {key}: {old} -> {new}")

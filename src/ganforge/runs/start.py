@@ -1,0 +1,200 @@
+"""How a configuration relates to the runs that are there: which folder is its own, and what it may go on with."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from ganforge.core.errors import GanforgeError
+from ganforge.core.sweep import inside_a_sweep
+from ganforge.runs.differences import Differences, describe, differences, is_length
+from ganforge.runs.folder import RunFolder
+
+__all__ = ["RESUME_WORDS", "at_its_place", "check_settings", "recorded_settings", "settings_of", "wants_fork"]
+
+#: What ``resume`` may be besides a checkpoint's name or path.
+RESUME_WORDS = (True, False, "auto", "extend")
+
+#: More values than these make another experiment, not a mistaken one.
+_FEW = 4
+
+
+def settings_of(config: DictConfig) -> dict[str, Any]:
+    """Return a configuration's settings as plain containers; empty in a child process, where they are not known."""
+    settings = config.get("settings")
+    plain = {} if settings is None else OmegaConf.to_container(settings, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def recorded_settings(folder: RunFolder) -> dict[str, Any]:
+    """Return the settings that a run's folder has recorded; empty where it has none."""
+    settings = folder.status().get("settings")
+    return settings if isinstance(settings, dict) else {}
+
+
+def wants_fork(config: DictConfig) -> bool:
+    """Whether the configuration asks to begin from another run."""
+    return OmegaConf.select(config, "start.run") is not None
+
+
+def at_its_place(config: DictConfig) -> DictConfig:
+    """Return the configuration with the folder in which its run is: one that was trained longer has kept its own.
+
+    ``resume=extend`` finds the run to train longer. Runs of a sweep are where their settings say.
+
+    Raises:
+        GanforgeError: if there is no run to extend.
+    """
+    folder = RunFolder(Path(config.paths.run))
+    settings = settings_of(config)
+    if inside_a_sweep():
+        if config.resume == "extend":
+            raise GanforgeError("resume=extend trains one run longer: give the command without -m, once a run.")
+        return config
+    if folder.status() or not settings:
+        return config
+    others = _siblings(folder, settings)
+    found = next((path for path, differing in others.items() if not differing), None)
+    if found is None and config.resume == "extend":
+        found = _to_extend(others, settings)
+    return config if found is None else _moved(config, found)
+
+
+def _to_extend(others: Mapping[Path, Differences], settings: Mapping[str, Any]) -> Path:
+    """Return the longest run that differs in its length alone."""
+    lengths = {path: _kimg(path) for path, differing in others.items() if is_length(differing)}
+    shorter = {path: kimg for path, kimg in lengths.items() if kimg < settings["total_kimg"]}
+    if shorter:
+        return max(shorter, key=lambda path: shorter[path])
+    if lengths:
+        path, kimg = max(lengths.items(), key=lambda item: item[1])
+        raise GanforgeError(
+            f"resume=extend makes a run longer, and '{path}' has been trained for {kimg:g} kimg: raise total_kimg."
+        )
+    nearest = _nearest(others)
+    hint = "leave resume=extend out to begin one"
+    if nearest is not None:
+        hint = f"the nearest, '{nearest[0]}', differs in {describe(nearest[1])}"
+    raise GanforgeError(f"There is no run that differs from this configuration in total_kimg alone: {hint}.")
+
+
+def _kimg(path: Path) -> float:
+    kimg = recorded_settings(RunFolder(path)).get("total_kimg")
+    return float(kimg) if isinstance(kimg, int | float) else 0.0
+
+
+def _siblings(folder: RunFolder, settings: Mapping[str, Any]) -> dict[Path, Differences]:
+    """Return the other runs of the same name and seed that have a checkpoint, and how they differ."""
+    found = {}
+    for path in sorted(folder.path.parent.glob("*/run.json")):
+        other = RunFolder(path.parent)
+        recorded = recorded_settings(other)
+        if other.path == folder.path or not recorded or recorded.get("seed") != settings.get("seed"):
+            continue
+        if other.has_checkpoint() and _source(recorded) == _source(settings):
+            found[other.path] = differences(recorded, settings)
+    return found
+
+
+def _source(settings: Mapping[str, Any]) -> Any:
+    """Return what a run was begun from."""
+    return settings.get("start")
+
+
+def _nearest(others: Mapping[Path, Differences]) -> tuple[Path, Differences] | None:
+    few = [item for item in others.items() if len(item[1]) <= _FEW]
+    return min(few, key=lambda item: len(item[1]), default=None)
+
+
+def _moved(config: DictConfig, place: Path) -> DictConfig:
+    """Return the configuration with its run in another folder, in what is already resolved to the old one, too."""
+    old = str(config.paths.run)
+
+    def moved(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: moved(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [moved(value) for value in node]
+        is_inside = isinstance(node, str) and (node == old or node.startswith(f"{old}/"))
+        return f"{place}{node[len(old) :]}" if is_inside else node
+
+    changed: DictConfig = OmegaConf.create(moved(OmegaConf.to_container(config, resolve=False)))
+    with open_dict(changed):
+        changed.paths.run = str(place)
+    OmegaConf.set_struct(changed, True)
+    return changed
+
+
+def check_settings(config: DictConfig, folder: RunFolder) -> None:
+    """Refuse to go on with something else than was begun.
+
+    Raises:
+        GanforgeError: naming what differs, and what to type.
+    """
+    settings, recorded = settings_of(config), recorded_settings(folder)
+    if not settings:
+        return
+    if folder.has_checkpoint() and recorded:
+        _check_same(config, folder, differences(recorded, settings))
+    elif config.resume is True and not folder.has_checkpoint() and not _many_are_meant() and not wants_fork(config):
+        _check_no_neighbour(folder, settings)
+    elif config.resume not in (*RESUME_WORDS, "last", "previous", "best"):
+        _check_foreign(Path(str(config.resume)).expanduser(), settings)
+
+
+def _check_same(config: DictConfig, folder: RunFolder, differing: Differences) -> None:
+    """Compare with what this very folder holds: it may have been trained longer, or named by hand."""
+    if not differing:
+        return
+    place = f"'{folder.path}' holds a run that differs in {describe(differing)}"
+    if not is_length(differing):
+        raise GanforgeError(
+            f"{place}: 'start={{run: {folder.path}}}' with a folder of its own (paths.run or name) begins from its "
+            "weights; force=true deletes it and starts over."
+        )
+    old, new = differing["total_kimg"]
+    if new < old:
+        raise GanforgeError(f"{place}: it was trained longer; give total_kimg={old:g}, or another name= for a new run.")
+    if config.resume != "extend":
+        raise GanforgeError(f"{place}: add resume=extend to train it longer, or another name= for a new run.")
+
+
+def _check_no_neighbour(folder: RunFolder, settings: Mapping[str, Any]) -> None:
+    """Refuse to begin where ``resume=true`` expects a run, and one is near."""
+    nearest = _nearest(_siblings(folder, settings))
+    if nearest is None:
+        return
+    path, differing = nearest
+    way = f"'start={{run: {path}}}' begins a run from its weights"
+    if is_length(differing):
+        old, new = differing["total_kimg"]
+        way = "resume=extend trains it longer" if new > old else f"total_kimg={old:g} names it"
+    raise GanforgeError(
+        f"There is no run of this configuration to go on from, and the nearest, '{path}', differs in "
+        f"{describe(differing)}: {way}; resume=auto begins a new run here."
+    )
+
+
+def _many_are_meant() -> bool:
+    """Whether neighbours are to be expected: runs of a sweep, of W&B's agent or of an array of SLURM jobs."""
+    return inside_a_sweep() or any(name in os.environ for name in ("WANDB_SWEEP_ID", "SLURM_ARRAY_TASK_ID"))
+
+
+def _check_foreign(path: Path, settings: Mapping[str, Any]) -> None:
+    """Compare with the run that a checkpoint given by its path is from."""
+    if not path.is_file():
+        return  # refused when it is to be read, with what is there
+    run = path.resolve().parent.parent
+    recorded = recorded_settings(RunFolder(run))
+    offer = f"'start={{run: {path}}}' begins a run of its own from it"
+    if not recorded:
+        raise GanforgeError(f"Nothing beside '{path}' says of which configuration it is (no run.json): {offer}.")
+    differing = differences(recorded, settings)
+    if differing:
+        raise GanforgeError(
+            f"The checkpoint '{path}' is from another configuration, which differs in {describe(differing)}: {offer}; "
+            "resume= goes on with the same one alone."
+        )
