@@ -13,7 +13,7 @@ from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock, read_yaml
-from ganforge.core.launch import environment_rank, exit_status, inside_a_launched_process, launch
+from ganforge.core.launch import environment_processes, environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.core.messages import print_error
 from ganforge.core.settings import without_settings
 from ganforge.core.slurm import queued_again
@@ -71,7 +71,7 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     from ganforge.core import rng
     from ganforge.core.workarounds import quiet_lightning
     from ganforge.loggers.base import Loggers
-    from ganforge.models.preflight import preflight
+    from ganforge.models.preflight import part_sizes, preflight
     from ganforge.runs.origin import find_origin, record_start, rewind_logs, settle_data
 
     quiet_lightning()
@@ -79,7 +79,7 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     # Everything that can be refused without data is built before data is touched.
     model = build(config.model, "model")
     data = build(config.data, "data")
-    preflight(model, data.example())
+    preflight(model, data.example(), part_sizes(data.batch_size, environment_processes(), model.accumulate))
     loop, callbacks = _callbacks(config)
     loggers = [build(entry, "logger") for entry in (config.logger or {}).values()]
     origin = find_origin(config, folder, Loggers(loggers), model)

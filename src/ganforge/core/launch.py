@@ -19,6 +19,7 @@ from ganforge.core.signals import SAVE_AND_END, handled_by
 
 __all__ = [
     "STATUSES",
+    "environment_processes",
     "environment_rank",
     "error_of",
     "exit_status",
@@ -45,6 +46,13 @@ def environment_rank() -> int:
     if not inside_a_launched_process():
         return 0
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
+
+
+def environment_processes() -> int:
+    """Return how many processes a launcher has started, before there is a process group; 1 without a launcher."""
+    if not inside_a_launched_process():
+        return 1
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
 
 
 def exit_status(error: BaseException) -> int:

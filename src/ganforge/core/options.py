@@ -48,6 +48,16 @@ class Paths(Section):
     run: str
 
 
+class Start(Section):
+    """Which run a new one begins from."""
+
+    open = False
+    run: str | None
+    checkpoint: str
+    networks: Literal["all"] | Sequence[str]
+    clock: Literal["reset", "keep"]
+
+
 class Train(Section):
     """The keys of ``conf/train.yaml``."""
 
@@ -58,11 +68,14 @@ class Train(Section):
     protocol: Mapping[str, Any] | None
     schedules: Mapping[str, Any] | None
     resume: bool | str
+    start: Start
+    data_changed: bool
     force: bool
     retry: bool
     requeue: bool
     download: bool
     trace: bool
+    trust: Sequence[str] | None
     paths: Paths
     trainer: Trainer
 
@@ -80,8 +93,10 @@ class Evaluate(Section):
     bootstrap: Annotated[int, Bounds(at_least=0)]
     output: str | None
     trainer: Devices
+    data_changed: bool
     download: bool
     trace: bool
+    trust: Sequence[str] | None
     paths: Paths
 
 
@@ -100,8 +115,10 @@ class Sample(Section):
     zoom: Count
     device: str
     batch_size: Count
+    data_changed: bool
     download: bool
     trace: bool
+    trust: Sequence[str] | None
     paths: Paths
 
 

@@ -1,12 +1,13 @@
 """The LightningDataModule of every dataset."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from ganforge.core.annotations import Bounds
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import DATA, LABEL, Batch, Column, Split, Splits
@@ -46,7 +47,7 @@ class DataModule(pl.LightningDataModule):
         source: Source,
         modality: Modality,
         *,
-        batch_size: int,
+        batch_size: Annotated[int, Bounds(at_least=1, at_most=1_000_000)],
         given: Mapping[str, Modality] | None = None,
         classes: int | None = None,
         seed: int = 0,

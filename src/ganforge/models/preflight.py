@@ -1,6 +1,8 @@
 """Refuse, before data is touched, combinations that compose but cannot work."""
 
 import copy
+import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,15 +12,30 @@ from ganforge.data.columns import Batch
 from ganforge.models.base import AdversarialModule
 from ganforge.models.manual_loop import ManualLoop
 
-__all__ = ["check_condition_is_read", "check_networks", "preflight"]
+__all__ = ["check_condition_is_read", "check_networks", "part_sizes", "preflight"]
+
+_ALONE = "Expected more than 1 value per channel"
 
 
-def preflight(module: AdversarialModule, batch: Batch) -> None:
-    """Compute every phase's losses once, on a copy of the module and an example batch; the module stays unchanged.
+def part_sizes(batch_size: int, processes: int, accumulate: int) -> list[int]:
+    """Return how many samples the networks see at once: of a process's share of a batch, cut in ``accumulate`` parts.
+
+    Returns:
+        one size, or two where the last part is smaller.
+    """
+    share = max(1, batch_size // processes)
+    size = math.ceil(share / accumulate)
+    return [size, share % size] if share % size else [size]
+
+
+def preflight(module: AdversarialModule, batch: Batch, sizes: Sequence[int] = ()) -> None:
+    """Compute every phase's losses on a copy of the module and an example batch; the module stays unchanged.
 
     Args:
         module: what is to be trained.
         batch: a few samples of the right shape with labels where the dataset has them; on the CPU.
+        sizes: how many samples the networks will see at once; sizes below ``batch``'s are tried too, since batch norms
+            and packs fail on a few samples alone.
 
     Raises:
         GanforgeError: in one sentence that names what does not fit and a way out.
@@ -31,13 +48,20 @@ def preflight(module: AdversarialModule, batch: Batch) -> None:
             ManualLoop(probe)  # optimizers and schedules are built too
             _check_samplers(probe, batch)
             probe.check(batch)
-            for phase in probe.phases():
-                where = f"the {phase.player}'s losses"
-                phase.before()
-                phase.losses(batch)
+            for size in dict.fromkeys([len(batch.data), *(size for size in sizes if size < len(batch.data))]):
+                few = Batch(batch.data[:size], {name: column[:size] for name, column in batch.given.items()})
+                for phase in probe.phases():
+                    where = f"the {phase.player}'s losses"
+                    phase.before()
+                    phase.losses(few)
         except GanforgeError:
             raise
         except Exception as error:
+            if first_line(error).startswith(_ALONE):
+                raise GanforgeError(
+                    "A batch norm would see one sample alone, whose variance is none: raise data.batch_size, or lower "
+                    "model.accumulate or trainer.devices, for two samples or more at a time in each process."
+                ) from error
             raise GanforgeError(
                 f"A first step fails in {where} ({first_line(error)}): choose another loss, term, augment or network, "
                 "or add debug=true for the trace."
