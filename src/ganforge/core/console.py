@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganforge.core.launch import environment_rank
+from ganforge.core.secrets import masked_text
 from ganforge.core.sweep import label
 
 __all__ = ["log_to", "muted", "say", "warnings_reported"]
@@ -31,9 +32,9 @@ class _Console(logging.Handler):
 
 
 def say(message: str) -> None:
-    """Print a message to the user, from the first process only."""
+    """Print a message to the user, from the first process only; secrets in it are masked."""
     if environment_rank() == 0:
-        _log.info(message)
+        _log.info(masked_text(message))
 
 
 @contextmanager
