@@ -8,8 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.core.errors import GanforgeError
+from ganforge.core.secrets import masked
 
-__all__ = ["counted_settings", "record_settings", "signature", "without_settings"]
+__all__ = ["counted_settings", "record_settings", "shown_settings", "signature", "without_settings"]
 
 #: ``${data.workers}``, or ``${oc.select:data.workers}`` where a configuration may lack the key.
 _REFERENCE = re.compile(r"\$\{(?:oc\.select:)?\s*([\w.]+)\s*\}")
@@ -64,8 +65,14 @@ def record_settings(config: DictConfig) -> None:
 
 
 def without_settings(config: DictConfig) -> DictConfig:
-    """Return the configuration of the run alone: not ``settings``, which are derived from it, nor whom to ``trust``."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("settings", "trust")])
+    """Return the configuration itself, as people write it, without the ``settings`` that are derived from it."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "settings"])
+
+
+def shown_settings(config: DictConfig) -> dict[str, Any]:
+    """Return what is written or sent of a run's configuration: resolved, without secrets and whom to trust."""
+    plain: Any = masked(OmegaConf.to_container(without_settings(config), resolve=True))
+    return {key: value for key, value in plain.items() if key != "trust"}
 
 
 def _key_of(name: str, reference: Any) -> str:

@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from ganforge.core.console import say
 from ganforge.core.files import write_text
+from ganforge.core.secrets import masked_words
+from ganforge.core.workarounds import command_line
 from ganforge.loggers.base import RunLogger
 
 __all__ = ["ID_FILE", "WandbLogger", "choose_mode", "stable_id"]
@@ -131,16 +134,17 @@ class WandbLogger(RunLogger):
         import wandb
 
         mode, reason = (self._mode, "as configured") if self._mode != "auto" else choose_mode()
-        run = wandb.init(
-            **self._settings,
-            id=self.version,
-            tags=self._tags,
-            config=self._config if self._origin is None else {**self._config, "begun_from": self._origin},
-            dir=str(self._folder),
-            mode=mode,
-            resume="allow",  # offline it is kept for wandb sync, which would otherwise replace what was sent before
-            settings=wandb.Settings(init_timeout=30, console="off", silent=True, x_disable_stats=True),
-        )
+        with command_line(*masked_words(sys.argv)):  # wandb sends it
+            run = wandb.init(
+                **self._settings,
+                id=self.version,
+                tags=self._tags,
+                config=self._config if self._origin is None else {**self._config, "begun_from": self._origin},
+                dir=str(self._folder),
+                mode=mode,
+                resume="allow",  # offline it is kept for wandb sync, which would otherwise replace what was sent before
+                settings=wandb.Settings(init_timeout=30, console="off", silent=True, x_disable_stats=True),
+            )
         run.define_metric("images_seen", hidden=True)
         run.define_metric("*", step_metric="images_seen")
         if mode == "offline":

@@ -1,5 +1,6 @@
 """Rankings as Markdown and as LaTeX, for papers and notes."""
 
+import re
 from collections.abc import Iterator
 
 from ganforge.reports.measures import Measure
@@ -36,19 +37,34 @@ def as_markdown(study: Study) -> str:
 def _markdown(study: Study) -> Iterator[str]:
     for measure in study.measures:
         header, rows, best = written_ranking(study, measure)
-        yield f"## {measure.title} ({measure.how})\n"
-        yield _line(header)
+        yield f"## {_plain(f'{measure.title} ({measure.how})')}\n"
+        yield _line(list(map(_plain, header)))
         yield _line(["---", *("--:" for _ in header[1:])])
         for row in rows:
-            yield _line([f"**{row[0]}**" if row[0] in best else row[0], *row[1:]])
-        yield f"\n{how_to_read(study, measure)}\n"
+            name, *values = map(_plain, row)
+            yield _line([f"**{name}**" if row[0] in best else name, *values])
+        yield f"\n{_plain(how_to_read(study, measure))}\n"
     if study.notes:
         yield "## Notes\n"
-        yield from (f"- {note}" for note in study.notes)
+        yield from (f"- {_plain(note)}" for note in study.notes)
 
 
 def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
+
+
+#: What Markdown would read as more than itself: emphasis, code, links, HTML, entities, tables, formulas; headings and
+#: lists where a line begins. An underscore within a word is none.
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]<>|~$!]|(?<![^\W_])_|_(?![^\W_])|&(?=[\w#]+;)|:(?=//)|(?<=www)\.|^(?:\#|[-+](?=\s|$))",
+    re.MULTILINE,
+)
+
+
+def _plain(text: str) -> str:
+    """Return Markdown of one line that shows ``text`` as it is."""
+    line = _MARKDOWN.sub(lambda match: f"\\{match[0]}", " ".join(text.split()))
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
 
 
 def as_latex(study: Study) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ganforge.core.build import build
 from ganforge.core.errors import GanforgeError, StudyError, first_line
 from ganforge.tuning.plan import Plan
-from ganforge.tuning.study import open_storage, optuna, owner_of, trial_of
+from ganforge.tuning.storage import open_storage, optuna, owner_of, trial_of
 
 __all__ = ["Reporter", "final_values"]
 

@@ -10,8 +10,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.core.config import compose, groups
 from ganforge.core.files import write_text
+from ganforge.core.secrets import masked, masked_words
 from ganforge.core.tables import text_table
-from ganforge.tuning.study import SharedStudy, optuna
+from ganforge.tuning.storage import optuna
+from ganforge.tuning.study import SharedStudy
 
 __all__ = ["best_trials", "importances", "keep_best", "table", "write_best"]
 
@@ -76,7 +78,7 @@ def write_best(shared: SharedStudy) -> Path | None:
     head = [
         "# @package _global_",
         f"# Trial {trial.number}, the best of the study '{plan.name}' ({shared.done()} trials): {values}. The same as",
-        f"# ganforge train {' '.join(kept)}",
+        f"# ganforge train {' '.join(masked_words(kept))}",
     ]
     chosen, rest = _split(kept)
     content: dict[str, Any] = {"defaults": chosen}
@@ -84,7 +86,7 @@ def write_best(shared: SharedStudy) -> Path | None:
         _put(content, *_whole_lists(composed, key))
     path = plan.folder / "experiment" / "best.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(OmegaConf.create(content)))
+    write_text(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(OmegaConf.create(masked(content))))
     return path
 
 

@@ -10,8 +10,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganforge.core.config import compose
 from ganforge.core.console import muted, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
-from ganforge.core.files import is_disk_full, lock, read_yaml
+from ganforge.core.files import is_disk_full, lock
 from ganforge.core.messages import error_message
+from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
