@@ -3,7 +3,7 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ganforge.callbacks.loop import RunLoop
     from ganforge.loggers.base import Loggers
+    from ganforge.models.base import AdversarialModule
 
 __all__ = ["train"]
 
@@ -132,7 +133,7 @@ def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     )
 
 
-def _resume(config: DictConfig, folder: RunFolder, loggers: "Loggers", model: Any) -> Path | None:
+def _resume(config: DictConfig, folder: RunFolder, loggers: "Loggers", model: "AdversarialModule") -> Path | None:
     """Return the checkpoint to go on from, and bring the logs back to its clock."""
     if config.resume is False or (config.resume is True and not folder.has_checkpoint()):
         loggers.rewind(0)  # what a run wrote that was killed before its first checkpoint
@@ -149,7 +150,7 @@ def _resume(config: DictConfig, folder: RunFolder, loggers: "Loggers", model: An
     return path
 
 
-def _keep_record(folder: RunFolder, model: Any, loop: "RunLoop") -> None:
+def _keep_record(folder: RunFolder, model: "AdversarialModule", loop: "RunLoop") -> None:
     """Write how far the run went, how it ended and how its health was to ``run.json``."""
     if environment_rank() == 0:
         folder.update(images_seen=model.images_seen, **loop.record())

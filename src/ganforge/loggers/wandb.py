@@ -6,7 +6,7 @@ import socket
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlparse
 
 from lightning_utilities.core.rank_zero import rank_zero_only
@@ -15,6 +15,9 @@ from torch import Tensor
 from ganforge.core.console import say
 from ganforge.core.files import write_text
 from ganforge.loggers.base import RunLogger
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 __all__ = ["ID_FILE", "WandbLogger", "choose_mode", "stable_id"]
 
@@ -97,7 +100,7 @@ class WandbLogger(RunLogger):
         super().__init__()
         self._settings: dict[str, Any] = {"project": project, "name": name, "group": group, "job_type": job_type}
         self._tags, self._folder, self._mode = tags, Path(folder), mode or "auto"
-        self._run: Any = None
+        self._run: Run | None = None
         self._broken = False
         self._config: dict[str, Any] = {}
 
@@ -111,7 +114,7 @@ class WandbLogger(RunLogger):
         """The run's identifier."""
         return stable_id(self._folder)
 
-    def _guard(self, action: Callable[[Any], None]) -> None:
+    def _guard(self, action: "Callable[[Run], None]") -> None:
         """Do something with the run; report a failure once and never try again."""
         if self._broken or self._mode == "disabled":
             return
@@ -126,7 +129,7 @@ class WandbLogger(RunLogger):
                 f"everything."
             )
 
-    def _start(self) -> Any:
+    def _start(self) -> "Run":
         import wandb
 
         mode, reason = (self._mode, "as configured") if self._mode != "auto" else choose_mode()
@@ -165,7 +168,7 @@ class WandbLogger(RunLogger):
     def log_measured(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
         """Send measured values, and the protocol to the run's summary."""
 
-        def send(run: Any) -> None:
+        def send(run: "Run") -> None:
             run.log({**values, "images_seen": images_seen})
             run.summary["protocol"] = protocol
 
@@ -175,7 +178,7 @@ class WandbLogger(RunLogger):
     def log_picture(self, name: str, picture: Tensor, images_seen: int) -> None:
         """Send a ``(3, H, W)`` uint8 picture; wandb shows float tensors black."""
 
-        def send(run: Any) -> None:
+        def send(run: "Run") -> None:
             import wandb
             from PIL import Image
 

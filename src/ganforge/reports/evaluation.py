@@ -5,9 +5,10 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -16,7 +17,31 @@ from ganforge.core.errors import GanforgeError
 from ganforge.core.files import write_text
 from ganforge.reports.panels import Panel, precision_recall
 
-__all__ = ["check_place", "write"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+__all__ = ["Intervals", "Result", "check_place", "write"]
+
+#: Lower and upper end, by the value's name.
+Intervals = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One protocol's values.
+
+    Attributes:
+        tag: the protocol's name and hash.
+        description: the protocol as plain values.
+        values: means over the sets of samples, by name.
+        intervals: 95 % intervals: over the sets of samples, or where there is one, bootstrapped for FID and KID.
+    """
+
+    tag: str
+    description: Mapping[str, object]
+    values: dict[str, float]
+    intervals: Intervals
 
 
 def check_place(output: Path, real: dict[str, Any]) -> None:
@@ -39,7 +64,7 @@ def check_place(output: Path, real: dict[str, Any]) -> None:
 
 def write(
     title: str,
-    results: dict[str, Any],
+    results: Mapping[str, Result],
     real: dict[str, Any],
     draw: Callable[[], Sequence[Panel]],
     output: Path,
@@ -48,7 +73,7 @@ def write(
 
     Args:
         title: what was judged.
-        results: a :class:`ganforge.commands.evaluate.Result` a protocol.
+        results: one for each protocol.
         real: what it was compared with; see :class:`ganforge.commands.subjects.Subject`.
         draw: gives pictures to show; called once the values are on the disk.
         output: folder; what an earlier evaluation left there is replaced.
@@ -62,7 +87,7 @@ def write(
     return [output / name for name in ("page.html", "page.png", "values.json", "values.csv")]
 
 
-def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: Path) -> None:
+def _values(title: str, results: Mapping[str, Result], real: dict[str, Any], output: Path) -> None:
     """Write the values for programs."""
     document = {
         "subject": title,
@@ -91,7 +116,7 @@ def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: P
     write_text(output / "values.csv", rows.getvalue())
 
 
-def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _lines(results: Mapping[str, Result]) -> list[tuple[str, str, str, str]]:
     """Return protocol, name, value and interval of each value, for people."""
     lines = []
     for result in results.values():
@@ -102,7 +127,7 @@ def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return lines
 
 
-def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any:
+def _figure(title: str, results: Mapping[str, Result], panels: Sequence[Panel]) -> "Figure":
     """Draw everything on one sheet."""
     from matplotlib.figure import Figure
 
@@ -135,7 +160,7 @@ def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any
     return figure
 
 
-def _html(title: str, results: dict[str, Any], real: dict[str, Any], panels: Sequence[Panel]) -> str:
+def _html(title: str, results: Mapping[str, Result], real: dict[str, Any], panels: Sequence[Panel]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("ganforge.reports"), autoescape=True, undefined=StrictUndefined)
@@ -163,7 +188,7 @@ def _data_uri(panel: Panel) -> str:
     return f"data:image/png;base64,{base64.b64encode(handle.getvalue()).decode()}"
 
 
-def _image(picture: Tensor) -> Any:
+def _image(picture: Tensor) -> "Image":
     """Return a picture, small ones enlarged so that pixels are seen."""
     from PIL import Image
 

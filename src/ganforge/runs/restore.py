@@ -8,9 +8,14 @@ from typing import Any, cast
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from torch import nn
 
 from ganforge import __version__
 from ganforge.core.errors import GanforgeError, first_line
+from ganforge.data.columns import Column
+from ganforge.data.module import DataModule
+from ganforge.metrics.extractors import Extractor
+from ganforge.models.base import AdversarialModule
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.sampling.seeded import Origin, SeededSampler
 
@@ -35,8 +40,8 @@ class Restored:
 
     folder: RunFolder
     config: DictConfig
-    module: Any
-    data: Any
+    module: AdversarialModule
+    data: DataModule
     checkpoint: Path
     images_seen: int
 
@@ -56,11 +61,12 @@ class Restored:
         sampler = samplers[name or next(iter(samplers))]
         protocols = list((self.config.get("protocol") or {}).values())
 
-        def train() -> Any:
+        def train() -> Column:
             return self.data.splits().train.towards(sampler.target).data
 
-        def features() -> Any:
-            return instantiate(protocols[0].extractor).load().module
+        def features() -> nn.Module:
+            extractor: Extractor = instantiate(protocols[0].extractor)
+            return extractor.load().module
 
         origin = Origin(
             str(self.folder.path), str(self.checkpoint), train, features if protocols else None, self._description

@@ -4,7 +4,7 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -13,10 +13,13 @@ from ganforge.core.files import write_text
 from ganforge.core.tables import text_table
 from ganforge.tuning.study import SharedStudy, optuna
 
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
 __all__ = ["best_trials", "importances", "keep_best", "table", "write_best"]
 
 
-def best_trials(shared: SharedStudy) -> list[Any]:
+def best_trials(shared: SharedStudy) -> "list[FrozenTrial]":
     """Return finished trials, best first; with several objectives those that none beats in all, by the first one."""
     if len(shared.plan.objective) > 1:
         finished = list(shared.study.best_trials)
@@ -26,7 +29,7 @@ def best_trials(shared: SharedStudy) -> list[Any]:
     return sorted(finished, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
-def table(shared: SharedStudy, trials: Sequence[Any]) -> list[str]:
+def table(shared: SharedStudy, trials: "Sequence[FrozenTrial]") -> list[str]:
     """Return one line a trial: its objectives and its values."""
     names = [dimension.name for dimension in shared.space]
     rows = [["trial", *shared.plan.objective, *names]]

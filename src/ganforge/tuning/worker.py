@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -16,6 +16,9 @@ from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
 from ganforge.tuning.study import SharedStudy
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 __all__ = ["Train", "trial_config", "work"]
 
@@ -42,7 +45,7 @@ def work(shared: SharedStudy, train: Train) -> None:
             raise GanforgeError(f"{len(failed)} trials have failed, the last one so: {failed[-1]}")
 
 
-def _conduct(shared: SharedStudy, train: Train, trial: Any) -> str | None:
+def _conduct(shared: SharedStudy, train: Train, trial: "Trial") -> str | None:
     """Train one trial and record how it ended, unless it has become another's; return what went wrong, if it failed."""
     try:
         return _attempt(shared, train, trial)
@@ -51,7 +54,7 @@ def _conduct(shared: SharedStudy, train: Train, trial: Any) -> str | None:
         return None
 
 
-def _attempt(shared: SharedStudy, train: Train, trial: Any) -> str | None:
+def _attempt(shared: SharedStudy, train: Train, trial: "Trial") -> str | None:
     plan, started = shared.plan, time.perf_counter()
     values = {dimension.name: dimension.suggest(trial) for dimension in shared.space}
     say(f"Trial {trial.number}: " + ", ".join(f"{name} {shown(value)}" for name, value in values.items()))
@@ -81,7 +84,7 @@ def _attempt(shared: SharedStudy, train: Train, trial: Any) -> str | None:
 
 
 def _train(
-    shared: SharedStudy, train: Train, trial: Any, values: dict[str, Any]
+    shared: SharedStudy, train: Train, trial: "Trial", values: dict[str, Any]
 ) -> tuple[str, list[float] | None, str]:
     """Train, or go on; return the outcome, the objectives and a sentence."""
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
@@ -147,7 +150,7 @@ def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
     config.resume, config.force = False, True
 
 
-def _fail(shared: SharedStudy, trial: Any, sentence: str) -> str:
+def _fail(shared: SharedStudy, trial: "Trial", sentence: str) -> str:
     shared.tell(trial, "FAIL", error=sentence)
     say(f"Trial {trial.number} failed: {sentence}")
     return sentence
