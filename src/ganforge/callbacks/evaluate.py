@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -80,11 +79,11 @@ class Evaluate(Clocked):
             loggers.log_measured({f"metrics/{name}": value for name, value in values.items()}, module.images_seen, tag)
             say(f"{module.images_seen / 1000:,.1f} kimg: {format_scores(values)} ({tag}, {seconds:.1f} s)")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the scores so far, for checkpoints."""
         return self.scores.state_dict()
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, object]) -> None:
         """Restore what :meth:`state_dict` gave."""
         self.scores.load_state_dict(state)
 

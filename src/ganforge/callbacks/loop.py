@@ -98,6 +98,7 @@ class RunLoop(pl.Callback):
             self.progress.update(module, self.scores, self._loggers)
         if self.curves is not None and "curves" in due:
             self.curves.draw(self._loggers)
+        module.ledger.fresh = None  # what is to be logged has been: the module logs nothing by itself
         self._save_if_due(trainer, module, due)
         self._stop_if_interrupted(trainer, module)
         self._stop_if_pruned(trainer, module, due)
@@ -189,14 +190,14 @@ class RunLoop(pl.Callback):
         if self.interrupt is not None:
             self.interrupt.restore()
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return what ``run.json`` keeps of the run: its ending, its health, and its scores if it ended as meant to."""
         ending = None if self.ending is None else vars(self.ending)
         health = {} if self.health is None else {"health": self.health.record()}
         scored = self.ending is not None and self.ending.kind in ("completed", "pruned")
         return {"ending": ending, **health, **(self.scores.record() if scored else {})}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the parts' states by name, for checkpoints."""
         return {name: part.state_dict() for name, part in self._stateful.items()}
 

@@ -43,7 +43,7 @@ class Scores:
         """Whether the best measurement was made at this clock."""
         return self.best.get("images_seen") == images_seen
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return what ``run.json`` keeps; nothing where nothing was measured."""
         if not self.last:
             return {}
@@ -56,7 +56,7 @@ class Scores:
             "protocols": self.protocols,
         }
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return plain containers, for checkpoints."""
         return asdict(self)
 

@@ -129,9 +129,7 @@ def _device(config: DictConfig) -> "torch.device":
     return device
 
 
-def _summary(
-    evaluation: "Evaluation", name: str, sets: list[dict[str, float]], intervals: "Intervals"
-) -> "Result":
+def _summary(evaluation: "Evaluation", name: str, sets: list[dict[str, float]], intervals: "Intervals") -> "Result":
     """Average one protocol's values over the sets of samples; several give the intervals themselves."""
     from ganforge.metrics.intervals import repeats_interval
     from ganforge.reports.evaluation import Result

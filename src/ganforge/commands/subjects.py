@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -41,7 +41,7 @@ class Subject:
     sources: "Mapping[str, Generated | Stored]"
     data: "Splits"
     protocols: DictConfig | None
-    real: dict[str, Any]
+    real: dict[str, object]
     output: Path
     run: "Restored | None" = None
 
@@ -74,7 +74,7 @@ def subject(config: DictConfig, device: "torch.device") -> Subject:
     return Subject(title, sources, real, run.config.get("protocol"), told, output, run)
 
 
-def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -> Path:
+def _output(config: DictConfig, parent: Path, name: str, real: dict[str, object]) -> Path:
     """Return the folder asked for, or one that is named by what is judged and what it is compared with.
 
     Raises:
@@ -89,7 +89,7 @@ def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -
     return parent / f"{name}{against}"
 
 
-def _told(name: str, data: "Splits") -> dict[str, Any]:
+def _told(name: str, data: "Splits") -> dict[str, object]:
     """Return what identifies the real images."""
     parts = {"train": data.train, "heldout": data.heldout}
     told = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}

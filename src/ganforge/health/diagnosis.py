@@ -134,7 +134,7 @@ class Diagnosis:
         """Begin anew with weights from before: no alarm is active, and those that were stay on record."""
         self._courses = {name: _Course() for name in FAILURE_MODES}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return plain containers."""
         return {
             "alarms": [vars(alarm) for alarm in self.alarms],

@@ -25,11 +25,11 @@ class RunLogger(Logger):
     def rewind(self, images_seen: int) -> None:
         """Drop what was logged after a clock from which training is about to go on."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return what checkpoints keep of the logger, as plain containers."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, object]) -> None:
         """Restore what :meth:`state_dict` gave, before training goes on."""
 
 
@@ -76,7 +76,7 @@ class Loggers:
         for logger in self._own:
             logger.rewind(images_seen)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the loggers' states by their classes' names; those without one are left out."""
         states = {type(logger).__name__: logger.state_dict() for logger in self._own}
         return {name: state for name, state in states.items() if state}

@@ -102,7 +102,7 @@ class WandbLogger(RunLogger):
         self._tags, self._folder, self._mode = tags, Path(folder), mode or "auto"
         self._run: Run | None = None
         self._broken = False
-        self._config: dict[str, Any] = {}
+        self._config: dict[str, object] = {}
 
     @property
     def name(self) -> str:
@@ -155,7 +155,7 @@ class WandbLogger(RunLogger):
         return run
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: dict[str, object] | Namespace, *args: object, **kwargs: object) -> None:
         """Keep the configuration for the run's start."""
         self._config = dict(params) if isinstance(params, dict) else vars(params)
 
@@ -192,7 +192,7 @@ class WandbLogger(RunLogger):
         """Raise an alert, which W&B sends by mail or chat as its user has set it up."""
         self._guard(lambda run: run.alert(title=title, text=text, level="WARN"))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the run's identifier, for checkpoints; nothing where nothing is logged."""
         return {} if self._mode == "disabled" else {"run_id": self.version}
 

@@ -86,7 +86,7 @@ class Protocol:
         """The fields of a comparison that some metric reads."""
         return frozenset().union(*(metric.needs for metric in self.metrics.values()))
 
-    def describe(self, weights: str, is_drawn: bool = False) -> dict[str, Any]:
+    def describe(self, weights: str, is_drawn: bool = False) -> dict[str, object]:
         """Return the protocol as plain values.
 
         Args:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -130,7 +129,7 @@ class RealSide:
             if name.startswith(("real_", "train_", "heldout_")) and not name.endswith("images"):
                 self.field(name)
 
-    def field(self, name: str) -> Any:
+    def field(self, name: str) -> object:
         """Return the field of a :class:`~ganforge.metrics.comparison.Comparison` called ``name``."""
         side, _, what = name.partition("_")
         split: Split = self.split if side == "real" else getattr(self.data, side)

@@ -39,13 +39,13 @@ class Resumable(pl.LightningModule):
         self.images_seen = 0
         self.batches_seen = 0
         self.rate_scale = 1.0
-        self._restored_rng: dict[str, Any] | None = None
+        self._restored_rng: dict[str, object] | None = None
 
     def stateful(self) -> Mapping[str, Stateful]:
         """Return by name what ``state_dict`` is to hold besides modules."""
         return {}
 
-    def get_extra_state(self) -> dict[str, Any]:
+    def get_extra_state(self) -> dict[str, object]:
         """Return the part of ``state_dict`` that is no tensor by place."""
         parts = {name: part.state_dict() for name, part in self.stateful().items()}
         return {"rate_scale": self.rate_scale, "parts": parts}
@@ -85,7 +85,7 @@ class Resumable(pl.LightningModule):
             self._restored_rng = None
 
 
-def _random_states() -> list[dict[str, Any]]:
+def _random_states() -> list[dict[str, object]]:
     """Return every rank's random state; a collective call."""
     mine = rng.get_state()
     states = [mine] * world_size()

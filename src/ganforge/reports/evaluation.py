@@ -65,7 +65,7 @@ def check_place(output: Path, real: dict[str, Any]) -> None:
 def write(
     title: str,
     results: Mapping[str, Result],
-    real: dict[str, Any],
+    real: dict[str, object],
     draw: Callable[[], Sequence[Panel]],
     output: Path,
 ) -> list[Path]:
@@ -87,7 +87,7 @@ def write(
     return [output / name for name in ("page.html", "page.png", "values.json", "values.csv")]
 
 
-def _values(title: str, results: Mapping[str, Result], real: dict[str, Any], output: Path) -> None:
+def _values(title: str, results: Mapping[str, Result], real: dict[str, object], output: Path) -> None:
     """Write the values for programs."""
     document = {
         "subject": title,
@@ -160,7 +160,7 @@ def _figure(title: str, results: Mapping[str, Result], panels: Sequence[Panel]) 
     return figure
 
 
-def _html(title: str, results: Mapping[str, Result], real: dict[str, Any], panels: Sequence[Panel]) -> str:
+def _html(title: str, results: Mapping[str, Result], real: dict[str, object], panels: Sequence[Panel]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("ganforge.reports"), autoescape=True, undefined=StrictUndefined)

@@ -5,7 +5,6 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from ganforge import __version__
 
@@ -24,7 +23,7 @@ _PACKAGES = (
 )
 
 
-def provenance() -> dict[str, Any]:
+def provenance() -> dict[str, object]:
     """Return what ``run.json`` keeps of the program and the machine."""
     return {
         "environment": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},

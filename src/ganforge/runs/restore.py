@@ -73,7 +73,7 @@ class Restored:
         )
         return SeededSampler(sampler, origin, **options)
 
-    def _description(self) -> dict[str, Any]:
+    def _description(self) -> dict[str, object]:
         """Return the generator's and the latent's configuration, as plain values."""
         model = OmegaConf.to_container(self.config.model, resolve=True)
         assert isinstance(model, dict)
@@ -170,7 +170,7 @@ def read_config(folder: Path) -> DictConfig:
                 f"'{path}' asks to build '{target}', which is no class of torch or of ganforge{_versions(folder)}: if "
                 "the run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
             )
-    return OmegaConf.create(cast("dict[str, Any]", plain))
+    return OmegaConf.create(cast("dict[str, object]", plain))
 
 
 def _versions(folder: Path) -> str:

@@ -38,7 +38,7 @@ class Row:
     folder: str
 
 
-def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, Any]]) -> list[Row]:
+def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, object]]) -> list[Row]:
     """Read every run's folder; ``outcomes`` holds what the launcher returned for those that it was given."""
     return [_row(job, outcomes.get(job.folder)) for job in jobs]
 
@@ -62,7 +62,7 @@ def _row(job: Job, outcome: dict[str, Any] | None) -> Row:
     )
 
 
-def _state_without_word(job: Job, status: dict[str, Any]) -> tuple[str, str]:
+def _state_without_word(job: Job, status: dict[str, object]) -> tuple[str, str]:
     """Return what to say of a run whose worker never answered."""
     writer = RunFolder(job.folder).is_being_written()
     if writer is not None:

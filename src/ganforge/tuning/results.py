@@ -39,7 +39,7 @@ def table(shared: SharedStudy, trials: "Sequence[FrozenTrial]") -> list[str]:
     return text_table(rows)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a parameter's value as the tables show it."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
@@ -82,7 +82,7 @@ def write_best(shared: SharedStudy) -> Path | None:
         f"# ganforge train {' '.join(kept)}",
     ]
     chosen, rest = _split(kept)
-    content: dict[str, Any] = {"defaults": chosen}
+    content: dict[str, object] = {"defaults": chosen}
     for key in rest:
         _put(content, *_whole_lists(composed, key))
     path = plan.folder / "experiment" / "best.yaml"
@@ -115,7 +115,7 @@ def _key(word: str) -> str:
     return word.partition("=")[0].lstrip("+~")
 
 
-def _split(words: Sequence[str]) -> tuple[list[Any], list[str]]:
+def _split(words: Sequence[str]) -> tuple[list[object], list[str]]:
     """Separate choices of groups, as a defaults list has them, from the keys of single values; the last word counts."""
     known = groups("train")
     chosen: dict[str, Any] = {}
@@ -127,18 +127,18 @@ def _split(words: Sequence[str]) -> tuple[list[Any], list[str]]:
         else:
             keys[key] = None
     base = chosen.pop("experiment", None)
-    defaults: list[Any] = [base] if isinstance(base, str) else list(base or [])
+    defaults: list[object] = [base] if isinstance(base, str) else list(base or [])
     defaults += [{f"override /{group}": option} for group, option in chosen.items()]
     return [*defaults, "_self_"], list(keys)
 
 
-def _option(text: str) -> Any:
+def _option(text: str) -> object:
     """Read a group's option as typed: a word, or a list of words."""
     loaded: Any = OmegaConf.to_container(OmegaConf.create(f"option: {text}"))
     return loaded["option"]
 
 
-def _whole_lists(config: DictConfig, key: str) -> tuple[str, Any]:
+def _whole_lists(config: DictConfig, key: str) -> tuple[str, object]:
     """Return what to write for a key; an entry of a list cannot be set by itself, so the list is written."""
     parent = key
     while "." in parent:

@@ -63,9 +63,8 @@ def open_storage(address: str) -> "BaseStorage":
         _mend(Path(address), storages.journal.JournalFileSymlinkLock(address))
         return cast("BaseStorage", storages.JournalStorage(backend))
     except Exception as error:
-        reason = first_line(error)
         raise GanforgeError(
-            f"The study's storage '{address}' cannot be opened ({reason}): check tune.storage."
+            f"The study's storage '{address}' cannot be opened ({first_line(error)}): check tune.storage."
         ) from error
 
 
@@ -88,8 +87,7 @@ def trial_of(study: "Study", storage: "BaseStorage", number: int) -> "Trial":
 def owner_of(storage: "BaseStorage", trial: "Trial") -> dict[str, object] | None:
     """Return the process that trains a trial now, if one does; what a trial itself says is as old as its object."""
     frozen = storage.get_trial(trial._trial_id)
-    owner: dict[str, object] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
-    return owner
+    return None if frozen.state.is_finished() else cast("dict[str, object] | None", frozen.user_attrs.get("owner"))
 
 
 class SharedStudy:
@@ -193,7 +191,7 @@ class SharedStudy:
 
     def is_lost(self, trial: "FrozenTrial") -> bool:
         """Whether nobody trains a trial that counts as running."""
-        owner: Mapping[str, Any] | None = trial.user_attrs.get("owner")
+        owner: Mapping[str, object] | None = trial.user_attrs.get("owner")
         if owner is None:  # between being created and being owned are milliseconds, or a death
             started = trial.datetime_start
             return started is None or (datetime.now(started.tzinfo) - started).total_seconds() > 60
@@ -249,5 +247,4 @@ class SharedStudy:
         try:
             return cast("BaseSampler", instantiate({**settings, "seed": mixed}))
         except Exception as error:
-            reason = first_line(error.__cause__ or error)
-            raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error
+            raise GanforgeError(f"tune.sampler cannot be built: {first_line(error.__cause__ or error)}.") from error

@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -84,7 +84,7 @@ def _attempt(shared: SharedStudy, train: Train, trial: "Trial") -> str | None:
 
 
 def _train(
-    shared: SharedStudy, train: Train, trial: "Trial", values: dict[str, Any]
+    shared: SharedStudy, train: Train, trial: "Trial", values: dict[str, object]
 ) -> tuple[str, list[float] | None, str]:
     """Train, or go on; return the outcome, the objectives and a sentence."""
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
@@ -106,7 +106,7 @@ def _train(
     return "COMPLETE", objectives, f"{result}."
 
 
-def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> DictConfig:
+def trial_config(shared: SharedStudy, number: int, values: dict[str, object]) -> DictConfig:
     """Compose what one trial trains, as the command line would, with its line to the study."""
     plan = shared.plan
     config = compose(plan.trial_words(shared.space, number, values))
