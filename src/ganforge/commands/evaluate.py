@@ -3,9 +3,8 @@
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,26 +18,13 @@ from ganforge.core.tables import text_table
 from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.lifecycle import processes_wanted
 
-__all__ = ["Result", "evaluate", "table"]
+if TYPE_CHECKING:
+    import torch
 
-Intervals = dict[str, tuple[float, float]]
+    from ganforge.metrics.evaluation import Evaluation
+    from ganforge.reports.evaluation import Intervals, Result
 
-
-@dataclass(frozen=True)
-class Result:
-    """One protocol's values.
-
-    Attributes:
-        tag: the protocol's name and hash.
-        description: the protocol as plain values.
-        values: means over the sets of samples, by name.
-        intervals: 95 % intervals: over the sets of samples, or where there is one, bootstrapped for FID and KID.
-    """
-
-    tag: str
-    description: dict[str, Any]
-    values: dict[str, float]
-    intervals: Intervals
+__all__ = ["evaluate", "table"]
 
 
 def evaluate(config: DictConfig) -> None:
@@ -131,7 +117,7 @@ def _evaluate_here(config: DictConfig) -> None:
             say(f"  {path}")
 
 
-def _device(config: DictConfig) -> Any:
+def _device(config: DictConfig) -> "torch.device":
     """Return this process's device, and join the process group where there is one."""
     import torch
 
@@ -143,9 +129,10 @@ def _device(config: DictConfig) -> Any:
     return device
 
 
-def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals: Intervals) -> Result:
+def _summary(evaluation: "Evaluation", name: str, sets: list[dict[str, float]], intervals: "Intervals") -> "Result":
     """Average one protocol's values over the sets of samples; several give the intervals themselves."""
     from ganforge.metrics.intervals import repeats_interval
+    from ganforge.reports.evaluation import Result
 
     description = evaluation.describe(name)
     values = {value: statistics.fmean(one[value] for one in sets) for value in sets[0]}
@@ -156,14 +143,14 @@ def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals
     return Result(evaluation.tags[name], {**description, "repeats": len(sets)}, values, intervals)
 
 
-def table(results: dict[str, Result]) -> list[str]:
+def table(results: "dict[str, Result]") -> list[str]:
     """Return the values side by side: a row a value, a column a protocol."""
     names = list(dict.fromkeys(value for result in results.values() for value in result.values))
     header = ["", *(result.tag for result in results.values())]
     return text_table([header, *([name, *(_cell(result, name) for result in results.values())] for name in names)])
 
 
-def _cell(result: Result, name: str) -> str:
+def _cell(result: "Result", name: str) -> str:
     if name not in result.values:
         return "-"
     low_high = result.intervals.get(name)

@@ -16,7 +16,7 @@ __all__ = ["counted_settings", "record_settings", "shown_settings", "signature",
 _REFERENCE = re.compile(r"\$\{(?:oc\.select:)?\s*([\w.]+)\s*\}")
 
 
-def counted_settings(config: DictConfig) -> dict[str, Any]:
+def counted_settings(config: DictConfig) -> dict[str, object]:
     """Return what a run's result depends on, resolved, as plain containers.
 
     Every key that the node ``machine`` refers to is first replaced by its own name in angle brackets, so that values
@@ -84,16 +84,16 @@ def _key_of(name: str, reference: Any) -> str:
     return match[1]
 
 
-def _parent(settings: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+def _parent(settings: dict[str, object], key: str) -> tuple[dict[str, object], str]:
     """Return the mapping that holds a dotted key, an empty one if there is none, and the key's last part."""
     *parents, last = key.split(".")
-    node: Any = settings
+    node: object = settings
     for parent in parents:
         node = node.get(parent) if isinstance(node, dict) else None
     return (node, last) if isinstance(node, dict) else ({}, last)
 
 
-def _blanked(node: Any, key: str) -> Any:
+def _blanked(node: object, key: str) -> object:
     """Return the same containers with each value replaced by its key, as references may go to any of them."""
     if isinstance(node, dict):
         return {name: _blanked(value, f"{key}.{name}") for name, value in node.items()}

@@ -36,8 +36,8 @@ class TorchVision:
         root: str,
         *,
         download: bool = False,
-        train: dict[str, Any] | None = None,
-        heldout: dict[str, Any] | None = None,
+        train: dict[str, object] | None = None,
+        heldout: dict[str, object] | None = None,
     ) -> None:
         self.name, self.root, self.download = name, Path(root).expanduser(), download
         self.train = train or {"train": True}
@@ -47,7 +47,7 @@ class TorchVision:
         """Return both splits at the dataset's own size."""
         return Splits(*(in_memory(self._open(which), modality) for which in (self.train, self.heldout)))
 
-    def _open(self, which: dict[str, Any]) -> Any:
+    def _open(self, which: dict[str, object]) -> object:
         return open_dataset(self.name, self.root, self.download, which)
 
 

@@ -5,9 +5,10 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -17,7 +18,31 @@ from ganforge.core.files import OwnFiles, write_text
 from ganforge.reports.panels import Panel, precision_recall
 from ganforge.reports.style import without_formulas
 
-__all__ = ["check_place", "write"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+__all__ = ["Intervals", "Result", "check_place", "write"]
+
+#: Lower and upper end, by the value's name.
+Intervals = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One protocol's values.
+
+    Attributes:
+        tag: the protocol's name and hash.
+        description: the protocol as plain values.
+        values: means over the sets of samples, by name.
+        intervals: 95 % intervals: over the sets of samples, or where there is one, bootstrapped for FID and KID.
+    """
+
+    tag: str
+    description: Mapping[str, object]
+    values: dict[str, float]
+    intervals: Intervals
 
 _FILES = ("page.html", "page.png", "values.json", "values.csv")
 
@@ -42,8 +67,8 @@ def check_place(output: Path, real: dict[str, Any]) -> None:
 
 def write(
     title: str,
-    results: dict[str, Any],
-    real: dict[str, Any],
+    results: Mapping[str, Result],
+    real: dict[str, object],
     draw: Callable[[], Sequence[Panel]],
     output: Path,
 ) -> list[Path]:
@@ -68,7 +93,7 @@ def write(
     return [output / name for name in _FILES]
 
 
-def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: Path) -> None:
+def _values(title: str, results: Mapping[str, Result], real: dict[str, object], output: Path) -> None:
     """Write the values for programs."""
     document = {
         "subject": title,
@@ -108,7 +133,7 @@ def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return lines
 
 
-def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any:
+def _figure(title: str, results: Mapping[str, Result], panels: Sequence[Panel]) -> "Figure":
     """Draw everything on one sheet."""
     from matplotlib.figure import Figure
 
@@ -141,7 +166,7 @@ def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any
     return figure
 
 
-def _html(title: str, results: dict[str, Any], real: dict[str, Any], panels: Sequence[Panel]) -> str:
+def _html(title: str, results: Mapping[str, Result], real: dict[str, object], panels: Sequence[Panel]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("ganforge.reports"), autoescape=True, undefined=StrictUndefined)
@@ -169,7 +194,7 @@ def _data_uri(panel: Panel) -> str:
     return f"data:image/png;base64,{base64.b64encode(handle.getvalue()).decode()}"
 
 
-def _image(picture: Tensor) -> Any:
+def _image(picture: Tensor) -> "Image":
     """Return a picture, small ones enlarged so that pixels are seen."""
     from PIL import Image
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganforge.reports.bands import band, panels, seeds
 from ganforge.reports.grids import Grid
@@ -15,6 +15,8 @@ from ganforge.reports.tables import ranking
 from ganforge.reports.variants import Variant
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["curves_figure", "grids_figure", "names", "panels_figure", "save_figures", "values_figure"]
@@ -38,7 +40,7 @@ def curves_figure(study: Study, measure: Measure) -> "Figure":
     return figure
 
 
-def _curves(axes: Any, study: Study, variants: Sequence[Variant], key: tuple[str, str], axis: str) -> None:
+def _curves(axes: "Axes", study: Study, variants: Sequence[Variant], key: tuple[str, str], axis: str) -> None:
     scale = 1000.0 if axis == "images" else 60.0
     for variant, _, series in seeds(variants, key):
         clock = [value / scale for value in getattr(series, axis)]
@@ -60,14 +62,14 @@ def _curves(axes: Any, study: Study, variants: Sequence[Variant], key: tuple[str
     _plain_axes(axes)
 
 
-def _plain_axes(axes: Any) -> None:
+def _plain_axes(axes: "Axes") -> None:
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _legend(figure: "Figure") -> None:
     """Name every variant once, below the panels."""
-    entries: dict[str, Any] = {}
+    entries: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)

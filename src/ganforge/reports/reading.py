@@ -52,14 +52,14 @@ class Run:
     """
 
     path: Path
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     choices: Mapping[str, str]
     seed: int | str
     state: str
     images_seen: int
     series: Mapping[tuple[str, str], Series]
     diverged: frozenset[tuple[str, str]] = frozenset()
-    status: Mapping[str, Any] = field(default_factory=dict)
+    status: Mapping[str, object] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
@@ -168,14 +168,14 @@ def _plain_name(name: str, protocol: str) -> str:
     return f"metrics/{name.removeprefix(prefix)}" if protocol and name.startswith(prefix) else name
 
 
-def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:
+def _state(folder: RunFolder, status: Mapping[str, object]) -> str:
     state = str(status.get("state", "unknown"))
     if state == "running" and folder.is_being_written() is None and status.get("host") == os.uname().nodename:
         return "cut short"
     return state
 
 
-def _read_settings(status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _read_settings(status: Mapping[str, object], problems: list[str]) -> dict[str, object]:
     """Return what the run's result depends on, by section; empty if it is not recorded."""
     settings = status.get("settings")
     if isinstance(settings, dict) and settings:
@@ -188,7 +188,7 @@ def _read_settings(status: Mapping[str, Any], problems: list[str]) -> dict[str, 
     return {}
 
 
-def _settings(settings: dict[str, Any], seed: Any) -> dict[str, Any]:
+def _settings(settings: dict[str, object], seed: object) -> dict[str, object]:
     """Flatten, without a data seed that only repeats the run's."""
     return {key: value for key, value in _flatten(settings, "") if not (key == "data.seed" and value == seed)}
 

@@ -114,20 +114,20 @@ class RunFolder:
         )
 
 
-def this_process() -> dict[str, Any]:
+def this_process() -> dict[str, object]:
     """Return what identifies this process: host, number and start."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "pid": pid, "process_start": _process_start(pid)}
 
 
-def is_alive(process: Mapping[str, Any]) -> bool | None:
+def is_alive(process: Mapping[str, object]) -> bool | None:
     """Whether a process that :func:`this_process` has described still runs; ``None``: another machine's, unknown."""
     if process.get("host") != socket.gethostname():
         return None
     return _pid(process) > 0 and _alive(_pid(process), str(process.get("process_start", "")))
 
 
-def _pid(process: Mapping[str, Any]) -> int:
+def _pid(process: Mapping[str, object]) -> int:
     """Return the number of a process that :func:`this_process` has described; 0 where that says none."""
     pid = process.get("pid")
     return pid if isinstance(pid, int) and 0 < pid < 2**31 else 0
@@ -184,7 +184,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     import torch
 
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, object] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         return None
     return content if isinstance(content, dict) and ("ganforge" in content or "state_dict" in content) else None

@@ -5,7 +5,6 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 

@@ -35,8 +35,8 @@ class Restored:
 
     folder: RunFolder
     config: DictConfig
-    module: Any
-    data: Any
+    module: AdversarialModule
+    data: DataModule
     checkpoint: Path
     images_seen: int
     changed_is_meant: bool = True

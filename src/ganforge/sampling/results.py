@@ -5,13 +5,16 @@ import re
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import replacing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["Film", "Picture", "Result"]
 
@@ -100,7 +103,7 @@ class Picture(Result):
         self.pixels, self.note = pixels, note
 
     @property
-    def image(self) -> Any:
+    def image(self) -> "Image":
         """The picture as a ``PIL.Image``."""
         return _pillow(self.pixels)
 

@@ -36,7 +36,7 @@ class Job:
     folder: Path
     state: str
     note: str = ""
-    before: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, object] = field(default_factory=dict)
 
     def has_begun(self) -> bool:
         """Whether the run has started since the sweep began: an earlier life of it may have left a state, too."""

@@ -113,7 +113,7 @@ class Plan:
         return bool(self.settings["pruner"])
 
     @property
-    def definition(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, object]:
         """What all workers of a study must agree on."""
         return {"signature": self.signature, **{key: self.settings[key] for key in ("space", "objective", "pruner")}}
 
@@ -126,7 +126,7 @@ class Plan:
         """Return where a trial trains."""
         return self.folder / f"trial_{number:04d}"
 
-    def trial_words(self, space: Space, number: int, values: dict[str, Any]) -> list[str]:
+    def trial_words(self, space: Space, number: int, values: dict[str, object]) -> list[str]:
         """Return the overrides that train one trial, its place included."""
         place = quoted(self.trial_folder(number))
         return [*self.overrides, *space.words(values), f"paths.run={place}"]
