@@ -3,8 +3,9 @@
 import statistics
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,13 +19,26 @@ from ganforge.core.tables import text_table
 from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.lifecycle import processes_wanted
 
-if TYPE_CHECKING:
-    import torch
+__all__ = ["Result", "evaluate", "table"]
 
-    from ganforge.metrics.evaluation import Evaluation
-    from ganforge.reports.evaluation import Intervals, Result
+Intervals = dict[str, tuple[float, float]]
 
-__all__ = ["evaluate", "table"]
+
+@dataclass(frozen=True)
+class Result:
+    """One protocol's values.
+
+    Attributes:
+        tag: the protocol's name and hash.
+        description: the protocol as plain values.
+        values: means over the sets of samples, by name.
+        intervals: 95 % intervals: over the sets of samples, or where there is one, bootstrapped for FID and KID.
+    """
+
+    tag: str
+    description: dict[str, Any]
+    values: dict[str, float]
+    intervals: Intervals
 
 
 def evaluate(config: DictConfig) -> None:
@@ -117,7 +131,7 @@ def _evaluate_here(config: DictConfig) -> None:
             say(f"  {path}")
 
 
-def _device(config: DictConfig) -> "torch.device":
+def _device(config: DictConfig) -> Any:
     """Return this process's device, and join the process group where there is one."""
     import torch
 
@@ -129,10 +143,9 @@ def _device(config: DictConfig) -> "torch.device":
     return device
 
 
-def _summary(evaluation: "Evaluation", name: str, sets: list[dict[str, float]], intervals: "Intervals") -> "Result":
+def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals: Intervals) -> Result:
     """Average one protocol's values over the sets of samples; several give the intervals themselves."""
     from ganforge.metrics.intervals import repeats_interval
-    from ganforge.reports.evaluation import Result
 
     description = evaluation.describe(name)
     values = {value: statistics.fmean(one[value] for one in sets) for value in sets[0]}
@@ -143,14 +156,14 @@ def _summary(evaluation: "Evaluation", name: str, sets: list[dict[str, float]], 
     return Result(evaluation.tags[name], {**description, "repeats": len(sets)}, values, intervals)
 
 
-def table(results: "dict[str, Result]") -> list[str]:
+def table(results: dict[str, Result]) -> list[str]:
     """Return the values side by side: a row a value, a column a protocol."""
     names = list(dict.fromkeys(value for result in results.values() for value in result.values))
     header = ["", *(result.tag for result in results.values())]
     return text_table([header, *([name, *(_cell(result, name) for result in results.values())] for name in names)])
 
 
-def _cell(result: "Result", name: str) -> str:
+def _cell(result: Result, name: str) -> str:
     if name not in result.values:
         return "-"
     low_high = result.intervals.get(name)

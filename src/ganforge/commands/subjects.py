@@ -1,24 +1,14 @@
 """What an evaluation is about: a run restored, or images read, beside the real ones."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from omegaconf import DictConfig
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
-
-if TYPE_CHECKING:
-    import torch
-
-    from ganforge.data.columns import Splits
-    from ganforge.metrics.protocol import Sampling
-    from ganforge.metrics.sources import Generated, Stored
-    from ganforge.reports.panels import Panel
-    from ganforge.runs.restore import Restored
 
 __all__ = ["Subject", "pictures", "subject"]
 
@@ -39,16 +29,17 @@ class Subject:
     """
 
     title: str
-    sources: "Mapping[str, Generated | Stored]"
-    data: "Splits"
+    sources: dict[str, Any]
+    data: Any
     protocols: DictConfig | None
-    real: dict[str, object]
+    real: dict[str, Any]
     output: Path
-    run: "Restored | None" = None
+    run: Any = None
 
 
-def subject(config: DictConfig, device: "torch.device") -> Subject:
+def subject(config: DictConfig, device: Any) -> Subject:
     """Restore the run, or read the images, and what they are compared with."""
+    from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
     from ganforge.metrics.sources import Generated, Stored
     from ganforge.runs.restore import restore
@@ -75,7 +66,7 @@ def subject(config: DictConfig, device: "torch.device") -> Subject:
     return Subject(title, sources, real, run.config.get("protocol"), told, output, run)
 
 
-def _output(config: DictConfig, parent: Path, name: str, real: dict[str, object]) -> Path:
+def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -> Path:
     """Return the folder asked for, or one that is named by what is judged and what it is compared with.
 
     Raises:
@@ -90,14 +81,14 @@ def _output(config: DictConfig, parent: Path, name: str, real: dict[str, object]
     return parent / f"{name}{against}"
 
 
-def _told(name: str, data: "Splits") -> dict[str, object]:
+def _told(name: str, data: Any) -> dict[str, Any]:
     """Return what identifies the real images."""
     parts = {"train": data.train, "heldout": data.heldout}
     told = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}
     return {"name": shown(str(name)), **told}
 
 
-def _real(config: DictConfig, cache: Path, image_size: object) -> "Splits":
+def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     """Read what ``real=`` names; a folder or file is both splits at once."""
     from ganforge.core.build import build
     from ganforge.core.config import compose, config_folder, quoted
@@ -119,18 +110,18 @@ def _real(config: DictConfig, cache: Path, image_size: object) -> "Splits":
     return build(compose(overrides).data, "data").splits()
 
 
-def pictures(judged: Subject, sampling: "Sampling") -> "list[Panel]":
+def pictures(judged: Subject, sampling: Any) -> list[Any]:
     """Show samples of every source and their nearest training samples; of a run also walks between latents."""
     from ganforge.reports.panels import nearest_panel, sample_panels, walk_panels
 
-    panels: list[Panel] = []
+    panels: list[Any] = []
     for name, source in judged.sources.items():
         column = judged.data.train.towards(source.target).data
         with source.session(sampling):
             drawn = source.batch(0, sampling)
         found = [*sample_panels(drawn, column.modality), *nearest_panel(drawn.samples, column)]
         if judged.run is not None:
-            device = str(next(judged.run.module.parameters()).device)
+            device = str(source.sampler.device)
             found += walk_panels(judged.run.sampler(name, ema=sampling.weights == "ema", device=device))
         panels += found if len(judged.sources) == 1 else [panel.of(name) for panel in found]
     return panels

@@ -5,10 +5,9 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -18,31 +17,7 @@ from ganforge.core.files import OwnFiles, write_text
 from ganforge.reports.panels import Panel, precision_recall
 from ganforge.reports.style import without_formulas
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from PIL.Image import Image
-
-__all__ = ["Intervals", "Result", "check_place", "write"]
-
-#: Lower and upper end, by the value's name.
-Intervals = dict[str, tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """One protocol's values.
-
-    Attributes:
-        tag: the protocol's name and hash.
-        description: the protocol as plain values.
-        values: means over the sets of samples, by name.
-        intervals: 95 % intervals: over the sets of samples, or where there is one, bootstrapped for FID and KID.
-    """
-
-    tag: str
-    description: Mapping[str, object]
-    values: dict[str, float]
-    intervals: Intervals
+__all__ = ["check_place", "write"]
 
 _FILES = ("page.html", "page.png", "values.json", "values.csv")
 
@@ -67,8 +42,8 @@ def check_place(output: Path, real: dict[str, Any]) -> None:
 
 def write(
     title: str,
-    results: Mapping[str, Result],
-    real: dict[str, object],
+    results: dict[str, Any],
+    real: dict[str, Any],
     draw: Callable[[], Sequence[Panel]],
     output: Path,
 ) -> list[Path]:
@@ -93,7 +68,7 @@ def write(
     return [output / name for name in _FILES]
 
 
-def _values(title: str, results: Mapping[str, Result], real: dict[str, object], output: Path) -> None:
+def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: Path) -> None:
     """Write the values for programs."""
     document = {
         "subject": title,
@@ -133,7 +108,7 @@ def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return lines
 
 
-def _figure(title: str, results: Mapping[str, Result], panels: Sequence[Panel]) -> "Figure":
+def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any:
     """Draw everything on one sheet."""
     from matplotlib.figure import Figure
 
@@ -166,7 +141,7 @@ def _figure(title: str, results: Mapping[str, Result], panels: Sequence[Panel]) 
     return figure
 
 
-def _html(title: str, results: Mapping[str, Result], real: dict[str, object], panels: Sequence[Panel]) -> str:
+def _html(title: str, results: dict[str, Any], real: dict[str, Any], panels: Sequence[Panel]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("ganforge.reports"), autoescape=True, undefined=StrictUndefined)
@@ -194,7 +169,7 @@ def _data_uri(panel: Panel) -> str:
     return f"data:image/png;base64,{base64.b64encode(handle.getvalue()).decode()}"
 
 
-def _image(picture: Tensor) -> "Image":
+def _image(picture: Tensor) -> Any:
     """Return a picture, small ones enlarged so that pixels are seen."""
     from PIL import Image
 

@@ -35,8 +35,8 @@ class Restored:
 
     folder: RunFolder
     config: DictConfig
-    module: AdversarialModule
-    data: DataModule
+    module: Any
+    data: Any
     checkpoint: Path
     images_seen: int
     changed_is_meant: bool = True

@@ -112,7 +112,7 @@ class _Reached(Exception):  # noqa: N818 - it ends a forward pass early
 
 
 @contextmanager
-def _watching(layers: list[nn.Module], seen: list[object]) -> Iterator[None]:
+def _watching(layers: list[nn.Module], seen: list[Any]) -> Iterator[None]:
     """Append (layer, input, output) of whichever layer is called first, and end the forward pass there."""
 
     def stop(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -156,7 +156,7 @@ def first_layer(sampler: SeededSampler) -> FirstLayer:
 def _first_outputs(sampler: SeededSampler, latents: Tensor, labels: Tensor | None) -> Tensor:
     """Return ``(n, features)`` outputs of the first layer."""
     layer = first_layer(sampler).layer
-    outputs: list[object] = []
+    outputs: list[Any] = []
     for batch in sampler.batches(latents, labels):
         with torch.no_grad(), _watching([layer], outputs):
             sampler.network(*batch)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Drawing(nn.Module):
         super().__init__()
         self.clamp, self.has_latent = sampler.modality.clamp, sampler.latent is not None
         self.network = copy.deepcopy(sampler.network).cpu().eval().requires_grad_(False)
-        self.options: dict[str, object] = {}
+        self.options: dict[str, Any] = {}
         if sampler.has_styles:
             self.options = {"noise": "constant", "truncation": 1.0 if psi is None else psi}
         for module in list(self.network.modules()):

@@ -5,16 +5,13 @@ import re
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import replacing
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 __all__ = ["Film", "Picture", "Result"]
 
@@ -103,7 +100,7 @@ class Picture(Result):
         self.pixels, self.note = pixels, note
 
     @property
-    def image(self) -> "Image":
+    def image(self) -> Any:
         """The picture as a ``PIL.Image``."""
         return _pillow(self.pixels)
 

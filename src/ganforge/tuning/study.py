@@ -40,7 +40,7 @@ class SharedStudy:
         self.plan, self.space = plan, space
         self.storage = open_storage(plan.storage)
         with lock(plan.folder):
-            self.study: Study = optuna().create_study(
+            self.study = optuna().create_study(
                 storage=self.storage, study_name=plan.name, directions=plan.directions, load_if_exists=True
             )
             self._agree()
@@ -50,20 +50,20 @@ class SharedStudy:
             self.study.set_user_attr("joined", joined + 1)
         self.study.sampler = self._sampler(joined, len(self.trials()))
 
-    def trials(self) -> "list[FrozenTrial]":
+    def trials(self) -> list[Any]:
         """Return all trials, as they are now."""
-        return self.study.get_trials(deepcopy=False)
+        trials: list[Any] = self.study.get_trials(deepcopy=False)
+        return trials
 
     def identity(self, number: int) -> str:
         """Return what identifies a trial, also among those of an earlier study with the same name."""
-        begun = self.trials()[number].datetime_start
-        return f"{self.plan.name} {number} {'' if begun is None else begun.isoformat()}"
+        return f"{self.plan.name} {number} {self.trials()[number].datetime_start.isoformat()}"
 
     def done(self) -> int:
         """Return how many trials have finished or were pruned, over all workers."""
         return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in self.trials())
 
-    def next_trial(self) -> "Trial | None":
+    def next_trial(self) -> Any | None:
         """Take on a trial: one whose process has died, or a new one; ``None`` if the others do what is left."""
         with lock(self.plan.folder):
             for lost in filter(self.is_lost, self._running()):
@@ -79,12 +79,12 @@ class SharedStudy:
             self._own(trial)
         return trial
 
-    def release(self, trial: "Trial") -> None:
+    def release(self, trial: Any) -> None:
         """Let any worker go on with a trial that this one leaves, saved; one that another has taken over is its own."""
         if owner_of(self.storage, trial) == this_process():
             trial.set_user_attr("owner", {})
 
-    def tell(self, trial: "Trial", state: str, values: list[float] | None = None, error: str | None = None) -> None:
+    def tell(self, trial: Any, state: str, values: list[float] | None = None, error: str | None = None) -> None:
         """Record how a trial ended: ``COMPLETE``, ``PRUNED``, or ``FAIL`` with its sentence.
 
         Raises:
@@ -96,14 +96,14 @@ class SharedStudy:
             trial.set_user_attr("error", error)
         self.study.tell(trial, values, state=optuna().trial.TrialState[state])
 
-    def _running(self) -> "list[FrozenTrial]":
+    def _running(self) -> list[Any]:
         return [trial for trial in self.trials() if trial.state.name == "RUNNING"]
 
-    def _own(self, trial: "Trial") -> None:
+    def _own(self, trial: Any) -> None:
         trial.set_user_attr("owner", this_process())
         trial.set_user_attr("run", str(self.plan.trial_folder(trial.number)))
 
-    def _adopt(self, lost: "FrozenTrial") -> "Trial | None":
+    def _adopt(self, lost: Any) -> Any | None:
         trial = trial_of(self.study, self.storage, lost.number)
         died = lost.user_attrs.get("deaths", 0) + bool(lost.user_attrs.get("owner"))
         self._own(trial)
@@ -115,7 +115,7 @@ class SharedStudy:
             return None
         return trial
 
-    def _has_claimed(self, trial: "Trial") -> bool:
+    def _has_claimed(self, trial: Any) -> bool:
         """Whether a trial stays this worker's: a lock in the folder does not hold machines that share a storage alone.
 
         Of those that write their names at the same time the last one has it, once all have looked.
@@ -124,9 +124,9 @@ class SharedStudy:
             time.sleep(random.uniform(*_CLAIM_SECONDS))
         return owner_of(self.storage, trial) == this_process()
 
-    def is_lost(self, trial: "FrozenTrial") -> bool:
+    def is_lost(self, trial: Any) -> bool:
         """Whether nobody trains a trial that counts as running."""
-        owner: Mapping[str, object] | None = trial.user_attrs.get("owner")
+        owner: Mapping[str, Any] | None = trial.user_attrs.get("owner")
         if owner is None:  # between being created and being owned are milliseconds, or a death
             started = trial.datetime_start
             return started is None or (datetime.now(started.tzinfo) - started).total_seconds() > 60
@@ -170,14 +170,15 @@ class SharedStudy:
         for point in points:
             self.study.enqueue_trial(point, skip_if_exists=True)
 
-    def _sampler(self, *position: int) -> "BaseSampler":
+    def _sampler(self, *position: int) -> Any:
         """Build the sampler; a seed is mixed with how many joined before and trials there are, to repeat none."""
         settings = self.plan.settings["sampler"]
         if settings is None:
-            return cast("BaseSampler", optuna().samplers.RandomSampler())
+            return optuna().samplers.RandomSampler()
         seed = settings.get("seed")
         mixed = random.randrange(2**31) if seed is None else random.Random(str([seed, *position])).randrange(2**31)
         try:
             return build({**settings, "seed": mixed}, "sampler")
         except Exception as error:
-            raise GanforgeError(f"tune.sampler cannot be built: {first_line(error.__cause__ or error)}.") from error
+            reason = first_line(error.__cause__ or error)
+            raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error
