@@ -13,10 +13,11 @@ from filelock import FileLock
 
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["OwnFiles", "is_disk_full", "lock", "read_json", "read_small", "replacing", "write_text"]
+__all__ = ["MOST_DEPTH", "OwnFiles", "is_disk_full", "lock", "read_json", "read_small", "replacing", "write_text"]
 
 #: What files of a run's folder are far below of; beyond that they are not read.
 _MOST_BYTES = 16_000_000
+MOST_DEPTH = 64
 
 
 @contextmanager
@@ -42,9 +43,16 @@ def read_json(path: Path) -> Any:
         OSError: if it cannot be read.
     """
     try:
-        return json.loads(read_small(path))
+        content = json.loads(read_small(path))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    level = [content] if isinstance(content, dict | list) else []
+    for _ in range(MOST_DEPTH):
+        level = [below for node in level for below in (node.values() if isinstance(node, dict) else node)]
+        level = [node for node in level if isinstance(node, dict | list)]
+        if not level:
+            return content
+    raise ValueError("it is nested too deeply")
 
 
 def read_small(path: Path) -> str:

@@ -99,7 +99,7 @@ def decode(
         if not (folder / "kept.json").exists():
             _fill(files, folder, _Decoder(files, modality), workers, max_unreadable)
     kept = json.loads((folder / "kept.json").read_text())
-    images = np.load(folder / "images.npy", mmap_mode="r")
+    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     chosen = None if labels is None else torch.tensor([labels[number] for number in kept], dtype=torch.int64)
     return labelled(Column(images[: len(kept)], modality, identity=key.hexdigest()), chosen)
 
