@@ -38,19 +38,7 @@ def test_values_of_secret_keys(secret, key):
 
 @pytest.mark.parametrize(
     "word",
-    [
-        "total_kimg=1",
-        "conditioning.key=source",
-        "data.tokens=4",
-        "latent.dim=3",
-        "a.token=null",
-        "max_token=128",
-        "run=outputs/a/b",
-        "real=https://host/x",
-        "time=12:30@noon",
-        "data=mnist5k",
-        "resume=true",
-    ],
+    ["total_kimg=1", "conditioning.key=source", "data.tokens=4", "a.token=null", "max_token=128", "run=outputs/a/b"],
 )
 def test_everything_else_is_left_as_it_is(word):
     assert masked_words([word]) == [word]

@@ -14,6 +14,7 @@ from filelock import FileLock
 from ganforge.core.errors import GanforgeError
 
 __all__ = [
+    "MOST_DEPTH",
     "OwnFiles",
     "is_disk_full",
     "lock",
@@ -27,6 +28,7 @@ __all__ = [
 
 #: What files of a run's folder are far below of; beyond that they are not read.
 _MOST_BYTES = 16_000_000
+MOST_DEPTH = 64
 
 
 @contextmanager
@@ -83,9 +85,16 @@ def read_json(path: Path) -> Any:
         OSError: if it cannot be read.
     """
     try:
-        return json.loads(read_small(path))
+        content = json.loads(read_small(path))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    level = [content] if isinstance(content, dict | list) else []
+    for _ in range(MOST_DEPTH):
+        level = [below for node in level for below in (node.values() if isinstance(node, dict) else node)]
+        level = [node for node in level if isinstance(node, dict | list)]
+        if not level:
+            return content
+    raise ValueError("it is nested too deeply")
 
 
 def read_small(path: Path) -> str:

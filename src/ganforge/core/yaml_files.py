@@ -8,12 +8,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganforge.core.errors import first_line
-from ganforge.core.files import read_small
+from ganforge.core.files import MOST_DEPTH, read_small
 
 __all__ = ["read_yaml"]
-
-#: What configurations are far below of.
-_MOST_DEPTH = 64
 
 
 def read_yaml(path: Path) -> Any:
@@ -29,7 +26,7 @@ def read_yaml(path: Path) -> Any:
             if isinstance(event, yaml.AliasEvent):
                 raise ValueError(f"it holds an alias, *{event.anchor}")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MOST_DEPTH:
+            if depth > MOST_DEPTH:
                 raise ValueError("it is nested too deeply")
         return OmegaConf.to_container(OmegaConf.create(text), resolve=False) if text.strip() else None
     except (yaml.YAMLError, OmegaConfBaseException) as error:

@@ -16,6 +16,9 @@ from ganforge.data.modality import Images
 
 __all__ = ["CelebA", "TorchVision", "in_memory", "open_dataset"]
 
+#: torchvision's readers that check a file's hash before they unpickle it, or unpickle nothing.
+READERS = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN", "STL10", "CelebA")
+
 
 class TorchVision:
     """A small dataset that fits in memory, with its official test split held out.
@@ -59,11 +62,11 @@ def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -
     """
     from torchvision import datasets
 
-    reader = getattr(datasets, name, None)
-    if reader is None:
-        raise GanforgeError(
-            f"torchvision.datasets has no '{name}': set data.source.name to one that it has, such as CIFAR10."
-        )
+    if name not in READERS:
+        raise GanforgeError(f"data.source.name must be one of {', '.join(READERS[:-1])}; got '{name}'.")
+    if not which.keys() <= {"train", "split", "target_type"}:
+        raise GanforgeError(f"data.source selects a split by train= or split=, got {', '.join(map(str, which))}.")
+    reader = getattr(datasets, name)
     may_write = os.access(root, os.W_OK) or not root.exists()
     try:
         with lock(root) if download and may_write else nullcontext():

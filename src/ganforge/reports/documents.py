@@ -7,7 +7,7 @@ from ganforge.reports.measures import Measure
 from ganforge.reports.study import Study
 from ganforge.reports.tables import MISSING, significance, written_ranking
 
-__all__ = ["as_latex", "as_markdown", "how_to_read"]
+__all__ = ["as_latex", "as_markdown", "how_to_read", "plain_markdown"]
 
 
 def how_to_read(study: Study, measure: Measure) -> str:
@@ -37,16 +37,16 @@ def as_markdown(study: Study) -> str:
 def _markdown(study: Study) -> Iterator[str]:
     for measure in study.measures:
         header, rows, best = written_ranking(study, measure)
-        yield f"## {_plain(f'{measure.title} ({measure.how})')}\n"
-        yield _line(list(map(_plain, header)))
+        yield f"## {plain_markdown(f'{measure.title} ({measure.how})')}\n"
+        yield _line(list(map(plain_markdown, header)))
         yield _line(["---", *("--:" for _ in header[1:])])
         for row in rows:
-            name, *values = map(_plain, row)
+            name, *values = map(plain_markdown, row)
             yield _line([f"**{name}**" if row[0] in best else name, *values])
-        yield f"\n{_plain(how_to_read(study, measure))}\n"
+        yield f"\n{plain_markdown(how_to_read(study, measure))}\n"
     if study.notes:
         yield "## Notes\n"
-        yield from (f"- {_plain(note)}" for note in study.notes)
+        yield from (f"- {plain_markdown(note)}" for note in study.notes)
 
 
 def _line(cells: list[str]) -> str:
@@ -61,7 +61,7 @@ _MARKDOWN = re.compile(
 )
 
 
-def _plain(text: str) -> str:
+def plain_markdown(text: str) -> str:
     """Return Markdown of one line that shows ``text`` as it is."""
     line = _MARKDOWN.sub(lambda match: f"\\{match[0]}", " ".join(text.split()))
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)

@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.files import read_json
 from ganforge.metrics.directions import Better
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import Row, read_rows
@@ -106,7 +107,7 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
 def _of_sweep(folder: Path) -> list[Path]:
     """Return the folders of the runs that ``sweep.json`` lists, those that exist; none where there is no such file."""
     try:
-        rows = json.loads((folder / "sweep.json").read_text())["runs"]
+        rows = read_json(folder / "sweep.json")["runs"]
         listed = [Path(row["folder"]) for row in rows]
     except FileNotFoundError:
         return []
@@ -129,6 +130,14 @@ def _walk(top: Path) -> Iterator[Path]:
 
 def read_run(path: Path) -> Run:
     """Read a run's folder; what is missing or broken is left out and listed in ``problems``."""
+    try:
+        return _read_run(path)
+    except Exception as error:  # whatever stands in one folder, the other runs are compared
+        reason = f"it cannot be read ({type(error).__name__}: {first_line(error)}), and is left out"
+        return Run(path, {}, {}, path.name, "unknown", 0, {}, problems=(reason,))
+
+
+def _read_run(path: Path) -> Run:
     problems: list[str] = []
     folder = RunFolder(path)
     status = folder.status()
