@@ -157,13 +157,17 @@ def test_two_processes_train_alike_and_score_as_one():
 
     config = compose([*OPTIONS, *options])
     model, data = instantiate(config.model), instantiate(config.data)
+    model.bind(data)
     model.load_state_dict(two["state_dict"])
     (protocol,) = (instantiate(entry) for entry in config.protocol.values())
     evaluation = Evaluation([protocol], data.splits(), Path(config.paths.cache), torch.device("cpu"))
     with pytest.warns(FewSamplesWarning):
-        values = evaluation(Generated(model, torch.device("cpu")))[protocol.name]
+        values = evaluation(Generated(model.samplers()["generator"]))[protocol.name]
     for name, value in values.items():
-        assert scores[name] == pytest.approx(value, rel=1e-5), name
+        # Batches of another size: float32 features differ in their last bits. A standard deviation of scores that are
+        # nearly equal is off by as much as the scores are, and so is known relative to them, not to itself.
+        scale = values[name.removesuffix("_std")]
+        assert scores[name] == pytest.approx(value, rel=1e-5, abs=1e-5 * scale if name.endswith("_std") else 0), name
 
 
 RANKS = """
