@@ -10,14 +10,16 @@ from matplotlib.figure import Figure
 
 from ganforge import cli
 from ganforge.reports.documents import plain_markdown
+from ganforge.reports.reading import find_runs
+from ganforge.reports.study import read_study
 from ganforge.reports.style import without_formulas
+from ganforge.runs.log import read_rows
 
 NAMES = [
     "<img src=x onerror=alert(1)>",
     "[a](http://b)",
     "**b**",
     "`c`",
-    "_d_",
     "$\\frac{1}{0$",
     "| e |",
     "# f",
@@ -61,8 +63,28 @@ def test_broken_runs_are_left_out_with_a_sentence(two_variants, capsys):
     assert cli.main(["compare", str(two_variants), "formats=[csv]"]) == 0
     said = capsys.readouterr().out
     assert "sweep/deep, sweep/shallow: its run.json is missing or cut short" in said
-    assert "sweep/types: it cannot be read" in said
     assert (two_variants / "comparison" / "rankings.csv").is_file()
+
+
+def test_whatever_stands_in_one_folder_the_others_are_compared(two_variants, monkeypatch):
+    broken, *others = find_runs([two_variants])
+
+    def read(path):
+        if path.parent == broken:
+            raise RecursionError("maximum recursion depth exceeded")
+        return read_rows(path)
+
+    monkeypatch.setattr("ganforge.reports.reading.read_rows", read)
+    study = read_study([two_variants])
+    assert sum(len(variant.runs) for variant in study.variants) == len(others)
+    assert any("it cannot be read (RecursionError: maximum" in note for note in study.notes)
+
+
+def test_a_clock_beyond_all_clocks_is_a_broken_line(tmp_path):
+    table = tmp_path / "metrics.csv"
+    table.write_text(f"images,seconds,name,value,protocol\n{10**400},1.0,a,1.0,\n-5,1.0,a,1.0,\n7,1.0,a,1.0,\n")
+    rows, broken = read_rows(table)
+    assert ([row.images_seen for row in rows], broken) == ([7], 2)
 
 
 def test_reports_replace_no_file_of_somebody_else(two_variants, capsys):
