@@ -9,7 +9,7 @@ from ganforge.data.torchvision import READERS, TorchVision
 
 @pytest.mark.parametrize("name", ["DatasetFolder", "ImageFolder", "utils", "FakeData", "mnist", "__doc__", "os"])
 def test_only_known_readers_are_opened(name, tmp_path):
-    with pytest.raises(GanforgeError, match=r"data\.source\.name must be one of MNIST, FashionMNIST"):
+    with pytest.raises(GanforgeError, match=r"reads no '.*': set data\.source\.name to one of MNIST, FashionMNIST"):
         TorchVision(name, str(tmp_path)).load(Images(28, 1))
 
 

@@ -63,7 +63,7 @@ def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -
     from torchvision import datasets
 
     if name not in READERS:
-        raise GanforgeError(f"data.source.name must be one of {', '.join(READERS[:-1])}; got '{name}'.")
+        raise GanforgeError(f"ganforge reads no '{name}': set data.source.name to one of {', '.join(READERS[:-1])}.")
     if not which.keys() <= {"train", "split", "target_type"}:
         raise GanforgeError(f"data.source selects a split by train= or split=, got {', '.join(map(str, which))}.")
     reader = getattr(datasets, name)
