@@ -76,13 +76,15 @@ def _check_samples(module: AdversarialModule, batch: Batch, name: str) -> None:
 
 def _check_resuming(loop: ManualLoop, fresh: AdversarialModule, batch: Batch, name: str) -> None:
     """A module that never trained goes on from a checkpoint as the one that wrote it does, to the bit."""
-    checkpoint = {"state_dict": copy.deepcopy(loop.module.state_dict())}
+    states = [copy.deepcopy(optimizer.state_dict()) for optimizer in loop.optimizers]
+    checkpoint = {"state_dict": copy.deepcopy(loop.module.state_dict()), "optimizer_states": states}
+    checkpoint |= {"callbacks": {}, "loops": {}}  # which a trainer adds
     loop.module.on_save_checkpoint(checkpoint)
     other = ManualLoop(fresh)
     fresh.on_load_checkpoint(checkpoint)
     fresh.load_state_dict(checkpoint["state_dict"])
-    for restored, optimizer in zip(other.optimizers, loop.optimizers, strict=True):
-        restored.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for restored, state in zip(other.optimizers, states, strict=True):
+        restored.load_state_dict(state)
     for each in (loop, other):
         torch.manual_seed(1)
         each.step(batch)
