@@ -11,38 +11,30 @@ from ganforge.core.errors import GanforgeError
 from ganforge.data.module import ImageData
 from ganforge.models.simultaneous import SimultaneousGAN
 
-GROUPS = (
-    "augment",
-    "callbacks",
-    "data",
-    "debug",
-    "ema",
-    "logger",
-    "loss",
-    "model",
-    "optimizer",
-    "protocol",
-    "term",
-    "trainer",
-)
-SHIPPED = [
-    f"{group}={name}"
-    for group in GROUPS
-    for name in sorted(file.stem for file in (config_folder() / group).glob("[!_]*.yaml"))
+COMPOSED = compose()
+R1 = "ganforge.losses.gradient_penalty.R1"
+GROUPS = ("augment", "callbacks", "data", "ema", "logger", "loss", "model", "optimizer", "trainer")
+
+
+def options(group):
+    return sorted(file.stem for file in (config_folder() / group).glob("[!_]*.yaml"))
+
+
+#: The first option of every group together, the second ones, and so on: each is in one of them.
+TOGETHER = [
+    [f"{group}={names[number]}" for group in GROUPS if number < len(names := options(group))]
+    for number in range(max(len(options(group)) for group in GROUPS))
 ]
-BESIDE = {
-    "data=grid": ["network=mlp_points"],
-    "data=ring": ["network=mlp_points"],
-    "term=information": ["model=infogan"],
-}
 
 
-@pytest.mark.parametrize("word", SHIPPED)
-def test_every_shipped_option_passes_unchanged(word):
-    group, _, name = word.partition("=")
-    config = compose([*BESIDE.get(word, []), f"{group}=[{name}]" if group in ("protocol", "term") else word])
+@pytest.mark.parametrize("words", [*TOGETHER, ["term=[{}]"], ["protocol=[{}]"], ["debug=smoke"]], ids=" ".join)
+def test_every_shipped_option_passes_unchanged(words):
+    words = [word.format(",".join(options(word.partition("=")[0]))) for word in words]
+    points = [] if {"data=grid", "data=ring"}.isdisjoint(words) else ["network=mlp_points"]
+    codes = ["latent=coded"] if "information" in "".join(words) or "model=infogan" in words else []
+    config = compose([*words, *points, *codes])
     before = OmegaConf.to_yaml(config)
-    check_options(config, [word])
+    check_options(config, words)
     check_nodes(config)
     assert OmegaConf.to_yaml(config) == before
 
@@ -57,36 +49,21 @@ def test_every_shipped_option_passes_unchanged(word):
         (["data.horizontal_flip=true"], "data.horizontal_flip must be a number, got true"),
         (["model.log_every=1e-30"], "model.log_every must be a whole number, got 1e-30"),
         (["callbacks.health.rollbacks=nan"], "callbacks.health.rollbacks must be a whole number, got nan"),
-        (
-            ["data=image_folder", "data.source.max_unreadable=nan"],
-            "data.source.max_unreadable must be a number, got nan",
-        ),
+        (["data=image_folder", "data.source.max_unreadable=nan"], "source.max_unreadable must be a number, got nan"),
         (
             ["data=ring", "network=mlp_points", "data.modality.mixture.modes=1.5"],
-            r"mixture.modes must be a whole number",
+            "modes must be a whole number",
         ),
-        (
-            ["callbacks.health.thresholds.diversity=[]"],
-            r"callbacks.health.thresholds.diversity must be a number, got \[\]",
-        ),
-        (
-            ["callbacks.health.action=explode"],
-            "callbacks.health.action must be one of warn, stop, rollback, got 'explode'",
-        ),
+        (["callbacks.health.thresholds.diversity=[]"], r"health.thresholds.diversity must be a number, got \[\]"),
+        (["callbacks.health.action=explode"], "health.action must be one of warn, stop, rollback, got 'explode'"),
         (["optimizer.generator.betas=[0.5]"], r"optimizer.generator.betas must be a list of 2 numbers, got \[0.5\]"),
         (["optimizer.generator.betas=[0,x]"], "optimizer.generator.betas.1 must be a number, got 'x'"),
-        (["optimizer.generator.lr=.inf"], "optimizer.generator.lr must be a number, got '.inf'"),
+        (["optimizer.generator.lr=inf"], "optimizer.generator.lr must be a number, got inf"),
         (["network.width=1.5"], "network.generator.width must be a whole number, got 1.5"),
-        (["+optimizer.generator.momentum=0.9"], "optimizer.generator has no 'momentum' .Adam."),
-        (
-            ["+term.mine={_target_:ganforge.losses.gradient_penalty.R1,wieght:1}"],
-            "no 'wieght' .R1.; did you mean weight",
-        ),
-        (
-            ["+term.mine={_target_:ganforge.losses.gradient_penalty.R1}"],
-            "term.mine needs a 'weight' .R1.: add term.mine.weight",
-        ),
-        (["loss=hinge", "+loss.margin=1"], "loss has no 'margin' .Hinge.: it takes none"),
+        (["+optimizer.generator.momentum=0.9"], r"optimizer.generator has no 'momentum' \(Adam\)"),
+        ([f"+term.mine={{_target_:{R1},wieght:1}}"], r"term.mine has no 'wieght' \(R1\); did you mean weight"),
+        ([f"+term.mine={{_target_:{R1}}}"], r"term.mine needs a 'weight' \(R1\): add term.mine.weight=VALUE"),
+        (["loss=hinge", "+loss.margin=1"], r"loss has no 'margin' \(Hinge\): it takes none"),
     ],
 )
 def test_what_cannot_be_is_named_by_its_key(words, sentence):
@@ -122,11 +99,11 @@ def test_one_value_for_a_list_in_a_mode(key, value, meant):
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("seed=true", "seed must be a whole number >= 0 .*, got true"),
-        ("seed=1.5", "seed must be a whole number >= 0 .*, got 1.5"),
-        ("seed=-1", "seed must be a whole number >= 0 .*, got -1"),
+        ("seed=true", "seed must be a whole number >= 0, got true"),
+        ("seed=1.5", "seed must be a whole number >= 0, got 1.5"),
+        ("seed=-1", "seed must be a whole number >= 0, got -1"),
         ("total_kimg=1e30", r"total_kimg must be a number greater than 0 and at most 1e\+09, got 1e\+30"),
-        ("total_kimg=nan", "total_kimg must be a number .*, got nan"),
+        ("total_kimg=.nan", "total_kimg must be a number .*, got nan"),
         ("resume=0.5", "resume must be true or false or text, got 0.5"),
         ("force=2", "force must be true or false, got 2"),
         ("trainer=3", "trainer is a group of keys, got 3"),
@@ -140,18 +117,16 @@ def test_one_value_for_a_list_in_a_mode(key, value, meant):
 )
 def test_the_commands_own_keys(word, sentence):
     key, _, value = word.lstrip("+").partition("=")
-    config = compose()
+    config = COMPOSED.copy()
     OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value, force_add=True)
     with pytest.raises(GanforgeError, match=sentence):
         check_options(config, [word])
 
 
-@settings(deadline=None, max_examples=30)
-@given(
-    st.sampled_from(["seed", "total_kimg", "trainer.devices", "force", "name", "paths.run", "data_changed"]), st.data()
-)
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from(["seed", "total_kimg", "trainer.devices", "force", "name", "paths.run"]), st.data())
 def test_own_keys_take_no_lists_and_no_mappings(key, data):
-    config = compose()
+    config = COMPOSED.copy()
     value = data.draw(st.lists(st.integers(), max_size=2) | st.dictionaries(st.text("ab", min_size=1), st.integers()))
     OmegaConf.update(config, key, value, merge=False)
     with pytest.raises(GanforgeError, match=f"^{key} must be "):

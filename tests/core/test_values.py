@@ -59,8 +59,9 @@ def test_what_is_fitted_is_of_the_type_and_stays_as_it_is(value, hint):
     try:
         fitted = fit(value, hint)
     except Mismatch as mismatch:
+        sentence = str(mismatch)
         assert not is_of(value, hint)
-        assert len(str(mismatch).splitlines()) == 1
+        assert len(sentence.splitlines()) == 1
         return
     assert is_of(fitted, hint)
     assert repr(fit(fitted, hint)) == repr(fitted)
@@ -74,7 +75,8 @@ def test_a_truth_value_is_never_a_number(value, hint):
         fitted = fit(value, hint)
     except Mismatch:
         return
-    assert fitted is value or fitted == [value]
+    assert "bool" in str(hint)
+    assert str(value) in repr(fitted)
 
 
 @given(st.floats().filter(lambda value: not value.is_integer()))
