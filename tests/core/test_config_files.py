@@ -21,7 +21,7 @@ FILES = {
     "nul": (b"# @package _global_\nname: x\0\n", "it is no YAML"),
     "header": (b"# @package\nseed: 1\n", "it is no YAML"),
     "list": (b"- seed\n- 1\n", "must hold keys and values"),
-    "word": (b"seed\n", "must hold keys and values"),
+    "word": (b"seed\n", "sets 'experiment', which nothing reads"),
     "headless": (b"total_kimg: 0.032\n", "sets 'experiment', which nothing reads: .*# @package _global_"),
     "elsewhere": (b"# @package mine\nseed: 1\n", "sets 'mine', which nothing reads"),
     "typing": (

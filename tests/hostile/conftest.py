@@ -39,7 +39,7 @@ def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., 
         assert len(sentence.splitlines()) == 1, sentence
         assert sentence.startswith("ganforge: "), sentence
         assert "Traceback" not in sentence
-        assert "debug=true for the trace" not in sentence, sentence  # a library's text, not a sentence of ours
+        assert "--help', or add debug=true" not in sentence, sentence  # a library's text, not a sentence of ours
         if not may_write:
             assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
         return sentence
