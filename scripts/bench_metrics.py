@@ -105,6 +105,7 @@ def frechet(count: int, rounds: int) -> None:
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torchmetrics.image.fid import FrechetInceptionDistance
 
+    from ganforge.data.modality import Vectors
     from ganforge.metrics.comparison import Comparison
     from ganforge.metrics.moments import Moments
 
@@ -128,7 +129,7 @@ def frechet(count: int, rounds: int) -> None:
         return float(filled.compute())
 
     def ours() -> float:
-        comparison = Comparison(fake, fake[:, :0], 0, None, real_moments=moments)  # type: ignore[arg-type]
+        comparison = Comparison(fake, fake[:, :0], 0, None, Vectors(2048), real_moments=moments)  # type: ignore[arg-type]
         return FrechetDistance()(comparison)["fid"]
 
     def fidelity() -> float:

@@ -144,7 +144,7 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
 
 def train(run: Run, minutes: float | None) -> None:
     """Train one run in a process of its own, or go on with it; after ``minutes`` it saves and stops."""
-    command = [sys.executable, "-m", "ganforge.cli", "train", *run.overrides, "resume=true"]
+    command = [sys.executable, "-m", "ganforge.cli", "train", *run.overrides, "resume=auto"]
     with run.log.open("w") as log:
         process = subprocess.Popen(
             command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=subprocess.STDOUT

@@ -117,7 +117,7 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
 
 def train(run: Run) -> None:
     """Train one run in a process of its own, or go on with it."""
-    command = [sys.executable, "-m", "ganforge.cli", "train", *run.overrides, "resume=true"]
+    command = [sys.executable, "-m", "ganforge.cli", "train", *run.overrides, "resume=auto"]
     started = time.perf_counter()
     done = subprocess.run(
         command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False

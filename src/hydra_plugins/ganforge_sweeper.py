@@ -24,7 +24,7 @@ class GanforgeSweeper(Sweeper):
         """Keep what Hydra gives; the launcher is built when there is something to launch."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> object:
         """Run the sweep and show its table.
 
         Raises:

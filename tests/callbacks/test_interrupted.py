@@ -60,10 +60,17 @@ def wait_for(pattern, process, seconds=120):
     raise AssertionError(f"no {pattern} after {seconds} s")
 
 
+def logged(name):
+    """Return a run's log without times and speeds."""
+    (path,) = Path("outputs", name).glob("*/metrics.csv")
+    with path.open() as handle:
+        table = list(csv.DictReader(handle))
+    return [(row["images_seen"], row["name"], row["value"]) for row in table if not row["name"].startswith("speed/")]
+
+
 def same(left, right):
     assert left["state_dict"].keys() == right["state_dict"].keys()
-    for name, value in left["state_dict"].items():
-        assert torch.equal(value, right["state_dict"][name]), name
+    torch.testing.assert_close(left["state_dict"], right["state_dict"], rtol=0, atol=0)
     for first, second in zip(left["optimizer_states"], right["optimizer_states"], strict=True):
         for key, entry in first["state"].items():
             for name, value in entry.items():
@@ -87,15 +94,7 @@ def test_killed_and_resumed_equals_uninterrupted_to_the_bit():
     assert code == 0, out
     assert "Going on from" in out
     same(checkpoint("whole"), checkpoint("parts"))
-    tables = []
-    for name in ("whole", "parts"):
-        (path,) = Path("outputs", name).glob("*/metrics.csv")
-        with path.open() as handle:
-            table = list(csv.DictReader(handle))
-        tables.append(
-            [(row["images_seen"], row["name"], row["value"]) for row in table if not row["name"].startswith("speed/")]
-        )
-    assert tables[0] == tables[1]
+    assert logged("whole") == logged("parts")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +112,21 @@ def test_signals_save_and_say_how_to_go_on(number, code, devices):
     content = json.loads(status.read_text())
     assert content["state"] == "stopped"
     assert checkpoint("stopped")["ganforge"]["images_seen"] == content["images_seen"]
+
+
+def test_two_processes_that_were_stopped_log_what_uninterrupted_ones_log():
+    options = ["trainer.devices=2", "data.batch_size=20", "total_kimg=4", "protocol=[]", "model.log_every=7"]
+    code, out = run("name=whole", *options)
+    assert code == 0, out
+    process = start("name=parts", *options)
+    wait_for("parts/*/checkpoints/last.ckpt", process)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode in (0, 143), out
+    code, out = run("name=parts", *options, "resume=true")
+    assert code == 0, out
+    same(checkpoint("whole"), checkpoint("parts"))
+    assert logged("whole") == logged("parts")
 
 
 def test_two_processes_save_together_what_one_of_them_scored_best():
@@ -143,13 +157,17 @@ def test_two_processes_train_alike_and_score_as_one():
 
     config = compose([*OPTIONS, *options])
     model, data = instantiate(config.model), instantiate(config.data)
+    model.bind(data)
     model.load_state_dict(two["state_dict"])
     (protocol,) = (instantiate(entry) for entry in config.protocol.values())
     evaluation = Evaluation([protocol], data.splits(), Path(config.paths.cache), torch.device("cpu"))
     with pytest.warns(FewSamplesWarning):
-        values = evaluation(Generated(model, torch.device("cpu")))[protocol.name]
+        values = evaluation(Generated(model.samplers()["generator"]))[protocol.name]
     for name, value in values.items():
-        assert scores[name] == pytest.approx(value, rel=1e-5), name
+        # Batches of another size: float32 features differ in their last bits. A standard deviation of scores that are
+        # nearly equal is off by as much as the scores are, and so is known relative to them, not to itself.
+        scale = values[name.removesuffix("_std")]
+        assert scores[name] == pytest.approx(value, rel=1e-5, abs=1e-5 * scale if name.endswith("_std") else 0), name
 
 
 RANKS = """

@@ -6,23 +6,8 @@ import pytest
 
 from ganforge.callbacks.progress import Progress
 from ganforge.callbacks.scores import Scores
-from ganforge.loggers.base import Loggers, RunLogger
-
-
-class Kept(RunLogger):
-    """Keeps what it is given."""
-
-    name, version = "kept", ""
-
-    def __init__(self):
-        super().__init__()
-        self.rows = []
-
-    def log_hyperparams(self, params):
-        pass
-
-    def log_metrics(self, metrics, step=None):
-        self.rows.append((step, metrics))
+from ganforge.loggers.base import Loggers
+from recording_loggers import RecordingLogger
 
 
 @pytest.fixture
@@ -33,7 +18,7 @@ def shown(caplog):
     def show(last, fresh=64):
         ledger = SimpleNamespace(latest={"generator/adversarial": 0.5, "generator/r1": 1.0}, fresh=fresh)
         module = SimpleNamespace(ledger=ledger, images_seen=0, total_images=128)
-        progress, logger = Progress(line_seconds=0), Kept()
+        progress, logger = Progress(line_seconds=0), RecordingLogger()
         progress.open(module)
         module.images_seen = 64
         caplog.clear()

@@ -9,8 +9,9 @@ from ganforge.callbacks.samples import SampleGrid
 from ganforge.data.images import grid, quantise
 from ganforge.data.modality import Images
 from ganforge.latents import Normal
-from ganforge.loggers.base import Loggers, RunLogger
+from ganforge.loggers.base import Loggers
 from ganforge.sampling.sampler import Sampler
+from recording_loggers import RecordingLogger
 
 
 class Shade(nn.Module):
@@ -22,25 +23,6 @@ class Shade(nn.Module):
 
     def forward(self, latent, condition=None):
         return (latent[:, :1, None, None] * self.weight).expand(-1, 1, 4, 4)
-
-
-class Pictures(RunLogger):
-    """Keeps pictures."""
-
-    name, version = "pictures", ""
-
-    def __init__(self):
-        super().__init__()
-        self.kept = []
-
-    def log_hyperparams(self, params):
-        pass
-
-    def log_metrics(self, metrics, step=None):
-        pass
-
-    def log_picture(self, name, picture, images_seen):
-        self.kept.append((name, images_seen, picture))
 
 
 def sampler(weight, average=None):
@@ -58,10 +40,10 @@ def test_latents_are_the_same_each_time_and_weights_the_averaged_ones():
 
 
 def test_each_sampler_has_its_picture(tmp_path):
-    logger = Pictures()
+    logger = RecordingLogger()
     module = SimpleNamespace(images_seen=64, samplers=lambda: {"a_to_b": sampler(1.0), "b_to_a": sampler(0.5)})
     SampleGrid(str(tmp_path), 1, images=4).draw(module, Loggers([logger]))
-    assert [(name, clock) for name, clock, _ in logger.kept] == [("samples", 64), ("samples_b_to_a", 64)]
+    assert [(name, clock) for name, clock, _ in logger.pictures] == [("samples", 64), ("samples_b_to_a", 64)]
     assert {path.name for path in tmp_path.iterdir()} == {
         "000000064.png",
         "latest.png",

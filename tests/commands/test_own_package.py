@@ -168,7 +168,7 @@ def test_children_and_workers_import_the_package(run_folder, tmp_path):
     command = [sys.executable, "-P", "-m", "ganforge.cli", *TRAIN, "total_kimg=0.08"]
     subprocess.run([*command, "trust=[two_ways]", "trainer.devices=2"], check=True, env=environment, timeout=250)
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "finished"
-    sweep = [*command, "name=swept", "-m", "seed=1,2", "hydra/launcher=joblib"]
+    sweep = [*command[:5], "-m", *command[5:], "name=swept", "seed=1,2", "hydra/launcher=joblib"]
     subprocess.run(sweep, check=True, env=environment, timeout=250)
     states = [json.loads(path.read_text())["state"] for path in Path("outputs/swept").glob("*/run.json")]
     assert states == ["finished"] * 2

@@ -8,7 +8,6 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 import torch
-from pytorch_lightning.loggers.logger import Logger
 
 from ganforge import cli
 from ganforge.core.config import compose
@@ -16,6 +15,7 @@ from ganforge.loggers.base import Loggers
 from ganforge.loggers.table import FIELDS, TableLogger
 from ganforge.loggers.wandb import WandbLogger, choose_mode, stable_id
 from ganforge.runs.folder import load_checkpoint
+from recording_loggers import ForeignLogger
 
 
 def rows(path):
@@ -125,24 +125,8 @@ def test_a_wandb_run_goes_on_in_another_folder_by_its_checkpoint(tmp_path):
     assert third.version == own  # a folder that has a run keeps it
 
 
-class Foreign(Logger):
-    """One of Lightning's or a user's: knows nothing of pictures, protocols and alarms."""
-
-    name, version = "foreign", ""
-
-    def __init__(self):
-        super().__init__()
-        self.rows = []
-
-    def log_hyperparams(self, params):
-        pass
-
-    def log_metrics(self, metrics, step=None):
-        self.rows.append((step, metrics))
-
-
 def test_any_logger_of_lightnings_gets_the_values(tmp_path):
-    foreign, table = Foreign(), TableLogger(str(tmp_path / "metrics.csv"))
+    foreign, table = ForeignLogger(), TableLogger(str(tmp_path / "metrics.csv"))
     loggers = Loggers([foreign, table])
     loggers.log_metrics({"generator/adversarial": 0.5}, 16)
     loggers.log_measured({"metrics/fid": 3.0}, 32, "digits@1234")

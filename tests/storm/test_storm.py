@@ -55,7 +55,7 @@ def test_the_storm_finds_every_difference(change, found, tmp_path):
 def test_what_a_storm_takes_for_a_loss():
     ended = {"SIGKILL": -9, "SIGTERM": 143, "SIGHUP": 129, "full disk": 1}
     for kind in ended:
-        for met, printed in (("SIGKILL", ""), ("SIGTERM", ""), ("SIGHUP", ""), ("full disk", "No space left for 'x'.")):
-            done = storm.Start(ended[met], printed, 1.0)
+        for met, status in ended.items():
+            done = storm.Start(status, "No space left for 'x'." if met == "full disk" else "", 1.0)
             assert storm.is_as_meant(done, kind) == (met == kind)
         assert not storm.is_as_meant(storm.Start(1, "ganforge: something else", 1.0), kind)

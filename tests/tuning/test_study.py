@@ -17,7 +17,8 @@ from ganforge.runs.folder import this_process
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.reports import Reporter
 from ganforge.tuning.results import best_trials, importances, table, write_best
-from ganforge.tuning.study import SharedStudy, open_storage
+from ganforge.tuning.storage import open_storage
+from ganforge.tuning.study import SharedStudy
 
 optuna = pytest.importorskip("optuna")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ganforge.tuning.study import open_storage
+from ganforge.tuning.storage import open_storage
 
 optuna = pytest.importorskip("optuna")
 

@@ -6,11 +6,10 @@ pixels, without a compiled extension. Their cost grows with the third power of t
 code's convolutions with the second. Under TF32 they are as exact as TF32 is.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 from torch.nn import functional as F
 
 __all__ = ["BANDS", "equalise", "warp"]
@@ -124,12 +123,12 @@ class _Bilinear(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, grid: Tensor) -> Tensor:
+    def forward(ctx: BackwardCFunction, images: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(images, grid)
         return F.grid_sample(images, grid, align_corners=True)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: BackwardCFunction, gradient: Tensor) -> tuple[Tensor, None]:
         return _BilinearAdjoint.apply(gradient, *ctx.saved_tensors), None
 
 
@@ -137,7 +136,7 @@ class _BilinearAdjoint(torch.autograd.Function):
     """The transpose of :class:`_Bilinear`."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, images: Tensor, grid: Tensor) -> Tensor:
+    def forward(ctx: BackwardCFunction, gradient: Tensor, images: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(grid)
         bilinear, zeros = 0, 0
         backward = torch.ops.aten.grid_sampler_2d_backward
@@ -145,5 +144,5 @@ class _BilinearAdjoint(torch.autograd.Function):
         return adjoint
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: BackwardCFunction, gradient: Tensor) -> tuple[Tensor, None, None]:
         return _Bilinear.apply(gradient, *ctx.saved_tensors), None, None

@@ -187,7 +187,7 @@ class Health(Clocked):
             "stopped_by": None if self._stopped_by is None else self._stopped_by.name,
         }
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the course of every failure mode, for checkpoints."""
         return {
             "diagnosis": self.diagnosis.state_dict(),

@@ -101,6 +101,7 @@ class RunLoop(pl.Callback):
             self.progress.update(module, self.scores, self._loggers)
         if self.curves is not None and "curves" in due:
             self.curves.draw(self._loggers)
+        module.ledger.fresh = None  # what is to be logged has been: the module logs nothing by itself
         self._save_if_due(trainer, module, due)
         self._stop_if_interrupted(trainer, module)
         self._stop_if_pruned(trainer, module, due)
@@ -214,7 +215,7 @@ class RunLoop(pl.Callback):
         scored = self.ending is not None and self.ending.kind in ("completed", "pruned")
         return {"ending": ending, **health, **(self.scores.record() if scored else {})}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the parts' states by name, for checkpoints."""
         return {name: part.state_dict() for name, part in self._stateful.items()}
 

@@ -1,7 +1,7 @@
 """Reports of a trial to its study, and pruning."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from ganforge.core.distributed import agreed, rank
 from ganforge.core.errors import StudyError, TakenOver
@@ -15,7 +15,7 @@ class Reporter(Protocol):
     """A running trial's line to its study."""
 
     @property
-    def owner(self) -> Mapping[str, Any] | None:
+    def owner(self) -> Mapping[str, object] | None:
         """The process that trains the trial, as the study knows it now."""
 
     def __call__(self, measured: Mapping[str, float], step: int) -> bool:
@@ -35,7 +35,7 @@ class Pruning:
             of the last.
     """
 
-    def __init__(self, number: int, owner: Mapping[str, Any], reporter: Callable[..., Reporter]) -> None:
+    def __init__(self, number: int, owner: Mapping[str, object], reporter: Callable[..., Reporter]) -> None:
         self.number, self.owner = number, dict(owner)
         self._open = reporter
         self._reporter: Reporter | None = None

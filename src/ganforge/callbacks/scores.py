@@ -59,7 +59,7 @@ class Scores:
             "protocols": self.protocols,
         }
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return plain containers, for checkpoints."""
         state = asdict(self)
         del state["better"]  # the protocols say it anew

@@ -59,21 +59,17 @@ def write_report(study: "Study", output: Path | str, formats: Sequence[str] = FO
         The files, and notes besides the study's own.
 
     Raises:
-        GanforgeError: if the folder cannot be written to, or the extra ``report`` is needed and not installed.
+        GanforgeError: if the folder cannot be written to, a file of these names is there that is not a comparison's, or
+            the extra ``report`` is needed and not installed.
     """
     from dataclasses import replace
 
-    from ganforge.core.files import write_text
+    from ganforge.core.files import OwnFiles, write_text
     from ganforge.reports import documents, figures, page, tables
     from ganforge.reports.grids import read_grids
 
     folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GanforgeError(
-            f"'{folder}' cannot be made ({error.strerror}): choose another folder with output=DIR."
-        ) from error
+    own = OwnFiles(folder)
     grids, notes = read_grids(study.variants)
     study = replace(study, notes=(*study.notes, *notes))
     makers: dict[str, dict[str, Callable[[], str]]] = {
@@ -88,12 +84,13 @@ def write_report(study: "Study", output: Path | str, formats: Sequence[str] = FO
     }
     if "html" in formats:
         page.check_installed()
+    pictures = figures.names(study, grids, [name for name in formats if name in ("png", "pdf")])
+    own.claim(*(file for name in formats for file in makers.get(name, {})), *pictures)
     written: list[Path] = []
     for name in formats:
         for file, make in makers.get(name, {}).items():
             write_text(folder / file, make())
             written.append(folder / file)
-    pictures = [name for name in formats if name in ("png", "pdf")]
     return written + figures.save_figures(study, grids, folder, pictures), notes
 
 

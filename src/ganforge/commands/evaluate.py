@@ -14,9 +14,9 @@ from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, say, warnings_reported
 from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import read_yaml
 from ganforge.core.launch import environment_rank, inside_a_launched_process, launch
 from ganforge.core.tables import text_table
+from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.lifecycle import processes_wanted
 
 __all__ = ["Result", "evaluate", "table"]

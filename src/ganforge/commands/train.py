@@ -1,6 +1,7 @@
 """Train one composed configuration, from its run folder's state to the last word on the console."""
 
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ from ganforge.core.build import build
 from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
-from ganforge.core.files import lock, read_yaml
+from ganforge.core.files import lock
 from ganforge.core.launch import environment_processes, environment_rank, exit_status, inside_a_launched_process, launch
 from ganforge.core.messages import print_error
-from ganforge.core.settings import without_settings
+from ganforge.core.settings import shown_settings, without_settings
 from ganforge.core.slurm import queued_again
 from ganforge.core.streams import console_optional
+from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.folder import RunFolder, command_line
 from ganforge.runs.lifecycle import check_precision, check_space, claim, in_one_sentence, processes_wanted, recorded
 from ganforge.runs.start import at_its_place
@@ -59,7 +61,10 @@ def train(config: DictConfig) -> dict[str, float]:
             processes = 1 if inside_a_launched_process() else processes_wanted(config)
             if processes == 1:
                 return train_here(config, folder)
-            launch(folder.path / "config.yaml", processes, "ganforge.commands.train")
+            with tempfile.TemporaryDirectory() as private:  # with what the run's own copy masks
+                path = Path(private) / "config.yaml"
+                path.write_text(OmegaConf.to_yaml(without_settings(config), resolve=True))
+                launch(path, processes, "ganforge.commands.train")
             status = folder.status()
             _raise_unless_completed(Ending(**status["ending"]))
             scores: dict[str, float] = status.get("scores", {})
@@ -89,7 +94,7 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
         return _finish(config, folder, model, data, loop, loggers, origin)
     trainer = _trainer(config, loggers, [loop, *callbacks])
     for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(without_settings(config), resolve=True))
+        logger.log_hyperparams(shown_settings(config))
     check_space(folder, model)
     if environment_rank() == 0:
         folder.update(better=dict(loop.scores.better))

@@ -10,6 +10,7 @@ from pathlib import Path
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
 from ganforge.core.launch import environment_rank
+from ganforge.core.secrets import masked_text
 from ganforge.core.sweep import label
 
 __all__ = ["log_to", "muted", "say", "warnings_reported"]
@@ -57,9 +58,9 @@ class _LogFile(logging.FileHandler):
 
 
 def say(message: str) -> None:
-    """Print a message to the user, from the first process only."""
+    """Print a message to the user, from the first process only; secrets in it are masked."""
     if environment_rank() == 0:
-        _log.info(shown(message))
+        _log.info(masked_text(shown(message)))
 
 
 @contextmanager

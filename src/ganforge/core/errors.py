@@ -23,7 +23,7 @@ class TakenOver(GanforgeError):  # noqa: N818 - not an error: another process do
 
 
 class Stopped(GanforgeError):  # noqa: N818 - not an error: the run did what it was asked to
-    """A run that ended early on request (Ctrl-C or SIGTERM), after saving everything.
+    """A run that ended early on request (Ctrl-C, SIGTERM or SIGHUP), after saving everything.
 
     Args:
         message: what was saved and how to go on.

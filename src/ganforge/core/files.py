@@ -9,18 +9,26 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.errors import GanforgeError
 
-__all__ = ["is_disk_full", "lock", "read_json", "read_yaml", "removed_on_failure", "replacing", "shown", "write_text"]
+__all__ = [
+    "MOST_DEPTH",
+    "OwnFiles",
+    "is_disk_full",
+    "lock",
+    "read_json",
+    "read_small",
+    "removed_on_failure",
+    "replacing",
+    "shown",
+    "write_text",
+]
 
 #: What files of a run's folder are far below of; beyond that they are not read.
 _MOST_BYTES = 16_000_000
-_MOST_DEPTH = 64
+MOST_DEPTH = 64
 
 
 @contextmanager
@@ -77,37 +85,70 @@ def read_json(path: Path) -> Any:
         OSError: if it cannot be read.
     """
     try:
-        return json.loads(_small(path))
+        content = json.loads(read_small(path))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    level = [content] if isinstance(content, dict | list) else []
+    for _ in range(MOST_DEPTH):
+        level = [below for node in level for below in (node.values() if isinstance(node, dict) else node)]
+        level = [node for node in level if isinstance(node, dict | list)]
+        if not level:
+            return content
+    raise ValueError("it is nested too deeply")
 
 
-def read_yaml(path: Path) -> Any:
-    """Return what a small YAML file holds, as plain values; aliases, which a few lines can make endless, are refused.
+def read_small(path: Path) -> str:
+    """Return the text of a small file.
 
     Raises:
-        ValueError: if it is no YAML, or larger or more deeply nested than anything that ganforge writes.
+        ValueError: if it is larger than anything of that kind that ganforge writes, or no text.
         OSError: if it cannot be read.
     """
-    text, depth = _small(path), 0
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise ValueError(f"it holds an alias, *{event.anchor}")
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MOST_DEPTH:
-                raise ValueError("it is nested too deeply")
-        return OmegaConf.to_container(OmegaConf.create(text), resolve=False) if text.strip() else None
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ValueError(first_line(error)) from error
-
-
-def _small(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise ValueError(f"it is larger than {_MOST_BYTES / 1e6:.0f} MB")
     return content.decode("utf-8")
+
+
+class OwnFiles:
+    """The files of a folder that a command has begun, by a list in it; beside them may lie somebody else's.
+
+    Args:
+        folder: made where it is not there.
+        way_out: what the sentence about somebody else's file ends with.
+
+    Raises:
+        GanforgeError: if the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, way_out: str = "choose another folder with output=DIR") -> None:
+        self.folder, self._list, self._way_out = folder, folder / "written.json", way_out
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GanforgeError(f"'{folder}' cannot be made ({error.strerror}): {way_out}.") from error
+        try:
+            names = read_json(self._list)["files"]
+        except (OSError, ValueError, KeyError, TypeError):
+            names = []
+        self._names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+    def claim(self, *names: str) -> None:
+        """Begin files of these names, or go on writing those that were begun.
+
+        Raises:
+            GanforgeError: if one is there that was not.
+        """
+        for name in names:
+            if name not in self._names and os.path.lexists(self.folder / name):
+                raise GanforgeError(
+                    f"'{self.folder / name}' was not written by this command, and is not replaced: {self._way_out}."
+                )
+        new = [name for name in names if name not in self._names]
+        if new:
+            self._names += new
+            write_text(self._list, json.dumps({"files": self._names}, indent=2) + "\n")
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ganforge.core.config import config_folder, default_config, groups
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import environment_rank
+from ganforge.core.secrets import masked_text
 
 __all__ = ["error_message", "find_cause", "print_error"]
 
@@ -41,11 +42,17 @@ class _Command(NamedTuple):
 def error_message(error: BaseException, overrides: Sequence[str] = (), config: str = "train") -> str:
     """Return one sentence for an exception: the one meant for the user, or what composition or instantiation raised.
 
+    Secrets in it are masked.
+
     Args:
         error: what was raised.
         overrides: what the user typed after the command.
         config: the primary configuration that was composed, named like its command.
     """
+    return masked_text(_message(error, _Command(overrides, config)))
+
+
+def _message(error: BaseException, command: _Command) -> str:
     cause = find_cause(error)
     if cause is not None:
         return str(cause)
@@ -53,10 +60,10 @@ def error_message(error: BaseException, overrides: Sequence[str] = (), config: s
     for pattern, message in _PATTERNS:
         match = re.search(pattern, text, re.DOTALL)
         if match:
-            return message(match, _Command(overrides, config))
+            return message(match, command)
     if type(error).__name__ == "InstantiationException":
         return _instantiation(error, text)
-    return f"{first_line(error).rstrip('.')}. See 'ganforge {config} --help', or add debug=true for the trace."
+    return f"{first_line(error).rstrip('.')}. See 'ganforge {command.config} --help', or add debug=true for the trace."
 
 
 def _unknown_key(match: re.Match[str], command: _Command) -> str:

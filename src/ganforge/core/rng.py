@@ -29,7 +29,7 @@ def seed_all(*parts: int | str) -> None:
     torch.manual_seed(seed)
 
 
-def get_state() -> dict[str, Any]:
+def get_state() -> dict[str, object]:
     """Return the states of Python's, NumPy's, torch's and the current CUDA device's generators as plain containers."""
     name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     return {

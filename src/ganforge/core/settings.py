@@ -8,14 +8,15 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.core.errors import GanforgeError
+from ganforge.core.secrets import masked
 
-__all__ = ["counted_settings", "record_settings", "signature", "without_settings"]
+__all__ = ["counted_settings", "record_settings", "shown_settings", "signature", "without_settings"]
 
 #: ``${data.workers}``, or ``${oc.select:data.workers}`` where a configuration may lack the key.
 _REFERENCE = re.compile(r"\$\{(?:oc\.select:)?\s*([\w.]+)\s*\}")
 
 
-def counted_settings(config: DictConfig) -> dict[str, Any]:
+def counted_settings(config: DictConfig) -> dict[str, object]:
     """Return what a run's result depends on, resolved, as plain containers.
 
     Every key that the node ``machine`` refers to is first replaced by its own name in angle brackets, so that values
@@ -64,8 +65,14 @@ def record_settings(config: DictConfig) -> None:
 
 
 def without_settings(config: DictConfig) -> DictConfig:
-    """Return the configuration of the run alone: not ``settings``, which are derived from it, nor whom to ``trust``."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("settings", "trust")])
+    """Return the configuration itself, as people write it, without the ``settings`` that are derived from it."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "settings"])
+
+
+def shown_settings(config: DictConfig) -> dict[str, Any]:
+    """Return what is written or sent of a run's configuration: resolved, without secrets and whom to trust."""
+    plain: Any = masked(OmegaConf.to_container(without_settings(config), resolve=True))
+    return {key: value for key, value in plain.items() if key != "trust"}
 
 
 def _key_of(name: str, reference: Any) -> str:
@@ -77,16 +84,16 @@ def _key_of(name: str, reference: Any) -> str:
     return match[1]
 
 
-def _parent(settings: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+def _parent(settings: dict[str, object], key: str) -> tuple[dict[str, object], str]:
     """Return the mapping that holds a dotted key, an empty one if there is none, and the key's last part."""
     *parents, last = key.split(".")
-    node: Any = settings
+    node: object = settings
     for parent in parents:
         node = node.get(parent) if isinstance(node, dict) else None
     return (node, last) if isinstance(node, dict) else ({}, last)
 
 
-def _blanked(node: Any, key: str) -> Any:
+def _blanked(node: object, key: str) -> object:
     """Return the same containers with each value replaced by its key, as references may go to any of them."""
     if isinstance(node, dict):
         return {name: _blanked(value, f"{key}.{name}") for name, value in node.items()}

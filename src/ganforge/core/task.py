@@ -54,7 +54,7 @@ class HydraTask:
             self.failure = error
             return {}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         """Arrive in a worker: before Hydra composes there, it needs the launching process's folder and resolvers."""
         self.__dict__.update(state)
         run_from(self._folder)

@@ -17,8 +17,9 @@ from typing import Any
 
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, first_line
-from ganforge.core.files import read_yaml, write_text
+from ganforge.core.files import write_text
 from ganforge.core.launch import environment_rank
+from ganforge.core.yaml_files import read_yaml
 
 __all__ = ["import_trusted", "may_be_trusted", "trust_file", "trusted", "trusting", "version_of"]
 

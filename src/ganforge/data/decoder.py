@@ -14,6 +14,7 @@ from ganforge.data.colour import in_srgb
 
 __all__ = [
     "LARGEST_PIXELS",
+    "LONGEST_SIDE",
     "VERSION",
     "Picture",
     "UnreadableImage",
@@ -28,6 +29,9 @@ VERSION = 2
 
 #: Pixels of the largest picture that is read; Pillow refuses more as a decompression bomb.
 LARGEST_PIXELS = 178_956_970
+
+#: Pixels of the longest side that is read: JPEG's limit. Pillow takes minutes for rows of millions.
+LONGEST_SIDE = 65_535
 
 #: Formats that are read, as Pillow calls them, and suffixes of their files. PostScript would start Ghostscript.
 _FORMATS = {
@@ -95,7 +99,7 @@ def _opened(handle: IO[bytes]) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on sizes and metadata: what matters is counted
             with Image.open(handle, formats=_formats()) as image:
-                if image.width * image.height > LARGEST_PIXELS:
+                if image.width * image.height > LARGEST_PIXELS or max(image.size) > LONGEST_SIDE:
                     raise UnreadableImage(f"{image.width} x {image.height} pixels are too many")
                 yield image
     except UnreadableImage:

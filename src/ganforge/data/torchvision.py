@@ -16,6 +16,9 @@ from ganforge.data.modality import Images
 
 __all__ = ["CelebA", "TorchVision", "in_memory", "open_dataset"]
 
+#: torchvision's readers that check a file's hash before they unpickle it, or unpickle nothing.
+READERS = ("MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN", "STL10", "CelebA")
+
 
 class TorchVision:
     """A small dataset that fits in memory, with its official test split held out.
@@ -36,8 +39,8 @@ class TorchVision:
         root: str,
         *,
         download: bool = False,
-        train: dict[str, Any] | None = None,
-        heldout: dict[str, Any] | None = None,
+        train: dict[str, object] | None = None,
+        heldout: dict[str, object] | None = None,
     ) -> None:
         self.name, self.root, self.download = name, Path(root).expanduser(), download
         self.train = train or {"train": True}
@@ -47,7 +50,7 @@ class TorchVision:
         """Return both splits at the dataset's own size."""
         return Splits(*(in_memory(self._open(which), modality) for which in (self.train, self.heldout)))
 
-    def _open(self, which: dict[str, Any]) -> Any:
+    def _open(self, which: dict[str, object]) -> object:
         return open_dataset(self.name, self.root, self.download, which)
 
 
@@ -59,11 +62,11 @@ def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -
     """
     from torchvision import datasets
 
-    reader = getattr(datasets, name, None)
-    if reader is None:
-        raise GanforgeError(
-            f"torchvision.datasets has no '{name}': set data.source.name to one that it has, such as CIFAR10."
-        )
+    if name not in READERS:
+        raise GanforgeError(f"ganforge reads no '{name}': set data.source.name to one of {', '.join(READERS[:-1])}.")
+    if not which.keys() <= {"train", "split", "target_type"}:
+        raise GanforgeError(f"data.source selects a split by train= or split=, got {', '.join(map(str, which))}.")
+    reader = getattr(datasets, name)
     may_write = os.access(root, os.W_OK) or not root.exists()
     try:
         with lock(root) if download and may_write else nullcontext():

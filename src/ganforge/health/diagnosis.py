@@ -134,7 +134,7 @@ class Diagnosis:
         """Start again after a rollback: no alarm is active, and those raised before stay on record."""
         self._courses = {name: _Course() for name in FAILURE_MODES}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return plain containers."""
         return {
             "alarms": [vars(alarm) for alarm in self.alarms],

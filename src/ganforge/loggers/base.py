@@ -89,7 +89,7 @@ class Loggers:
         for logger in self._own:
             logger.rewind(images_seen)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the loggers' states by their classes' names; those without one are left out."""
         states = {type(logger).__name__: logger.state_dict() for logger in self._own}
         return {name: state for name, state in states.items() if state}

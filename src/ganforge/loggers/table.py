@@ -4,7 +4,7 @@ import csv
 import time
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from lightning_utilities.core.rank_zero import rank_zero_only
 
@@ -47,7 +47,7 @@ class TableLogger(RunLogger):
         return str(self.path.parent)
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: dict[str, object] | Namespace, *args: object, **kwargs: object) -> None:
         """Ignore: the run's folder holds its configuration."""
 
     @rank_zero_only

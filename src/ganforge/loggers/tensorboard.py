@@ -1,7 +1,5 @@
 """TensorBoard, as an option."""
 
-from typing import Any
-
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import TensorBoardLogger as LightningTensorBoard
 from torch import Tensor
@@ -28,7 +26,7 @@ class TensorBoardLogger(RunLogger, LightningTensorBoard):
         super().__init__(folder, name="", version="")
 
     @rank_zero_only
-    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: object, *args: object, **kwargs: object) -> None:
         """Ignore: the run's folder holds its configuration."""
 
     @rank_zero_only

@@ -3,10 +3,11 @@
 import os
 import secrets
 import socket
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlparse
 
 from lightning_utilities.core.rank_zero import rank_zero_only
@@ -14,7 +15,12 @@ from torch import Tensor
 
 from ganforge.core.console import say
 from ganforge.core.files import write_text
+from ganforge.core.secrets import masked_words
+from ganforge.core.workarounds import command_line
 from ganforge.loggers.base import RunLogger
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 __all__ = ["ID_FILE", "WandbLogger", "choose_mode", "stable_id"]
 
@@ -97,7 +103,7 @@ class WandbLogger(RunLogger):
         super().__init__()
         self._settings: dict[str, Any] = {"project": project, "name": name, "group": group, "job_type": job_type}
         self._tags, self._folder, self._mode = tags, Path(folder), mode or "auto"
-        self._run: Any = None
+        self._run: Run | None = None
         self._broken = False
         self._config: dict[str, Any] = {}
         self._origin: dict[str, Any] | None = None
@@ -112,7 +118,7 @@ class WandbLogger(RunLogger):
         """The run's identifier."""
         return stable_id(self._folder)
 
-    def _guard(self, action: Callable[[Any], None]) -> None:
+    def _guard(self, action: "Callable[[Run], None]") -> None:
         """Do something with the run; report a failure once and never try again."""
         if self._broken or self._mode == "disabled":
             return
@@ -127,20 +133,21 @@ class WandbLogger(RunLogger):
                 f"everything."
             )
 
-    def _start(self) -> Any:
+    def _start(self) -> "Run":
         import wandb
 
         mode, reason = (self._mode, "as configured") if self._mode != "auto" else choose_mode()
-        run = wandb.init(
-            **self._settings,
-            id=self.version,
-            tags=self._tags,
-            config=self._config if self._origin is None else {**self._config, "begun_from": self._origin},
-            dir=str(self._folder),
-            mode=mode,
-            resume="allow",  # offline it is kept for wandb sync, which would otherwise replace what was sent before
-            settings=wandb.Settings(init_timeout=30, console="off", silent=True, x_disable_stats=True),
-        )
+        with command_line(*masked_words(sys.argv)):  # wandb sends it
+            run = wandb.init(
+                **self._settings,
+                id=self.version,
+                tags=self._tags,
+                config=self._config if self._origin is None else {**self._config, "begun_from": self._origin},
+                dir=str(self._folder),
+                mode=mode,
+                resume="allow",  # offline it is kept for wandb sync, which would otherwise replace what was sent before
+                settings=wandb.Settings(init_timeout=30, console="off", silent=True, x_disable_stats=True),
+            )
         run.define_metric("images_seen", hidden=True)
         run.define_metric("*", step_metric="images_seen")
         if mode == "offline":
@@ -174,7 +181,7 @@ class WandbLogger(RunLogger):
     def log_measured(self, values: dict[str, float], images_seen: int, protocol: str) -> None:
         """Send measured values, and the protocol to the run's summary."""
 
-        def send(run: Any) -> None:
+        def send(run: "Run") -> None:
             run.log({**values, "images_seen": images_seen})
             run.summary["protocol"] = protocol
 
@@ -184,7 +191,7 @@ class WandbLogger(RunLogger):
     def log_picture(self, name: str, picture: Tensor, images_seen: int) -> None:
         """Send a ``(3, H, W)`` uint8 picture; wandb shows float tensors black."""
 
-        def send(run: Any) -> None:
+        def send(run: "Run") -> None:
             import wandb
             from PIL import Image
 
@@ -198,7 +205,7 @@ class WandbLogger(RunLogger):
         """Raise an alert, which W&B sends by mail or chat as its user has set it up."""
         self._guard(lambda run: run.alert(title=title, text=text, level="WARN"))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the run's identifier, for checkpoints; nothing where nothing is logged."""
         return {} if self._mode == "disabled" else {"run_id": self.version}
 

@@ -121,7 +121,7 @@ class Evaluation:
                         on_comparison(protocol.name, prefix, comparison)
         return {name: values[name] for name in self.protocols}
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str) -> dict[str, object]:
         """Return a protocol as plain values, with the weights that it is measured by."""
         is_drawn = next(real.is_drawn for (owner, _), real in self.real.items() if owner == name)
         return self.protocols[name].describe(self._extractors[self._key[name]].weights, is_drawn)

@@ -172,7 +172,7 @@ class Resumable(pl.LightningModule):
             self._restored_rng = None
 
 
-def _random_states() -> list[dict[str, Any]]:
+def _random_states() -> list[dict[str, object]]:
     """Return every rank's random state; a collective call."""
     mine = rng.get_state()
     states = [mine] * world_size()

@@ -1,7 +1,6 @@
 """What a schedule sets: from a dotted place to a function that writes the value there."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -12,7 +11,7 @@ from ganforge.schedules import Schedule
 __all__ = ["flatten", "setter"]
 
 
-def flatten(schedules: Mapping[str, Any], prefix: str = "") -> dict[str, Schedule]:
+def flatten(schedules: Mapping[str, object], prefix: str = "") -> dict[str, Schedule]:
     """Return schedules by dotted place, from a mapping whose places may be nested."""
     flat: dict[str, Schedule] = {}
     for name, value in schedules.items():
@@ -57,7 +56,7 @@ def _fill(tensor: Tensor, value: float) -> None:
     tensor.data.fill_(value)
 
 
-def _child(owner: Any, name: str, place: str) -> Any:
+def _child(owner: object, name: str, place: str) -> object:
     """Return ``owner``'s key or attribute ``name``."""
     if isinstance(owner, Mapping) and name in owner:
         return owner[name]

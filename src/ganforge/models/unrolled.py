@@ -68,7 +68,7 @@ class UnrolledGAN(SurrogateGAN):
         return (_Sgd if type(optimizer) is SGD else _Adam)(parameters, optimizer)
 
 
-def _check(kind: object, options: Mapping[str, Any]) -> None:
+def _check(kind: object, options: Mapping[str, object]) -> None:
     """Refuse optimizers whose step :class:`_Sgd` and :class:`_Adam` do not make."""
     if kind not in (SGD, Adam):
         name = getattr(kind, "__name__", kind)

@@ -21,7 +21,7 @@ def as_function(network: nn.Module, weights: Mapping[str, Tensor] | None = None)
     """
     replaced = {name: buffer.clone() for name, buffer in network.named_buffers()} | dict(weights or {})
 
-    def call(*inputs: Tensor | None) -> Any:
+    def call(*inputs: Tensor | None) -> object:
         return functional_call(network, replaced, inputs)
 
     return call

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
+from ganforge.reports.style import without_formulas
 from ganforge.runs.log import Curve, read_curves
 
 __all__ = ["draw_curves"]
@@ -49,5 +50,5 @@ def draw_curves(source: Path, target: Path) -> None:
         if len(groups[group]) > 1:
             axes.legend(fontsize="small")
     temporary = target.with_name(f".{target.name}")
-    figure.savefig(temporary, dpi=110, format="png")
+    without_formulas(figure).savefig(temporary, dpi=110, format="png")
     temporary.replace(target)

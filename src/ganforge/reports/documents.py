@@ -1,12 +1,13 @@
 """Rankings as Markdown and as LaTeX, for papers and notes."""
 
+import re
 from collections.abc import Iterator
 
 from ganforge.reports.measures import Measure
 from ganforge.reports.study import Study
 from ganforge.reports.tables import MISSING, significance, written_ranking
 
-__all__ = ["as_latex", "as_markdown", "how_to_read"]
+__all__ = ["as_latex", "as_markdown", "how_to_read", "plain_markdown"]
 
 
 def how_to_read(study: Study, measure: Measure) -> str:
@@ -36,19 +37,34 @@ def as_markdown(study: Study) -> str:
 def _markdown(study: Study) -> Iterator[str]:
     for measure in study.measures:
         header, rows, best = written_ranking(study, measure)
-        yield f"## {measure.title} ({measure.how})\n"
-        yield _line(header)
+        yield f"## {plain_markdown(f'{measure.title} ({measure.how})')}\n"
+        yield _line(list(map(plain_markdown, header)))
         yield _line(["---", *("--:" for _ in header[1:])])
         for row in rows:
-            yield _line([f"**{row[0]}**" if row[0] in best else row[0], *row[1:]])
-        yield f"\n{how_to_read(study, measure)}\n"
+            name, *values = map(plain_markdown, row)
+            yield _line([f"**{name}**" if row[0] in best else name, *values])
+        yield f"\n{plain_markdown(how_to_read(study, measure))}\n"
     if study.notes:
         yield "## Notes\n"
-        yield from (f"- {note}" for note in study.notes)
+        yield from (f"- {plain_markdown(note)}" for note in study.notes)
 
 
 def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
+
+
+#: What Markdown would read as more than itself: emphasis, code, links, HTML, entities, tables, formulas; headings and
+#: lists where a line begins. An underscore within a word is none.
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]<>|~$!]|(?<![^\W_])_|_(?![^\W_])|&(?=[\w#]+;)|:(?=//)|(?<=www)\.|^(?:\#|[-+](?=\s|$))",
+    re.MULTILINE,
+)
+
+
+def plain_markdown(text: str) -> str:
+    """Return Markdown of one line that shows ``text`` as it is."""
+    line = _MARKDOWN.sub(lambda match: f"\\{match[0]}", " ".join(text.split()))
+    return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", line)
 
 
 def as_latex(study: Study) -> str:

@@ -13,10 +13,13 @@ from torch import Tensor
 
 from ganforge import __version__
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import write_text
+from ganforge.core.files import OwnFiles, write_text
 from ganforge.reports.panels import Panel, precision_recall
+from ganforge.reports.style import without_formulas
 
 __all__ = ["check_place", "write"]
+
+_FILES = ("page.html", "page.png", "values.json", "values.csv")
 
 
 def check_place(output: Path, real: dict[str, Any]) -> None:
@@ -52,14 +55,17 @@ def write(
         real: what it was compared with; see :class:`ganforge.commands.subjects.Subject`.
         draw: gives pictures to show; called once the values are on the disk.
         output: folder; what an earlier evaluation left there is replaced.
+
+    Raises:
+        GanforgeError: if a file of these names is there that is not an evaluation's.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    OwnFiles(output).claim(*_FILES)
     _values(title, results, real, output)
     panels = draw()
     figure = _figure(title, results, panels)
-    figure.savefig(output / "page.png", dpi=110)
+    without_formulas(figure).savefig(output / "page.png", dpi=110)
     write_text(output / "page.html", _html(title, results, real, panels))
-    return [output / name for name in ("page.html", "page.png", "values.json", "values.csv")]
+    return [output / name for name in _FILES]
 
 
 def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: Path) -> None:

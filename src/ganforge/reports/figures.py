@@ -1,22 +1,25 @@
 """Figures for papers: PNG and PDF by matplotlib."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganforge.reports.bands import band, panels, seeds
 from ganforge.reports.grids import Grid
 from ganforge.reports.measures import Measure, scores
 from ganforge.reports.study import Study
-from ganforge.reports.style import line_styles, panel_title
+from ganforge.reports.style import line_styles, panel_title, without_formulas
 from ganforge.reports.tables import ranking
 from ganforge.reports.variants import Variant
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curves_figure", "grids_figure", "panels_figure", "save_figures", "values_figure"]
+__all__ = ["curves_figure", "grids_figure", "names", "panels_figure", "save_figures", "values_figure"]
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -37,7 +40,7 @@ def curves_figure(study: Study, measure: Measure) -> "Figure":
     return figure
 
 
-def _curves(axes: Any, study: Study, variants: Sequence[Variant], key: tuple[str, str], axis: str) -> None:
+def _curves(axes: "Axes", study: Study, variants: Sequence[Variant], key: tuple[str, str], axis: str) -> None:
     scale = 1000.0 if axis == "images" else 60.0
     for variant, _, series in seeds(variants, key):
         clock = [value / scale for value in getattr(series, axis)]
@@ -59,14 +62,14 @@ def _curves(axes: Any, study: Study, variants: Sequence[Variant], key: tuple[str
     _plain_axes(axes)
 
 
-def _plain_axes(axes: Any) -> None:
+def _plain_axes(axes: "Axes") -> None:
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _legend(figure: "Figure") -> None:
     """Name every variant once, below the panels."""
-    entries: dict[str, Any] = {}
+    entries: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
@@ -94,31 +97,27 @@ def values_figure(study: Study, measure: Measure) -> "Figure":
     return figure
 
 
-def panels_figure(study: Study) -> "Figure | None":
-    """Draw what players log: losses, logits and gradient norms, one a panel; ``None`` if nothing was logged."""
-    names = panels(study.variants)
-    if not names:
-        return None
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
+def panels_figure(study: Study) -> "Figure":
+    """Draw what players log: losses, logits and gradient norms, one a panel; something was logged."""
+    logged = panels(study.variants)
+    columns = min(3, len(logged))
+    rows = -(-len(logged) // columns)
     figure = _figure(4.0 * columns, 2.6 * rows + 0.4)
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
-    for axes, name in zip(grid, names, strict=False):
+    for axes, name in zip(grid, logged, strict=False):
         _curves(axes, study, study.variants, (name, ""), "images")
         axes.set_title(panel_title(name), fontsize="small")
         axes.set_xlabel("kimg", fontsize="small")
         for line in axes.get_lines():
             line.set_marker("")
-    for axes in grid[len(names) :]:
+    for axes in grid[len(logged) :]:
         axes.set_axis_off()
     _legend(figure)
     return figure
 
 
-def grids_figure(grids: Sequence[Grid]) -> "Figure | None":
-    """Lay the variants' samples side by side; ``None`` if there are none."""
-    if not grids:
-        return None
+def grids_figure(grids: Sequence[Grid]) -> "Figure":
+    """Lay the variants' samples, of one variant or more, side by side."""
     columns = min(3, len(grids))
     rows = -(-len(grids) // columns)
     figure = _figure(3.4 * columns, 3.7 * rows)
@@ -131,11 +130,18 @@ def grids_figure(grids: Sequence[Grid]) -> "Figure | None":
     return figure
 
 
-def save_figures(study: Study, grids: Sequence[Grid], folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Write every figure in every one of ``formats`` (``png``, ``pdf``) and return the files."""
+def names(study: Study, grids: Sequence[Grid], formats: Sequence[str]) -> list[str]:
+    """Return the names of the files that :func:`save_figures` writes in ``formats``: ``png``, ``pdf``."""
+    return [f"{name}.{suffix}" for suffix in formats for name, _ in _figures(study, grids)]
+
+
+def save_figures(study: Study, grids: Sequence[Grid], folder: Path, files: Sequence[str]) -> list[Path]:
+    """Write figures to those ``files`` of ``folder`` that :func:`names` has named, and return the paths."""
     written: list[Path] = []
-    for name, figure in _figures(study, grids):
-        for suffix in formats:
+    for name, draw in _figures(study, grids):
+        figure = None
+        for suffix in [file.removeprefix(f"{name}.") for file in files if Path(file).stem == name]:
+            figure = figure or without_formulas(draw())
             path = folder / f"{name}.{suffix}"
             temporary = path.with_name(f".{path.name}")
             figure.savefig(temporary, dpi=160, format=suffix)
@@ -158,11 +164,13 @@ def _file_names(study: Study) -> dict[Measure, str]:
     return names
 
 
-def _figures(study: Study, grids: Sequence[Grid]) -> "Iterator[tuple[str, Figure]]":
+def _figures(study: Study, grids: Sequence[Grid]) -> "Iterator[tuple[str, Callable[[], Figure]]]":
+    """Yield each figure's name and what draws it."""
     for measure, name in _file_names(study).items():
-        yield f"curves_{name}", curves_figure(study, measure)
+        yield f"curves_{name}", partial(curves_figure, study, measure)
         if ranking(study, measure):
-            yield f"values_{name}", values_figure(study, measure)
-    for name, figure in (("panels", panels_figure(study)), ("samples", grids_figure(grids))):
-        if figure is not None:
-            yield name, figure
+            yield f"values_{name}", partial(values_figure, study, measure)
+    if panels(study.variants):
+        yield "panels", partial(panels_figure, study)
+    if grids:
+        yield "samples", partial(grids_figure, grids)

@@ -75,7 +75,7 @@ def page(study: Study, grids: Sequence[Grid]) -> str:
     )
 
 
-def _blocks(study: Study) -> Iterator[dict[str, Any]]:
+def _blocks(study: Study) -> Iterator[dict[str, object]]:
     """Yield what the page shows of each measure."""
     for number, measure in enumerate(study.measures):
         places = ranking(study, measure)
@@ -112,7 +112,7 @@ def _lead(measure: Measure, places: Sequence[Place], pairs: Sequence[Pair]) -> s
     return f"{text} It differs significantly from {apart} of {len(places) - 1} others."
 
 
-def _overviews(study: Study) -> Iterator[dict[str, Any]]:
+def _overviews(study: Study) -> Iterator[dict[str, object]]:
     """Yield tables of every metric of one protocol and dataset beside one another, a few columns each."""
     together: dict[str, list[Measure]] = {}
     for measure in study.measures:
@@ -155,7 +155,7 @@ def _result(pair: Pair, measure: Measure) -> str:
     return "first is better" if (pair.difference < 0) == (measure.better == "less") else "second is better"
 
 
-def _differences(study: Study) -> Iterator[dict[str, Any]]:
+def _differences(study: Study) -> Iterator[dict[str, object]]:
     """Yield each variant with what its configuration has other than the first variant's."""
     keys = differing_keys(study.variants)
     reference = study.variants[0]
@@ -177,7 +177,7 @@ def _figures(study: Study, blocks: list[dict[str, Any]]) -> dict[str, Any]:
     from ganforge.reports.parallel import parallel_plot
     from ganforge.reports.plots import AXES, as_json, curves_plot, panels_plot, values_plot
 
-    figures: dict[str, Any] = {}
+    figures: dict[str, object] = {}
     for block in blocks:
         measure = block["measure"]
         figures[f"{block['id']}-values"] = as_json(values_plot(study, measure))

@@ -1,7 +1,7 @@
 """Panels of an evaluation: samples, their nearest training images, walks, precision against recall."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from ganforge.sampling.interpolation import interpolate
 from ganforge.sampling.neighbours import nearest
 from ganforge.sampling.results import Picture
 from ganforge.sampling.seeded import SeededSampler
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Panel", "nearest_panel", "neighbourhood_sweep", "precision_recall", "sample_panels", "walk_panels"]
 
@@ -108,7 +111,7 @@ def _some(rows: Tensor) -> Tensor:
     return rows[chosen.to(rows.device)]
 
 
-def precision_recall(axis: Any, points: list[tuple[int, float, float]]) -> None:
+def precision_recall(axis: "Axes", points: list[tuple[int, float, float]]) -> None:
     """Plot recall against precision."""
     axis.plot(
         [recall for _, _, recall in points], [precision for _, precision, _ in points], marker="o", color="#0072b2"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import log10
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ganforge.reports.measures import Measure, scores
 from ganforge.reports.plots import layout, legend_height
@@ -137,5 +137,5 @@ def _wrapped(name: str) -> str:
     return f"{head}.<br>{last}" if head and len(name) > 14 else name
 
 
-def _text(figure: "go.Figure", x: float, y: float, text: str, more: dict[str, Any]) -> None:
+def _text(figure: "go.Figure", x: float, y: float, text: str, more: dict[str, object]) -> None:
     figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"size": 11}, **more)

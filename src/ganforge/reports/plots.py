@@ -23,7 +23,7 @@ AXES = {"images": ("images seen (thousands)", 1000.0), "seconds": ("minutes of t
 _INK, _RULE = "#1f2933", "#e4e7eb"
 
 
-def layout(**more: Any) -> dict[str, Any]:
+def layout(**more: object) -> dict[str, object]:
     """Return the layout that every plot has."""
     axis = {
         "gridcolor": _RULE,
@@ -55,9 +55,9 @@ def legend_height(variants: Sequence[Variant]) -> int:
     return 22 * rows + 8
 
 
-def as_json(figure: "go.Figure") -> dict[str, Any]:
+def as_json(figure: "go.Figure") -> dict[str, object]:
     """Return a figure as plain values."""
-    plain: dict[str, Any] = json.loads(figure.to_json())
+    plain: dict[str, object] = json.loads(figure.to_json())
     return plain
 
 
@@ -96,7 +96,7 @@ def _add_curves(
             figure.add_trace(_mean(variant, mean, style[variant.label], axis, scale, first=not at), **at)
 
 
-def _seed(variant: Variant, series: Series, style: LineStyle, axis: str, scale: float) -> dict[str, Any]:
+def _seed(variant: Variant, series: Series, style: LineStyle, axis: str, scale: float) -> dict[str, object]:
     return {
         "type": "scatter",
         "x": _short(getattr(series, axis), scale),
@@ -110,7 +110,7 @@ def _seed(variant: Variant, series: Series, style: LineStyle, axis: str, scale: 
     }
 
 
-def _area(variant: Variant, mean: Band, style: LineStyle, axis: str, scale: float) -> dict[str, Any]:
+def _area(variant: Variant, mean: Band, style: LineStyle, axis: str, scale: float) -> dict[str, object]:
     clock = _short(getattr(mean, axis), scale)
     red, green, blue = (int(style.colour[start : start + 2], 16) for start in (1, 3, 5))
     return {
@@ -127,7 +127,7 @@ def _area(variant: Variant, mean: Band, style: LineStyle, axis: str, scale: floa
     }
 
 
-def _mean(variant: Variant, mean: Band, style: LineStyle, axis: str, scale: float, *, first: bool) -> dict[str, Any]:
+def _mean(variant: Variant, mean: Band, style: LineStyle, axis: str, scale: float, *, first: bool) -> dict[str, object]:
     widths = zip(mean.high, mean.mean, strict=False)  # no interval with one seed
     margins = [f" ± {high - middle:.3g}" for high, middle in widths] or ""
     few = first and len(mean.images) <= 40

@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ganforge.core.errors import GanforgeError
+from ganforge.core.errors import GanforgeError, first_line
+from ganforge.core.files import read_json
 from ganforge.metrics.directions import Better
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import Row, read_rows
@@ -52,14 +53,14 @@ class Run:
     """
 
     path: Path
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     choices: Mapping[str, str]
     seed: int | str
     state: str
     images_seen: int
     series: Mapping[tuple[str, str], Series]
     diverged: frozenset[tuple[str, str]] = frozenset()
-    status: Mapping[str, Any] = field(default_factory=dict)
+    status: Mapping[str, object] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
@@ -106,7 +107,7 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
 def _of_sweep(folder: Path) -> list[Path]:
     """Return the folders of the runs that ``sweep.json`` lists, those that exist; none where there is no such file."""
     try:
-        rows = json.loads((folder / "sweep.json").read_text())["runs"]
+        rows = read_json(folder / "sweep.json")["runs"]
         listed = [Path(row["folder"]) for row in rows]
     except FileNotFoundError:
         return []
@@ -129,6 +130,14 @@ def _walk(top: Path) -> Iterator[Path]:
 
 def read_run(path: Path) -> Run:
     """Read a run's folder; what is missing or broken is left out and listed in ``problems``."""
+    try:
+        return _read_run(path)
+    except Exception as error:  # whatever stands in one folder, the other runs are compared
+        reason = f"it cannot be read ({type(error).__name__}: {first_line(error)}), and is left out"
+        return Run(path, {}, {}, path.name, "unknown", 0, {}, problems=(reason,))
+
+
+def _read_run(path: Path) -> Run:
     problems: list[str] = []
     folder = RunFolder(path)
     status = folder.status()
@@ -168,14 +177,14 @@ def _plain_name(name: str, protocol: str) -> str:
     return f"metrics/{name.removeprefix(prefix)}" if protocol and name.startswith(prefix) else name
 
 
-def _state(folder: RunFolder, status: Mapping[str, Any]) -> str:
+def _state(folder: RunFolder, status: Mapping[str, object]) -> str:
     state = str(status.get("state", "unknown"))
     if state == "running" and folder.is_being_written() is None and status.get("host") == os.uname().nodename:
         return "cut short"
     return state
 
 
-def _read_settings(status: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _read_settings(status: Mapping[str, object], problems: list[str]) -> dict[str, object]:
     """Return what the run's result depends on, by section; empty if it is not recorded."""
     settings = status.get("settings")
     if isinstance(settings, dict) and settings:
@@ -188,7 +197,7 @@ def _read_settings(status: Mapping[str, Any], problems: list[str]) -> dict[str, 
     return {}
 
 
-def _settings(settings: dict[str, Any], seed: Any) -> dict[str, Any]:
+def _settings(settings: dict[str, object], seed: object) -> dict[str, object]:
     """Flatten, without a data seed that only repeats the run's."""
     return {key: value for key, value in _flatten(settings, "") if not (key == "data.seed" and value == seed)}
 

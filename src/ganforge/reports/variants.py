@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 from ganforge.reports.reading import Run
 
@@ -36,7 +35,7 @@ class Variant:
     """
 
     label: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     options: Mapping[str, str]
     runs: tuple[Run, ...]
     counted: tuple[Run, ...]
@@ -85,7 +84,7 @@ def _once_a_seed(runs: list[Run], notes: list[str]) -> list[Run]:
     return list(kept.values())
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """Return a configuration's value as short text; a class by its last name."""
     if value is None:
         return "null"

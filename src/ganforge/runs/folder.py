@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import read_json, write_text
-from ganforge.core.settings import without_settings
+from ganforge.core.secrets import masked, masked_words
+from ganforge.core.settings import shown_settings
 from ganforge.core.slurm import is_running, this_job
 from ganforge.runs.provenance import provenance
 
@@ -44,9 +45,9 @@ class RunFolder:
         return loaded if isinstance(loaded, dict) else {}
 
     def update(self, **values: Any) -> None:
-        """Add values to ``run.json``."""
+        """Add values to ``run.json``; secrets in it are masked."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self._status, json.dumps({**self.status(), **values}, indent=2) + "\n")
+        write_text(self._status, json.dumps(masked({**self.status(), **values}), indent=2) + "\n")
 
     def is_being_written(self) -> str | None:
         """Return who trains in this folder right now: a process alive on this machine, or a SLURM job on another."""
@@ -98,7 +99,7 @@ class RunFolder:
             record = [path for path in (self._status, self.path / "config.yaml") if path.is_file()]
             self._before = {path: path.read_text(encoding="utf-8") for path in record}
             self._started_before = len(self.status().get("start") or ())
-        write_text(self.path / "config.yaml", OmegaConf.to_yaml(without_settings(config), resolve=True))
+        write_text(self.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(shown_settings(config))))
         settings = config.get("settings")
         self.update(
             state="running",
@@ -113,20 +114,20 @@ class RunFolder:
         )
 
 
-def this_process() -> dict[str, Any]:
+def this_process() -> dict[str, object]:
     """Return what identifies this process: host, number and start."""
     pid = os.getpid()
     return {"host": socket.gethostname(), "pid": pid, "process_start": _process_start(pid)}
 
 
-def is_alive(process: Mapping[str, Any]) -> bool | None:
+def is_alive(process: Mapping[str, object]) -> bool | None:
     """Whether a process that :func:`this_process` has described still runs; ``None``: another machine's, unknown."""
     if process.get("host") != socket.gethostname():
         return None
     return _pid(process) > 0 and _alive(_pid(process), str(process.get("process_start", "")))
 
 
-def _pid(process: Mapping[str, Any]) -> int:
+def _pid(process: Mapping[str, object]) -> int:
     """Return the number of a process that :func:`this_process` has described; 0 where that says none."""
     pid = process.get("pid")
     return pid if isinstance(pid, int) and 0 < pid < 2**31 else 0
@@ -183,7 +184,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     import torch
 
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, object] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:
         return None
     return content if isinstance(content, dict) and ("ganforge" in content or "state_dict" in content) else None
@@ -206,5 +207,5 @@ def _offer(folder: RunFolder, but: Path, option: str) -> str:
 
 
 def command_line() -> list[str]:
-    """Return the command as typed, the program's folder left out."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+    """Return the command as typed, the program's folder left out and secrets masked."""
+    return masked_words([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -26,6 +26,8 @@ _ENDS = {Pruned: "pruned", Stopped: "stopped", KeyboardInterrupt: "stopped"}
 def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     """Decide what an existing run folder means; return the scores of a run that is finished."""
     leads = environment_rank() == 0
+    if leads:
+        _require_own(folder)
     writer = folder.is_being_written() if leads else None
     if writer is not None:
         raise GanforgeError(f"{writer} is training this very run in '{folder.path}': wait for it, or stop it.")
@@ -45,15 +47,25 @@ def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
     return None
 
 
+def _require_own(folder: RunFolder) -> None:
+    """Refuse a folder that holds files and is no run's: a run writes there, and ``force=true`` replaces it whole."""
+    names = {path.name for path in folder.path.iterdir()} if folder.path.is_dir() else set()
+    others = sorted(name for name in names - {"train.log"} if not name.startswith("."))
+    status = folder.status()
+    if others and ("run.json" not in names or (status and "state" not in status)):
+        raise GanforgeError(
+            f"'{folder.path}' holds '{others[0]}' and is no run's folder: choose another one with paths.run=FOLDER."
+        )
+
+
 def _already_finished(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     status = folder.status()
     if status.get("data") is not None and not config.data_changed:
-        from hydra.utils import instantiate
-
+        from ganforge.core.build import build
         from ganforge.runs.data_record import check_data
 
         ways = "force=true trains on the present ones, data_changed=true leaves the finished run as it is."
-        check_data(status["data"], instantiate(config.data).splits(), folder.path, ways)
+        check_data(status["data"], build(config.data, "data").splits(), folder.path, ways)
     say(f"This run is finished: {folder.path} ({status.get('images_seen', 0):,} images).")
     scores: dict[str, float] = status.get("scores", {})
     if scores:

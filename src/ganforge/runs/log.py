@@ -35,6 +35,8 @@ def read_rows(path: Path) -> tuple[list[Row], int]:
     for fields in _fields(lines[1:]):
         try:
             images, seconds, name, value, protocol = fields
+            if not 0 <= int(images) < 2**63:
+                raise ValueError(images)
             rows.append(Row(int(images), float(seconds), name, float(value), protocol))
         except ValueError:
             broken += 1

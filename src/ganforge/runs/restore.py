@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from ganforge import __version__
 from ganforge.core.build import build, check_run, nodes
 from ganforge.core.errors import GanforgeError, first_line
-from ganforge.core.files import read_yaml
+from ganforge.core.yaml_files import read_yaml
 from ganforge.data.columns import Splits
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.sampling.sampler import Sampler

@@ -57,5 +57,5 @@ def print_summary(config: DictConfig, folder: RunFolder, scores: dict[str, float
         say(f"Best {criterion}: {best[criterion]:.4g} at {best['images_seen']:,} images")
     kept = [word for word in status["command"][2:] if word.lstrip("+").partition("=")[0] not in _OF_THIS_RUN]
     say("Next, for example:")
-    for change in (f"seed={config.seed + 1}", "loss=hinge", f"total_kimg={config.total_kimg * 2:g}"):
-        say(f"  {shlex.join(['ganforge', 'train', *kept, change])}")
+    for change in (f"seed={config.seed + 1}", "loss=hinge", f"total_kimg={config.total_kimg * 2:g} resume=extend"):
+        say(f"  {shlex.join(['ganforge', 'train', *kept, *change.split()])}")

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import is_disk_full, write_text
+from ganforge.core.files import is_disk_full, read_json, write_text
 from ganforge.sampling.checks import one_of, require_module
 from ganforge.sampling.results import Result
 from ganforge.sampling.sampler import Sampler
@@ -80,10 +81,22 @@ class Exported(Result):
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
         """See :class:`Result`; beside ``.safetensors`` goes a ``.json`` with its configuration."""
+        self._require_own(Path(path).expanduser().with_suffix(".json"))
         path = super().save(path, force=force)
         if self.suffix == ".safetensors":
             write_text(path.with_suffix(".json"), json.dumps(self.description(), indent=2) + "\n")
         return path
+
+    def _require_own(self, beside: Path) -> None:
+        """Refuse a JSON file beside the weights that no export has written."""
+        if self.suffix != ".safetensors" or not os.path.lexists(beside):
+            return
+        try:
+            is_own = {"generator", "latent", "images_seen"} <= read_json(beside).keys()
+        except (OSError, ValueError, AttributeError):
+            is_own = False
+        if not is_own:
+            raise GanforgeError(f"'{beside}' was not written by this mode, and is not replaced: choose another output.")
 
     def description(self) -> dict[str, Any]:
         """Return the network's configuration and inputs, as plain values."""

@@ -19,6 +19,9 @@ __all__ = ["Film", "Picture", "Result"]
 #: Names of what a folder of images holds.
 _WRITTEN = re.compile(r"\d+\.png|labels\.csv")
 
+#: What pictures and films hold somewhere, so that those of other programs are not replaced.
+_MARK = b"ganforge sample"
+
 #: Steps of a GIF's clock a second; viewers slow down frames that last one step.
 _GIF_STEPS = 100
 _GIF_MOST_FPS = 50
@@ -64,7 +67,7 @@ class Result(ABC):
             raise GanforgeError(f"output must {wanted} here, got '{path}'.")
         if path.name in ("", ".."):
             raise GanforgeError(f"output must name a file or folder of its own, got '{path}'.")
-        if path.exists() and not force and not (self.is_cheap and path.is_file()):
+        if path.exists() and not force and not (self.is_cheap and path.is_file() and _MARK in path.read_bytes()):
             raise GanforgeError(f"'{path}' is there already: add force=true to replace it, or choose another output.")
         if path.is_dir() or (path.is_symlink() and not self.suffix):
             self._check_folder(path)
@@ -106,7 +109,7 @@ class Picture(Result):
         return type(self)(_enlarge(self.pixels, zoom), self.note)
 
     def _write(self, path: Path) -> None:
-        self.image.save(path, format="png")
+        self.image.save(path, format="png", pnginfo=_mark())
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -143,7 +146,7 @@ class Film(Result):
             first, *rest = (_pillow(frame) for frame in self.frames)
             ends = [round(number * _GIF_STEPS / self.fps) for number in range(len(self.frames) + 1)]
             durations = [10 * (end - start) for start, end in pairwise(ends)]  # milliseconds
-            first.save(path, format="gif", save_all=True, append_images=rest, duration=durations, loop=0)
+            first.save(path, format="gif", save_all=True, append_images=rest, duration=durations, loop=0, comment=_MARK)
         else:
             self._write_mp4(path)
 
@@ -156,12 +159,22 @@ class Film(Result):
         height, width = self.frames.shape[-2:]
         frames = torch.nn.functional.pad(self.frames, (0, width % 2, 0, height % 2), value=255)
         with av.open(str(path), "w", format="mp4") as container:
+            container.metadata["comment"] = _MARK.decode()
             stream: Any = container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
             stream.height, stream.width = frames.shape[-2:]
             stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
             for frame in frames.permute(0, 2, 3, 1).contiguous().numpy():
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
+
+
+def _mark() -> Any:
+    """Return what a PNG says of the program that has written it."""
+    from PIL.PngImagePlugin import PngInfo
+
+    information = PngInfo()
+    information.add_text("Software", _MARK.decode())
+    return information
 
 
 def _pillow(pixels: Tensor) -> Any:

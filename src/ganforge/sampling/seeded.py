@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +34,7 @@ class Origin:
     checkpoint: str
     train: Callable[[], Column]
     features: Callable[[], nn.Module] | None
-    description: Callable[[], dict[str, Any]]
+    description: Callable[[], dict[str, object]]
 
 
 class SeededSampler:

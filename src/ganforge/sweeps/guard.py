@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -39,7 +38,7 @@ class Guard:
         parent: the process that launches.
     """
 
-    task: Callable[[DictConfig], Any]
+    task: Callable[[DictConfig], object]
     name: str
     labels: dict[str, str]
     stop: Path
@@ -48,7 +47,7 @@ class Guard:
     side_by_side: bool
     parent: int
 
-    def __call__(self, config: DictConfig) -> dict[str, Any]:
+    def __call__(self, config: DictConfig) -> dict[str, object]:
         """Train; return ``state`` (finished, failed, stopped or waiting), ``error`` and ``seconds``."""
         if self.stop.exists():
             return {"state": "waiting", "error": "", "seconds": 0.0}

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from ganforge.core.checks import check_options
 from ganforge.core.errors import GanforgeError
+from ganforge.core.secrets import masked_words
 from ganforge.runs.folder import RunFolder
 
 __all__ = ["Job", "name_of", "plan"]
@@ -35,7 +36,7 @@ class Job:
     folder: Path
     state: str
     note: str = ""
-    before: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, object] = field(default_factory=dict)
 
     def has_begun(self) -> bool:
         """Whether the run has started since the sweep began: an earlier life of it may have left a state, too."""
@@ -91,7 +92,8 @@ def _combinations(loader: Any, arguments: Sequence[str]) -> list[tuple[str, tupl
     combinations = []
     for values in itertools.product(*choices.values()):
         differing = [value for key, value in zip(choices, values, strict=True) if key in several]
-        label = " ".join(differing or [value for value in values if not value.startswith("hydra")]) or "defaults"
+        told = differing or [value for value in values if not value.startswith("hydra")]
+        label = " ".join(masked_words(told)) or "defaults"
         # Going on is what repeating a sweep means; a first launch finds nothing to go on from and starts.
         implied = () if "resume" in choices else ("resume=true",)
         combinations.append((label, (*values, *implied)))

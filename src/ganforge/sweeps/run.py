@@ -52,7 +52,7 @@ class Sweep:
         self.name = name_of(jobs)
         self.folder = Path(config.paths.outputs).absolute() / "sweeps" / self.name
         self.stop = self.folder / "stop"
-        self.outcomes: dict[Path, dict[str, Any]] = {}
+        self.outcomes: dict[Path, dict[str, object]] = {}
 
     def run(self) -> list[Row]:
         """Run it; return the table's rows.
@@ -77,7 +77,7 @@ class Sweep:
             conclude(rows, stopped=asked_to_stop(self.stop))
         return rows
 
-    def _launcher(self, todo: Sequence[Job]) -> Any:
+    def _launcher(self, todo: Sequence[Job]) -> object:
         """Build the launcher that was chosen, sharing the machine out among its workers."""
         from hydra.core.plugins import Plugins
 

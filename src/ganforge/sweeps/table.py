@@ -38,7 +38,7 @@ class Row:
     folder: str
 
 
-def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, Any]]) -> list[Row]:
+def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, object]]) -> list[Row]:
     """Read every run's folder; ``outcomes`` holds what the launcher returned for those that it was given."""
     return [_row(job, outcomes.get(job.folder)) for job in jobs]
 

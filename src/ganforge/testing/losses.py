@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,7 +104,7 @@ def _check_options(term: Term, name: str) -> None:
     require(repr(term).startswith(start), f"{name}'s repr must begin with its options, {start}; it is {term!r}.")
     hidden = [key for key, field in fields.items() if not field.init and f"{key}=" in repr(term)]
     require(not hidden, f"{name}'s repr shows {hidden}, which are no options: give them field(repr=False).")
-    wrong: list[dict[str, Any]] = [{"weight": -1.0}, {"weight": float("inf")}, {"every": 0}, {"player": "critic"}]
+    wrong: list[dict[str, object]] = [{"weight": -1.0}, {"weight": float("inf")}, {"every": 0}, {"player": "critic"}]
     for options in wrong:
         (key,) = options
         error = require_refusal(lambda o=options: dataclasses.replace(term, **o), f"{name} must refuse {options}")  # type: ignore[misc]

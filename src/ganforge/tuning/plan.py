@@ -1,5 +1,6 @@
 """The plan of a study: read from the command's configuration, and from the file that its processes share."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,24 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import read_yaml, write_text
+from ganforge.core.files import write_text
+from ganforge.core.secrets import MASK, masked, masked_words
+from ganforge.core.yaml_files import read_yaml
 from ganforge.tuning.space import Space, quoted
 
 __all__ = ["Plan"]
+
+
+#: Holds the address of the storage for a study's processes: ``study.yaml`` keeps no password.
+_STORAGE = "GANFORGE_STUDY_STORAGE"
+
+
+def _is_plan(path: Path) -> bool:
+    try:
+        content = read_yaml(path)
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"name", "settings", "signature"} <= content.keys()
 
 
 @dataclass(frozen=True)
@@ -52,13 +67,30 @@ class Plan:
         """Return what :meth:`write` wrote."""
         content: Any = read_yaml(path)
         content |= {"folder": Path(content["folder"]), "overrides": tuple(content["overrides"])}
+        if MASK in str(content["settings"]["storage"]):
+            content["settings"]["storage"] = os.environ.get(_STORAGE, content["settings"]["storage"])
         return Plan(**content)
 
     def write(self, path: Path) -> None:
         """Write everything to a YAML file."""
-        content = {**vars(self), "folder": str(self.folder), "overrides": list(self.overrides)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, OmegaConf.to_yaml(OmegaConf.create(content)))
+        write_text(path, OmegaConf.to_yaml(OmegaConf.create(self._content())))
+
+    def share(self) -> None:
+        """Write :attr:`file`, its secrets masked; processes below this one find the storage's address all the same.
+
+        Raises:
+            GanforgeError: if there is another program's file.
+        """
+        if self.file.exists() and not _is_plan(self.file):
+            raise GanforgeError(f"'{self.file}' is no study of ganforge's: choose another place with name=NAME.")
+        os.environ[_STORAGE] = self.storage
+        content = masked({**self._content(), "overrides": masked_words(list(self.overrides))})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(self.file, OmegaConf.to_yaml(OmegaConf.create(content)))
+
+    def _content(self) -> dict[str, Any]:
+        return {**vars(self), "folder": str(self.folder), "overrides": list(self.overrides)}
 
     @property
     def file(self) -> Path:
@@ -81,7 +113,7 @@ class Plan:
         return bool(self.settings["pruner"])
 
     @property
-    def definition(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, object]:
         """What all workers of a study must agree on."""
         return {"signature": self.signature, **{key: self.settings[key] for key in ("space", "objective", "pruner")}}
 
@@ -94,7 +126,7 @@ class Plan:
         """Return where a trial trains."""
         return self.folder / f"trial_{number:04d}"
 
-    def trial_words(self, space: Space, number: int, values: dict[str, Any]) -> list[str]:
+    def trial_words(self, space: Space, number: int, values: dict[str, object]) -> list[str]:
         """Return the overrides that train one trial, its place included."""
         place = quoted(self.trial_folder(number))
         return [*self.overrides, *space.words(values), f"paths.run={place}"]

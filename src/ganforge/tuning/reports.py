@@ -5,12 +5,11 @@ import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ganforge.core.build import build
 from ganforge.core.errors import GanforgeError, StudyError, first_line
 from ganforge.tuning.plan import Plan
-from ganforge.tuning.study import open_storage, optuna, owner_of, trial_of
+from ganforge.tuning.storage import open_storage, optuna, owner_of, trial_of
 
 __all__ = ["Reporter", "final_values"]
 
@@ -35,7 +34,7 @@ class Reporter:
         self._reported = set(study.get_trials(deepcopy=False)[number].intermediate_values)
 
     @property
-    def owner(self) -> dict[str, Any] | None:
+    def owner(self) -> dict[str, object] | None:
         """The process that trains the trial, as the storage knows it now."""
         return owner_of(self._storage, self._trial)
 
@@ -85,7 +84,7 @@ def _final(name: str, scores: Mapping[str, float], table: Path) -> float:
     return statistics.median(rows) if name.startswith("speed/") else rows[-1]
 
 
-def _pruner(settings: Mapping[str, Any], first: int, total: int) -> Any:
+def _pruner(settings: Mapping[str, object], first: int, total: int) -> object:
     """Build the pruner; numbers of images that it leaves open come from the run."""
     known = {"min_resource": max(1, first), "max_resource": max(first + 1, total)}
     unset = {key: known[key] for key, value in settings.items() if value is None and key in known}

@@ -4,19 +4,24 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.core.config import compose, groups
 from ganforge.core.files import write_text
+from ganforge.core.secrets import masked, masked_words
 from ganforge.core.tables import text_table
-from ganforge.tuning.study import SharedStudy, optuna
+from ganforge.tuning.storage import optuna
+from ganforge.tuning.study import SharedStudy
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 __all__ = ["best_trials", "importances", "keep_best", "table", "write_best"]
 
 
-def best_trials(shared: SharedStudy) -> list[Any]:
+def best_trials(shared: SharedStudy) -> "list[FrozenTrial]":
     """Return finished trials, best first; with several objectives those that none beats in all, by the first one."""
     if len(shared.plan.objective) > 1:
         finished = list(shared.study.best_trials)
@@ -26,7 +31,7 @@ def best_trials(shared: SharedStudy) -> list[Any]:
     return sorted(finished, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
-def table(shared: SharedStudy, trials: Sequence[Any]) -> list[str]:
+def table(shared: SharedStudy, trials: "Sequence[FrozenTrial]") -> list[str]:
     """Return one line a trial: its objectives and its values."""
     names = [dimension.name for dimension in shared.space]
     rows = [["trial", *shared.plan.objective, *names]]
@@ -36,7 +41,7 @@ def table(shared: SharedStudy, trials: Sequence[Any]) -> list[str]:
     return text_table(rows)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a parameter's value as the tables show it."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
@@ -76,15 +81,15 @@ def write_best(shared: SharedStudy) -> Path | None:
     head = [
         "# @package _global_",
         f"# Trial {trial.number}, the best of the study '{plan.name}' ({shared.done()} trials): {values}. The same as",
-        f"# ganforge train {' '.join(kept)}",
+        f"# ganforge train {' '.join(masked_words(kept))}",
     ]
     chosen, rest = _split(kept)
-    content: dict[str, Any] = {"defaults": chosen}
+    content: dict[str, object] = {"defaults": chosen}
     for key in rest:
         _put(content, *_whole_lists(composed, key))
     path = plan.folder / "experiment" / "best.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(OmegaConf.create(content)))
+    write_text(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(OmegaConf.create(masked(content))))
     return path
 
 
@@ -112,7 +117,7 @@ def _key(word: str) -> str:
     return word.partition("=")[0].lstrip("+~")
 
 
-def _split(words: Sequence[str]) -> tuple[list[Any], list[str]]:
+def _split(words: Sequence[str]) -> tuple[list[object], list[str]]:
     """Separate choices of groups, as a defaults list has them, from the keys of single values; the last word counts."""
     known = groups("train")
     chosen: dict[str, Any] = {}
@@ -124,18 +129,18 @@ def _split(words: Sequence[str]) -> tuple[list[Any], list[str]]:
         else:
             keys[key] = None
     base = chosen.pop("experiment", None)
-    defaults: list[Any] = [base] if isinstance(base, str) else list(base or [])
+    defaults: list[object] = [base] if isinstance(base, str) else list(base or [])
     defaults += [{f"override /{group}": option} for group, option in chosen.items()]
     return [*defaults, "_self_"], list(keys)
 
 
-def _option(text: str) -> Any:
+def _option(text: str) -> object:
     """Read a group's option as typed: a word, or a list of words."""
     loaded: Any = OmegaConf.to_container(OmegaConf.create(f"option: {text}"))
     return loaded["option"]
 
 
-def _whole_lists(config: DictConfig, key: str) -> tuple[str, Any]:
+def _whole_lists(config: DictConfig, key: str) -> tuple[str, object]:
     """Return what to write for a key; an entry of a list cannot be set by itself, so the list is written."""
     parent = key
     while "." in parent:

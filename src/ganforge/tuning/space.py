@@ -39,7 +39,7 @@ class Dimension:
     low: float = 0.0
     high: float = 0.0
     log: bool = False
-    choices: tuple[Any, ...] = ()
+    choices: tuple[object, ...] = ()
     whole: bool = False
     points: int = 3
 
@@ -51,7 +51,7 @@ class Dimension:
             return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(self.name, self.low, self.high, log=self.log)
 
-    def grid(self) -> list[Any]:
+    def grid(self) -> list[object]:
         """Return a grid's values, evenly spaced on the dimension's scale."""
         if self.choices:
             return list(self.choices)
@@ -66,7 +66,7 @@ class Dimension:
         return round(value) if self.whole else value
 
     @property
-    def extremes(self) -> tuple[Any, ...]:
+    def extremes(self) -> tuple[object, ...]:
         """Both ends, or every choice."""
         return self.choices or tuple(int(end) if end == int(end) else end for end in (self.low, self.high))
 
@@ -76,7 +76,7 @@ class Dimension:
             return value in self.choices
         return isinstance(value, int | float) and self.low <= value <= self.high
 
-    def words(self, value: Any) -> list[str]:
+    def words(self, value: object) -> list[str]:
         """Return the overrides that set this value."""
         return [f"{path}={_text(value)}" for path in self.paths]
 
@@ -92,7 +92,7 @@ class Space:
         GanforgeError: naming the dimension and what is wrong with it.
     """
 
-    def __init__(self, entries: Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
+    def __init__(self, entries: Mapping[str, object], overrides: Sequence[str] = ()) -> None:
         if not entries:
             raise GanforgeError("tune.space is empty: there is nothing to tune; see conf/tune/space/default.yaml.")
         self.overrides = tuple(overrides)
@@ -109,17 +109,17 @@ class Space:
     def __iter__(self) -> Iterator[Dimension]:
         return iter(self.dimensions)
 
-    def words(self, values: Mapping[str, Any]) -> list[str]:
+    def words(self, values: Mapping[str, object]) -> list[str]:
         """Return the overrides of one point of the space; values by the dimensions' names."""
         return [word for dimension in self for word in dimension.words(values[dimension.name])]
 
-    def default(self) -> dict[str, Any] | None:
+    def default(self) -> dict[str, object] | None:
         """Return the point that the configuration itself is at; ``None`` if it lies outside the space."""
         values = {dimension.name: self._now(dimension.paths[0]) for dimension in self}
         inside = all(dimension.contains(values[dimension.name]) for dimension in self)
         return values if inside and not any(self._disagree(dimension) for dimension in self) else None
 
-    def grid(self) -> list[dict[str, Any]]:
+    def grid(self) -> list[dict[str, object]]:
         """Return every point of the grid."""
         names = [dimension.name for dimension in self]
         return [dict(zip(names, values, strict=True)) for values in product(*(one.grid() for one in self))]
@@ -127,7 +127,7 @@ class Space:
     def _disagree(self, dimension: Dimension) -> bool:
         return len({repr(self._now(path)) for path in dimension.paths}) > 1
 
-    def _now(self, path: str) -> Any:
+    def _now(self, path: str) -> object:
         if path in groups("train"):
             typed = [word.partition("=")[2] for word in self.overrides if word.partition("=")[0] == path]
             return typed[-1] if typed else None
@@ -183,7 +183,7 @@ def _named(name: str, function: Callable[..., _T], *arguments: Any) -> _T:
         raise GanforgeError(f"tune.space.{name}: {error}") from error
 
 
-def _read(name: str, entry: Any) -> Dimension:
+def _read(name: str, entry: object) -> Dimension:
     """Read an entry by itself."""
     if not isinstance(entry, Mapping | DictConfig):
         raise GanforgeError(f"an entry has a path and low and high, or choices; got '{entry}'.")
@@ -206,7 +206,7 @@ def _read(name: str, entry: Any) -> Dimension:
     return Dimension(name, paths, *_range(low, high, log), log, points=points)
 
 
-def _choices(values: Mapping[str, Any]) -> tuple[Any, ...]:
+def _choices(values: Mapping[str, object]) -> tuple[object, ...]:
     choices = values["choices"]
     if not isinstance(choices, list) or not choices:
         raise GanforgeError(f"choices must be a list with something in it, got '{choices}'.")
@@ -224,7 +224,7 @@ def _range(low: Any, high: Any, log: bool) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Return a value as one would type it after the equals sign; a text is what would be typed already."""
     if isinstance(value, str):
         return value

@@ -5,86 +5,24 @@ import random
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from ganforge.core.build import build
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, StudyError, TakenOver, first_line
-from ganforge.core.extras import install
 from ganforge.core.files import lock
 from ganforge.runs.folder import is_alive, this_process
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.space import Space
+from ganforge.tuning.storage import open_storage, optuna, owner_of, trial_of
 
-__all__ = ["SharedStudy", "open_storage", "optuna", "owner_of", "trial_of"]
+__all__ = ["SharedStudy"]
 
 #: How often one trial may outlive the process that trains it before it is given up.
 _DEATHS = 5
 
 #: How long to wait, in seconds, for another machine that takes on the same trial: longer than a storage's answer takes.
 _CLAIM_SECONDS = (1.0, 2.0)
-
-
-def optuna() -> Any:
-    """Import Optuna, without its own console lines.
-
-    Raises:
-        GanforgeError: if it is not installed.
-    """
-    try:
-        import optuna as module
-    except ImportError as error:
-        raise GanforgeError(f"Tuning needs Optuna: {install('tune')}.") from error
-    module.logging.set_verbosity(module.logging.ERROR)
-    return module
-
-
-def open_storage(address: str) -> Any:
-    """Open a journal's file, or a database with ``://`` in its address.
-
-    A process that was killed while it wrote, or a machine that lost its power, may leave half a line at a journal's
-    end; it is cut off, since no one has acted on it.
-
-    Raises:
-        GanforgeError: if it cannot be opened.
-    """
-    storages = optuna().storages
-    try:
-        if "://" in address:
-            return storages.RDBStorage(address)
-        Path(address).parent.mkdir(parents=True, exist_ok=True)
-        backend = storages.journal.JournalFileBackend(address)
-        _mend(Path(address), storages.journal.JournalFileSymlinkLock(address))
-        return storages.JournalStorage(backend)
-    except Exception as error:
-        reason = first_line(error)
-        raise GanforgeError(
-            f"The study's storage '{address}' cannot be opened ({reason}): check tune.storage."
-        ) from error
-
-
-def _mend(journal: Path, guard: Any) -> None:
-    guard.acquire()
-    try:
-        with journal.open("r+b") as file:
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
-    finally:
-        guard.release()
-
-
-def trial_of(study: Any, storage: Any, number: int) -> Any:
-    """Return a trial that is already running, to go on with it."""
-    identity = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study.study_name), number)
-    return optuna().trial.Trial(study, identity)
-
-
-def owner_of(storage: Any, trial: Any) -> dict[str, Any] | None:
-    """Return the process that trains a trial now, if one does; a trial's own attributes are as old as its object."""
-    frozen = storage.get_trial(trial._trial_id)
-    owner: dict[str, Any] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
-    return owner
 
 
 class SharedStudy:
@@ -107,7 +45,7 @@ class SharedStudy:
             )
             self._agree()
             self._enqueue()
-            plan.write(plan.file)
+            plan.share()
             joined = self.study.user_attrs.get("joined", 0)
             self.study.set_user_attr("joined", joined + 1)
         self.study.sampler = self._sampler(joined, len(self.trials()))

@@ -3,19 +3,23 @@
 import gc
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganforge.core.config import compose
 from ganforge.core.console import muted, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
-from ganforge.core.files import is_disk_full, lock, read_yaml
+from ganforge.core.files import is_disk_full, lock
 from ganforge.core.messages import error_message
+from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
 from ganforge.tuning.study import SharedStudy
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 __all__ = ["Train", "trial_config", "work"]
 
@@ -42,7 +46,7 @@ def work(shared: SharedStudy, train: Train) -> None:
             raise GanforgeError(f"{len(failed)} trials have failed, the last one so: {failed[-1]}")
 
 
-def _conduct(shared: SharedStudy, train: Train, trial: Any) -> str | None:
+def _conduct(shared: SharedStudy, train: Train, trial: "Trial") -> str | None:
     """Train one trial and record how it ended, unless it has become another's; return what went wrong, if it failed."""
     try:
         return _attempt(shared, train, trial)
@@ -51,7 +55,7 @@ def _conduct(shared: SharedStudy, train: Train, trial: Any) -> str | None:
         return None
 
 
-def _attempt(shared: SharedStudy, train: Train, trial: Any) -> str | None:
+def _attempt(shared: SharedStudy, train: Train, trial: "Trial") -> str | None:
     plan, started = shared.plan, time.perf_counter()
     values = {dimension.name: dimension.suggest(trial) for dimension in shared.space}
     say(f"Trial {trial.number}: " + ", ".join(f"{name} {shown(value)}" for name, value in values.items()))
@@ -81,7 +85,7 @@ def _attempt(shared: SharedStudy, train: Train, trial: Any) -> str | None:
 
 
 def _train(
-    shared: SharedStudy, train: Train, trial: Any, values: dict[str, Any]
+    shared: SharedStudy, train: Train, trial: "Trial", values: dict[str, object]
 ) -> tuple[str, list[float] | None, str]:
     """Train, or go on; return the outcome, the objectives and a sentence."""
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
@@ -103,7 +107,7 @@ def _train(
     return "COMPLETE", objectives, f"{result}."
 
 
-def trial_config(shared: SharedStudy, number: int, values: dict[str, Any]) -> DictConfig:
+def trial_config(shared: SharedStudy, number: int, values: dict[str, object]) -> DictConfig:
     """Compose what one trial trains, as the command line would, with its line to the study."""
     plan = shared.plan
     config = compose(plan.trial_words(shared.space, number, values))
@@ -147,7 +151,7 @@ def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
     config.resume, config.force = False, True
 
 
-def _fail(shared: SharedStudy, trial: Any, sentence: str) -> str:
+def _fail(shared: SharedStudy, trial: "Trial", sentence: str) -> str:
     shared.tell(trial, "FAIL", error=sentence)
     say(f"Trial {trial.number} failed: {sentence}")
     return sentence

@@ -32,6 +32,8 @@ class DinoV2(Extractor):
     resize = f"bicubic-antialias-{SIDE}"
 
     def __init__(self, weights: str | None = None, architecture: str = "vit_large_patch14_dinov2") -> None:
+        if not architecture.replace("_", "").isalnum():  # timm would fetch hf-hub:NAME, and read local-dir:PATH
+            raise GanforgeError(f"protocol: extractor.architecture must be a network of timm's, got '{architecture}'.")
         self.weights, self.architecture = weights, architecture
         self.name = architecture
 

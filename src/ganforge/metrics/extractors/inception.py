@@ -102,7 +102,7 @@ class _Folded(nn.Module):
 
     def __init__(self, network: nn.Module, resize: Any) -> None:
         super().__init__()
-        for block in cast("Iterable[Any]", network.modules()):
+        for block in cast("Iterable[object]", network.modules()):
             if hasattr(block, "conv") and hasattr(block, "bn"):
                 block.conv = nn.utils.fusion.fuse_conv_bn_eval(block.conv, block.bn)
                 block.bn = nn.Identity()
