@@ -90,14 +90,14 @@ class Signature(NamedTuple):
 @cache
 def signature_of(target: Callable[..., Any]) -> Signature:
     """Return a target's signature; what a constructor passes on as ``**options`` is its next base's."""
-    functions = [target]
-    if inspect.isclass(target):
-        functions = [base.__dict__["__init__"] for base in target.__mro__ if "__init__" in base.__dict__]
+    bases = target.__mro__[:-1] if inspect.isclass(target) else ()
+    constructors = [base.__dict__["__init__"] for base in bases if "__init__" in base.__dict__]
+    functions = constructors or [target]
     hints: dict[str, Any] = {}
     required: list[str] = []
     for function in functions:
         try:
-            parameters = list(inspect.signature(function).parameters.values())[inspect.isclass(target) :]
+            parameters = list(inspect.signature(function).parameters.values())[bool(constructors) :]
         except ValueError:  # written in C
             return Signature(hints, (), True)
         annotations = _annotations(function)
@@ -141,7 +141,7 @@ def _nodes(config: Any, prefix: str = "") -> Iterator[tuple[str, DictConfig]]:
     keys: Any = range(len(config)) if isinstance(config, ListConfig) else [key for key in config if key not in _APART]
     if isinstance(config, DictConfig) and "_target_" in config:
         yield prefix.removesuffix("."), config
-    for key in keys:
+    for key in sorted(keys, key=lambda key: key == "model"):  # where interpolations are resolved it repeats the others
         if OmegaConf.is_missing(config, key) or OmegaConf.is_interpolation(config, key):
             continue
         child = config[key]
@@ -206,6 +206,6 @@ def _written(config: DictConfig, key: str) -> str:
     return key
 
 
-def _nearest(name: str, names: Any) -> str:
+def _nearest(name: str, names: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name, list(names), 2, 0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else f": it has {', '.join(names) or 'none'}."
+    return f"; did you mean {' or '.join(near)}?" if near else f": it takes {', '.join(names) or 'none'}."

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ganforge.core.config import default_config, groups
+from ganforge.core.config import config_folder, default_config, groups
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import environment_rank
 from ganforge.core.secrets import masked_text
@@ -75,7 +75,8 @@ def _unknown_key(match: re.Match[str], command: _Command) -> str:
 
 def _unknown_option(match: re.Match[str], command: _Command) -> str:
     group, _, option = match["path"].rpartition("/")
-    options = re.findall(r"^\s+([^\s_]\S*)$", match["options"], re.MULTILINE)
+    options = sorted(file.stem for file in (config_folder() / group).glob("[!_]*.yaml"))
+    options = re.findall(r"^\s+([^\s_]\S*)$", match.groupdict().get("options", ""), re.MULTILINE) or options
     near = difflib.get_close_matches(option, options, 3, 0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return f"There is no '{option}' in the group '{group}'{hint} It has: {', '.join(options)}."
@@ -89,6 +90,17 @@ def _unknown_group(match: re.Match[str], command: _Command) -> str:
         return f"'{key}' cannot be set like that ({reason}); a new key below it needs a plus: +{key}.KEY=VALUE."
     names += [key for key in _keys(command) if key.endswith(f".{match['key']}")]
     return f"There is no configuration key or group '{match['key']}'{_nearest(match['key'], names, command)}"
+
+
+def _no_word(match: re.Match[str], command: _Command) -> str:
+    known = groups(command.config)
+    words = [word for word in command.overrides if word.partition("=")[0] in known]
+    near = " or ".join(f"'{word}'" for word in words if not re.match(r"[A-Za-z_\[]", word.partition("=")[2]))
+    return f"A group takes the name of one of its options, and {near or 'one of these'} is none: see --help for them."
+
+
+def _no_folder(match: re.Match[str], command: _Command) -> str:
+    return f"There is no folder '{match['path']}': --config-dir names one that holds configurations."
 
 
 def _syntax(match: re.Match[str], command: _Command) -> str:
@@ -116,6 +128,9 @@ def _no_home(match: re.Match[str], command: _Command) -> str:
 
 _PATTERNS = (
     (r"Could not find '(?P<path>[^']+)'\s*Available options in '[^']*':(?P<options>.*)", _unknown_option),
+    (r"Could not load '(?P<path>[^']+)'", _unknown_option),
+    (r"Config group override must be a string or a list", _no_word),
+    (r"Additional config directory '(?P<path>[^']+)' not found", _no_folder),
     (
         r"Could not override '(?P<key>[^'@]+)[^']*'\.\s*(?:No match in the defaults list|Did you mean)",
         _unknown_group,

@@ -11,7 +11,7 @@ Count = Annotated[int, Bounds(at_least=1)]
 Positive = Annotated[float, Bounds(above=0)]
 #: Thousands of images: a thousand times the longest runs there are, and no overflow.
 Length = Annotated[float, Bounds(above=0, at_most=1e9)]
-Seed = Annotated[int, Bounds(at_least=0, at_most=2**63 - 1)]
+Seed = Annotated[int, Bounds(at_least=0)]
 
 
 class Section:

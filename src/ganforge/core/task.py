@@ -9,7 +9,6 @@ from omegaconf import OmegaConf
 from ganforge.core.checks import check_options
 from ganforge.core.config import register_resolvers
 from ganforge.core.config_files import check_read, own_folders
-from ganforge.core.errors import GanforgeError
 from ganforge.core.settings import record_settings
 from ganforge.core.trust import trusting
 from ganforge.core.workarounds import command_line, run_from
@@ -64,11 +63,7 @@ class HydraTask:
 
 def _trust(config: Any) -> list[str]:
     """Return the packages that a configuration names as trusted."""
-    named = OmegaConf.select(config, "trust") or []
-    entries = [named] if isinstance(named, str) else named
-    if isinstance(entries, int) or not all(isinstance(entry, str) for entry in entries):
-        raise GanforgeError(f"trust must be a list of packages, as in trust=[mypackage]; got '{named}'.")
-    return list(entries)
+    return list(OmegaConf.select(config, "trust") or [])
 
 
 def _config_folder(words: list[str]) -> list[str]:

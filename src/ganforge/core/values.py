@@ -104,7 +104,10 @@ def _object(node: Any, kind: type) -> Any:
 
 
 def _bounded(value: Any, arguments: tuple[Any, ...]) -> Any:
-    fitted = fit(value, arguments[0])
+    try:
+        fitted = fit(value, arguments[0])
+    except Mismatch as error:
+        raise _mismatch(typing.Annotated[arguments], value) from error
     if type(fitted) in (int, float) and any(isinstance(one, Bounds) and fitted not in one for one in arguments[1:]):
         raise _mismatch(typing.Annotated[arguments], value)
     return fitted

@@ -65,12 +65,17 @@ def readable(words: Sequence[str], several: bool) -> list[str]:
     Args:
         words: overrides, as typed.
         several: whether a value may be several, for a sweep.
+
+    Raises:
+        GanforgeError: for a value without a key.
     """
     return [_readable(word, several) for word in words]
 
 
 def _readable(word: str, several: bool) -> str:
     key, equals, value = word.partition("=")
+    if equals and not key.strip("+~ "):
+        raise GanforgeError(f"'{word}' is not of the form key=value.")
     as_text = f"{key}={quoted(value)}"
     if not equals or not _parsed(as_text):
         return word

@@ -105,10 +105,6 @@ def _source_of(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
         GanforgeError: if ``start`` is impossible, or there is no such checkpoint.
     """
     start = config.start
-    if start.clock not in ("keep", "reset"):
-        raise GanforgeError(f"start.clock must be keep or reset, got '{start.clock}'.")
-    if isinstance(start.networks, str) and start.networks != "all":
-        raise GanforgeError(f"start.networks must be all or a list such as [{start.networks}], got '{start.networks}'.")
     path, checkpoint = Path(str(start.run)).expanduser(), start.checkpoint
     if path.is_file():
         path, checkpoint = path.resolve().parent.parent, str(path)
