@@ -46,7 +46,7 @@ PLACES = {
     "data": Place(("ganforge.data",)),
     "protocol": Place(("ganforge.metrics",)),
     "callbacks": Place(
-        ("ganforge.callbacks", "ganforge.health", "ganforge.metrics"),
+        ("ganforge.callbacks", "ganforge.health", "ganforge.metrics", "ganforge.tuning.reports"),
         (("pytorch_lightning.callbacks", "pytorch_lightning.Callback"),),
     ),
     "logger": Place(("ganforge.loggers",), (("pytorch_lightning.loggers", "pytorch_lightning.loggers.Logger"),)),
