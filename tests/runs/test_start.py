@@ -181,7 +181,7 @@ SETTINGS = st.recursive(
     st.integers(0, 3) | st.booleans() | st.none() | st.sampled_from(["a", "b"]) | st.lists(st.integers(0, 2)),
     lambda inner: st.dictionaries(st.sampled_from(["lr", "width", "model", "data", "total_kimg"]), inner, max_size=4),
     max_leaves=8,
-)  # fmt: skip
+)
 TREES = st.dictionaries(st.sampled_from(["seed", "model", "data", "total_kimg", "network"]), SETTINGS, max_size=4)
 
 
