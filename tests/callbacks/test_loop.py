@@ -85,7 +85,10 @@ class Module(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.ledger = SimpleNamespace(take=lambda images_seen: None, read=lambda images_seen: None)
+
+        def nothing(images_seen=0): ...
+
+        self.ledger = SimpleNamespace(take=nothing, fold=nothing, check=nothing)
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.1)

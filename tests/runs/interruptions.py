@@ -51,9 +51,7 @@ def rows_of(folder):
     """Return what a run has logged, without times and speeds."""
     with (folder / "metrics.csv").open() as handle:
         table = list(csv.DictReader(handle))
-    return [
-        (row["images_seen"], row["name"], row["value"]) for row in table if not row["name"].startswith("speed/")
-    ]  # fmt: skip
+    return [(row["images_seen"], row["name"], row["value"]) for row in table if not row["name"].startswith("speed/")]
 
 
 def last(folder):

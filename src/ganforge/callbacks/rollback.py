@@ -7,6 +7,7 @@ from torch.optim import Optimizer
 
 from ganforge.core.errors import GanforgeError
 from ganforge.models.base import AdversarialModule
+from ganforge.models.contents import require
 from ganforge.runs.folder import load_checkpoint
 
 __all__ = ["return_to"]
@@ -23,7 +24,7 @@ def return_to(module: AdversarialModule, optimizers: Sequence[Optimizer], path: 
         The checkpoint's clock.
 
     Raises:
-        GanforgeError: if the checkpoint is missing or damaged.
+        GanforgeError: if the checkpoint is missing or damaged, or lacks something.
     """
     content = load_checkpoint(path)
     if content is None:
@@ -31,6 +32,7 @@ def return_to(module: AdversarialModule, optimizers: Sequence[Optimizer], path: 
             f"The checkpoint '{path}' to roll back to is missing or damaged: start over with force=true, or go on with "
             "callbacks.health.action=warn."
         )
+    require(content, "resume", path)
     rate_scale = module.rate_scale * slow_down
     module.load_state_dict(content["state_dict"])
     change, module.rate_scale = rate_scale / module.rate_scale, rate_scale

@@ -91,8 +91,11 @@ def require(content: Mapping[str, Any], use: Use, name: object = "") -> None:
         GanforgeError: naming what is missing, since which version it is kept, and what can still be done.
     """
     missing = _missing(content)
-    lacking = [f"{entry.what} ('{place}', kept since {entry.since})" for place, entry in missing.items()
-               if use in entry.needed_for]  # fmt: skip
+    lacking = [
+        f"{entry.what} ('{place}', kept since {entry.since})"
+        for place, entry in missing.items()
+        if use in entry.needed_for
+    ]
     if not lacking:
         return
     named = f" '{name}'" if name else ""

@@ -36,7 +36,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Difference
 
 def is_length(found: Differences) -> bool:
     """Whether nothing but the training's length differs."""
-    return bool(found) and all(_last(key) == "total_kimg" for key in found)
+    return found.keys() == {"total_kimg"} and all(isinstance(kimg, int | float) for kimg in found["total_kimg"])
 
 
 def describe(found: Differences, limit: int = 4) -> str:
