@@ -26,7 +26,7 @@ from ganforge.runs.folder import RunFolder, load_checkpoint
         (["data.bach_size=3"], r"no configuration key 'data.bach_size'; did you mean data.batch_size"),
         (["trainer.devces=2"], r"did you mean trainer\.devices"),
         (["data.batch_size=abc"], r"data.batch_size must be a number \(default \d+\), got 'abc'"),
-        (["data.batch_size=0"], r"data.batch_size must be a whole number >= 1, got 0"),
+        (["data.batch_size=0"], r"data.batch_size must be a whole number >= 1 and at most 1e\+06, got 0"),
         (["total_kimg=-1"], r"total_kimg must be a number greater than 0"),
         (["seed=1,2"], r"'seed=1,2' names several values: add -m"),
         (["nonsense"], r"'nonsense' is not of the form key=value"),

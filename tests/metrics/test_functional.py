@@ -8,10 +8,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column, Split, Splits
 from ganforge.data.modality import Images
-from ganforge.metrics import frechet_distance
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import DigitClassifier, Identity
 from ganforge.metrics.frechet import FrechetDistance, Reference
+from ganforge.metrics.functional import frechet_distance
 from ganforge.metrics.inputs import FewSamplesWarning
 from ganforge.metrics.protocol import Protocol
 from ganforge.metrics.sources import Stored

@@ -111,6 +111,6 @@ def finish(folder: Path, kept: list[int], unreadable: int, notes: dict[str, int]
     """Write the index of an array that is there, as the mark of a whole set; see :class:`Index`."""
     path = folder / ARRAY
     status = path.stat()
-    fingerprint = _fingerprint(np.load(path, mmap_mode="r"))
+    fingerprint = _fingerprint(np.load(path, mmap_mode="r", allow_pickle=False))
     index = Index(kept, fingerprint, status.st_size, status.st_mtime_ns, unreadable, notes)
     write_text(folder / _INDEX, json.dumps({"checksum": _checksum(index), "index": asdict(index)}))

@@ -107,12 +107,16 @@ class FirstLayer(NamedTuple):
     weight: Tensor
 
 
+#: A layer, its input and its output.
+Call = tuple[nn.Module, Tensor, Tensor]
+
+
 class _Reached(Exception):  # noqa: N818 - it ends a forward pass early
     pass
 
 
 @contextmanager
-def _watching(layers: list[nn.Module], seen: list[Any]) -> Iterator[None]:
+def _watching(layers: list[nn.Module], seen: list[Call]) -> Iterator[None]:
     """Append (layer, input, output) of whichever layer is called first, and end the forward pass there."""
 
     def stop(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -137,7 +141,7 @@ def first_layer(sampler: SeededSampler) -> FirstLayer:
         if not isinstance(module, nn.Embedding) and isinstance(getattr(module, "weight", None), Tensor)
         if cast(Tensor, module.weight).ndim in (2, 4)
     ]
-    seen: list[Any] = []
+    seen: list[Call] = []
     (batch,) = sampler.batches(*sampler.inputs(2, label=None if sampler.classes is None else 0))
     with torch.no_grad(), _watching(candidates, seen):
         network(*batch)
@@ -146,7 +150,7 @@ def first_layer(sampler: SeededSampler) -> FirstLayer:
     layer, inputs, _ = seen[0]
     # Labels may stand before or behind the latent; with equal labels only the latent's columns differ.
     first = int((inputs[0] != inputs[1]).reshape(inputs.shape[1], -1).any(1).nonzero()[0])
-    weight: Tensor = layer.weight
+    weight = cast(Tensor, layer.weight)
     if isinstance(layer, nn.ConvTranspose2d):
         weight = weight.transpose(0, 1)
     weight = weight.transpose(0, 1).flatten(1).T
@@ -156,7 +160,7 @@ def first_layer(sampler: SeededSampler) -> FirstLayer:
 def _first_outputs(sampler: SeededSampler, latents: Tensor, labels: Tensor | None) -> Tensor:
     """Return ``(n, features)`` outputs of the first layer."""
     layer = first_layer(sampler).layer
-    outputs: list[Any] = []
+    outputs: list[Call] = []
     for batch in sampler.batches(latents, labels):
         with torch.no_grad(), _watching([layer], outputs):
             sampler.network(*batch)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,13 +77,15 @@ def _check_samples(module: AdversarialModule, batch: Batch, name: str) -> None:
 
 def _check_resuming(loop: ManualLoop, fresh: AdversarialModule, batch: Batch, name: str) -> None:
     """A module that never trained goes on from a checkpoint as the one that wrote it does, to the bit."""
-    checkpoint = {"state_dict": copy.deepcopy(loop.module.state_dict())}
+    states = [copy.deepcopy(optimizer.state_dict()) for optimizer in loop.optimizers]
+    weights = copy.deepcopy(loop.module.state_dict())
+    checkpoint: dict[str, Any] = {"state_dict": weights, "optimizer_states": states, "callbacks": {}, "loops": {}}
     loop.module.on_save_checkpoint(checkpoint)
     other = ManualLoop(fresh)
     fresh.on_load_checkpoint(checkpoint)
-    fresh.load_state_dict(checkpoint["state_dict"])
-    for restored, optimizer in zip(other.optimizers, loop.optimizers, strict=True):
-        restored.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    fresh.load_state_dict(weights)
+    for restored, state in zip(other.optimizers, states, strict=True):
+        restored.load_state_dict(state)
     for each in (loop, other):
         torch.manual_seed(1)
         each.step(batch)
