@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["Coded", "Latent", "Normal", "Uniform", "slerp"]
@@ -35,7 +36,7 @@ class Latent(ABC):
         dim: number of coordinates, at least 1.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Count) -> None:
         if dim < 1:
             raise GanforgeError(f"latent.dim must be a whole number >= 1, got {dim}.")
         self.dim = dim

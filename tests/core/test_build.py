@@ -32,8 +32,6 @@ LOADS = {
     "metrics/extractors/efficientnet.py: torch.load": "weights_only",
     "metrics/extractors/dinov2.py: torch.load": "weights_only",
     "runs/folder.py: torch.load": "weights_only",
-    "core/config_files.py: OmegaConf.load": "a file that Hydra has composed: plain values",
-    "core/workarounds.py: load": "Hydra's own reader of one configuration file, whose answer is checked",
     "data/decoded_cache.py: np.load": "allow_pickle=False",
     "data/given.py: np.load": "allow_pickle=False",
     "sampling/export.py: torch.export.load": "the file that this very process has just written, to compare it",

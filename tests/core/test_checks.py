@@ -42,12 +42,12 @@ def test_every_shipped_option_passes_unchanged(words):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["model.n_critic=true"], "model.n_critic must be a whole number, got true"),
+        (["model.n_critic=true"], "model.n_critic must be a whole number >= 1, got true"),
         (["term=[r1]", "term.r1.weight=true"], "term.r1.weight must be a number, got true"),
-        (["term=[r1]", "term.r1.every=1.5"], "term.r1.every must be a whole number, got 1.5"),
-        (["term=[r1]", "term.r1.every=nan"], "term.r1.every must be a whole number, got nan"),
+        (["term=[r1]", "term.r1.every=1.5"], "term.r1.every must be a whole number >= 1, got 1.5"),
+        (["term=[r1]", "term.r1.every=nan"], "term.r1.every must be a whole number >= 1, got nan"),
         (["data.horizontal_flip=true"], "data.horizontal_flip must be a number, got true"),
-        (["model.log_every=1e-30"], "model.log_every must be a whole number, got 1e-30"),
+        (["model.log_every=1e-30"], "model.log_every must be a whole number >= 1, got 1e-30"),
         (["callbacks.health.rollbacks=nan"], "callbacks.health.rollbacks must be a whole number, got nan"),
         (["data=image_folder", "data.source.max_unreadable=nan"], "source.max_unreadable must be a number, got nan"),
         (
@@ -137,7 +137,7 @@ def test_a_value_that_many_refer_to_is_named_where_it_is_written():
     config = OmegaConf.create(
         {"width": 1.5, "net": {"_target_": "ganforge.latents.Normal", "dim": "${width}"}, "other": "${net}"}
     )
-    with pytest.raises(GanforgeError, match=r"^width must be a whole number, got 1.5\.$"):
+    with pytest.raises(GanforgeError, match=r"^width must be a whole number >= 1, got 1.5\.$"):
         check_nodes(config)
     config.width = 3.0
     check_nodes(config)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, nan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ HINTS = st.recursive(
 
 def is_of(value: Any, hint: Any) -> bool:
     """Whether a value is of an annotation's type exactly: written anew, as plainly as can be."""
-    text = str(hint)
+    kind = get_origin(hint)
     if hint in (bool, str, type(None)):
         return type(value) is hint
     if hint is int:
@@ -43,13 +43,13 @@ def is_of(value: Any, hint: Any) -> bool:
     if hint is float:
         return type(value) in (int, float) and -inf < value < inf
     arguments = hint.__args__
-    if text.startswith("typing.Literal"):
+    if kind is Literal:
         return any(type(one) is type(value) and one == value for one in arguments)
-    if text.startswith("collections.abc.Sequence"):
+    if kind is Sequence:
         return isinstance(value, list) and all(is_of(one, arguments[0]) for one in value)
-    if text.startswith("collections.abc.Mapping"):
+    if kind is Mapping:
         return isinstance(value, dict) and all(is_of(one, arguments[1]) for one in value.values())
-    if text.startswith("tuple"):
+    if kind is tuple:
         return isinstance(value, list) and len(value) == 2 and all(map(is_of, value, arguments))
     return any(is_of(value, one) for one in arguments)
 

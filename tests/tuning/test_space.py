@@ -18,7 +18,7 @@ RATE = {"path": "optimizer.generator.lr", "low": 1e-5, "high": 1e-2, "log": True
         ({"path": "optimizer.generator.lr", "low": 1}, "high must be a number, got 'nothing'"),
         ({**RATE, "lo": 1}, "there is no 'lo' in an entry"),
         ({"path": "model.n_critic", "low": 1.5, "high": 3}, "takes whole numbers"),
-        ({"path": "model.n_critic", "low": 0, "high": 3}, "must be greater than 0"),
+        ({"path": "model.n_critic", "low": 0, "high": 3}, "model.n_critic must be a whole number >= 1, got 0"),
         ({"path": "model.n_critic", "choices": ["one"]}, "must be a number"),
         ({"path": "loss", "low": 1, "high": 2}, "is a group: give choices"),
         ({"path": "loss", "choices": ["hinge", "hing"]}, "no 'hing' in the group 'loss'; did you mean hinge?"),

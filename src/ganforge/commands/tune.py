@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from ganforge.commands.train import train
 from ganforge.core.checks import check_nodes
+from ganforge.core.config import quoted
 from ganforge.core.config_files import own_folders
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, Stopped
@@ -19,7 +20,7 @@ from ganforge.core.slurm import queued_again
 from ganforge.sweeps.share import devices_of_workers, visible_gpus
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.results import best_trials, importances, table, write_best
-from ganforge.tuning.space import Space, quoted
+from ganforge.tuning.space import Space
 from ganforge.tuning.study import SharedStudy
 
 __all__ = ["tune"]

@@ -5,9 +5,9 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-__all__ = ["MAPPINGS", "SCALARS", "SEQUENCES", "UNIONS", "Bounds", "describe", "is_class", "parts", "shown"]
+__all__ = ["MAPPINGS", "SCALARS", "SEQUENCES", "UNIONS", "Bounds", "Count", "describe", "is_class", "parts", "shown"]
 
 #: What can be typed as one word, and what that is called: one, and several.
 SCALARS: dict[Any, tuple[str, str]] = {
@@ -39,6 +39,10 @@ class Bounds:
     def __str__(self) -> str:
         limits = ((">=", self.at_least), ("greater than", self.above), ("at most", self.at_most))
         return " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
+
+
+#: How many of something there are.
+Count = Annotated[int, Bounds(at_least=1)]
 
 
 def parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.config import default_config
 from ganforge.core.errors import GanforgeError
+from ganforge.core.yaml_files import read_yaml
 
 __all__ = ["check_read", "own_folders"]
 
@@ -71,8 +72,8 @@ def _way_out(key: str, package: str, defaults: Mapping[Any, Any]) -> str:
 def _sets(folder: Path, file: Path) -> tuple[str, list[str]]:
     """Return where a file's values go, empty for the top, and the keys that it sets there and one level below."""
     try:
-        text, content = file.read_text(encoding="utf-8-sig"), OmegaConf.to_container(OmegaConf.load(file))
-    except Exception:  # not what was composed
+        text, content = file.read_text(encoding="utf-8-sig"), read_yaml(file)
+    except (OSError, ValueError):  # not what was composed
         return "", []
     match = re.match(r"(?:\s*#\s*@.*\n)*?\s*#\s*@package\s+(\S+)", text)
     group = ".".join(file.parent.relative_to(folder).parts)

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Bounds, Count
 
 __all__ = ["OPTIONS", "Section"]
 
-Count = Annotated[int, Bounds(at_least=1)]
 Positive = Annotated[float, Bounds(above=0)]
 #: Thousands of images: a thousand times the longest runs there are, and no overflow.
 Length = Annotated[float, Bounds(above=0, at_most=1e9)]

@@ -85,7 +85,7 @@ def files_read_by_name() -> None:
     source: Any = SourcesRegistry.instance().resolve("file")
     if getattr(source.load_config, "names_files", False):
         return
-    header, load = ConfigSource._get_header_dict, source.load_config
+    header, read = ConfigSource._get_header_dict, source.load_config
 
     def header_without_mark(config_text: str) -> Any:
         return header(config_text.removeprefix("\ufeff"))
@@ -93,7 +93,7 @@ def files_read_by_name() -> None:
     def load_by_name(self: Any, config_path: str) -> Any:
         file = os.path.join(self.path, self._normalize_file_name(config_path))
         try:
-            loaded = load(self, config_path)
+            loaded = read(self, config_path)
         except Exception as error:
             raise _unreadable(file, error) from error
         if not OmegaConf.is_dict(loaded.config):

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.networks.critique import Critique, NotGiven
 
@@ -105,7 +106,7 @@ class Term(ABC):
     """
 
     weight: float
-    every: int = 1
+    every: Count = 1
     player: Player = "discriminator"
 
     def __post_init__(self) -> None:

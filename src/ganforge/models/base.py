@@ -13,6 +13,7 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ganforge.core.annotations import Count
 from ganforge.core.distributed import average_buffers, average_gradients, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch, Loaded
@@ -60,8 +61,8 @@ class AdversarialModule(Resumable, Generative):
         total_kimg: float | None = None,
         ema: EMA | None = None,
         schedules: Mapping[str, object] | None = None,
-        accumulate: int = 1,
-        log_every: int = 50,
+        accumulate: Count = 1,
+        log_every: Count = 50,
         channels_last: bool = False,
     ) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import nn
 
 from ganforge.augment.base import Augment
 from ganforge.conditioning import Conditioning
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch
 from ganforge.data.module import DataModule
@@ -62,7 +63,7 @@ class GAN(AdversarialModule):
         constraint: Constraint | None = None,
         conditioning: Conditioning | None = None,
         augment: Augment | None = None,
-        n_critic: int = 1,
+        n_critic: Count = 1,
         **training: Any,
     ) -> None:
         super().__init__(**training)

@@ -8,11 +8,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ganforge.core.config import quoted
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import write_text
 from ganforge.core.secrets import MASK, masked, masked_words
 from ganforge.core.yaml_files import read_yaml
-from ganforge.tuning.space import Space, quoted
+from ganforge.tuning.space import Space
 
 __all__ = ["Plan"]
 
@@ -128,7 +129,7 @@ class Plan:
 
     def trial_words(self, space: Space, number: int, values: dict[str, object]) -> list[str]:
         """Return the overrides that train one trial, its place included."""
-        place = quoted(self.trial_folder(number))
+        place = quoted(str(self.trial_folder(number)))
         return [*self.overrides, *space.words(values), f"paths.run={place}"]
 
     def _check(self, space: Space) -> None:

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.core.checks import check_options
+from ganforge.core.checks import check_nodes, check_options
 from ganforge.core.config import compose, groups
 from ganforge.core.errors import GanforgeError
 from ganforge.core.messages import error_message
 
-__all__ = ["Dimension", "Space", "quoted"]
+__all__ = ["Dimension", "Space"]
 
 _T = TypeVar("_T")
 _KEYS = {"path", "low", "high", "log", "choices", "points"}
@@ -99,12 +99,14 @@ class Space:
         self.base = compose(overrides)
         read = [_named(name, _read, name, entry) for name, entry in entries.items()]
         try:
-            self._try_together(read)
+            ends = self._try_together(read)
         except Exception:
             for dimension in read:  # which one is it?
                 _named(dimension.name, self._try, dimension)
             raise
         self.dimensions = tuple(_named(dimension.name, self._typed, dimension) for dimension in read)
+        for config in ends:
+            self._check_nodes(config)
 
     def __iter__(self) -> Iterator[Dimension]:
         return iter(self.dimensions)
@@ -133,12 +135,22 @@ class Space:
             return typed[-1] if typed else None
         return OmegaConf.select(self.base, path)
 
-    def _try_together(self, dimensions: Sequence[Dimension]) -> None:
+    def _try_together(self, dimensions: Sequence[Dimension]) -> list[DictConfig]:
         """Compose with everything that may be chosen, as few times as that takes."""
+        composed: list[DictConfig] = []
         for number in range(max(len(dimension.extremes) for dimension in dimensions)):
             values = [(one, one.extremes[min(number, len(one.extremes) - 1)]) for one in dimensions]
             words = [*self.overrides, *(word for dimension, value in values for word in dimension.words(value))]
-            check_options(compose(words), words)
+            composed.append(compose(words))
+            check_options(composed[-1], words)
+        return composed
+
+    def _check_nodes(self, config: DictConfig) -> None:
+        try:
+            check_nodes(config)
+        except GanforgeError as error:
+            named = [one.name for one in self.dimensions if str(error).startswith(one.paths)]
+            raise GanforgeError(f"tune.space.{named[0]}: {error}" if named else str(error)) from error
 
     def _try(self, dimension: Dimension) -> None:
         for value in dimension.extremes:
@@ -233,9 +245,3 @@ def _text(value: object) -> str:
     if isinstance(value, list | tuple | ListConfig):
         return "[" + ",".join(map(_text, value)) + "]"
     return json.dumps(value)
-
-
-def quoted(text: object) -> str:
-    """Return any text as one word of Hydra's grammar."""
-    escaped = str(text).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
