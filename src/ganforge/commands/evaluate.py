@@ -91,17 +91,18 @@ def _evaluate_here(config: DictConfig) -> None:
     from ganforge.reports.panels import Panel, neighbourhood_sweep
 
     device = _device(config)
-    judged = subject(config, device)
-    chosen = config.protocol or judged.protocols
+    evaluated = subject(config, device)
+    chosen = config.protocol or evaluated.protocols
     if not chosen:
         raise GanforgeError(
             "No protocol is chosen, and the run has none of its own: add protocol=digits or another one."
         )
     # Validated and loaded before anything is generated.
     protocols = [build(protocol, "protocol", _convert_="all") for protocol in chosen.values()]
-    targets = [source.target for source in judged.sources.values()]
-    evaluation = Evaluation(protocols, judged.data, Path(config.paths.cache).expanduser(), device, targets)
-    say(f"{judged.title} against {len(judged.data.train):,} training and {len(judged.data.heldout):,} held-out samples")
+    targets = [source.target for source in evaluated.sources.values()]
+    evaluation = Evaluation(protocols, evaluated.data, Path(config.paths.cache).expanduser(), device, targets)
+    train, heldout = len(evaluated.data.train), len(evaluated.data.heldout)
+    say(f"{evaluated.title} against {train:,} training and {heldout:,} held-out samples")
     panels: dict[str, Panel] = {}
     intervals: dict[str, Intervals] = {protocol.name: {} for protocol in protocols}
 
@@ -113,7 +114,7 @@ def _evaluate_here(config: DictConfig) -> None:
             intervals[name] |= {f"{prefix}{value}": interval for value, interval in found.items()}
 
     with warnings_reported(FewSamplesWarning, set()):
-        sets = [evaluation.over(judged.sources, repeat, on_comparison) for repeat in range(config.repeats)]
+        sets = [evaluation.over(evaluated.sources, repeat, on_comparison) for repeat in range(config.repeats)]
     results = {
         name: _summary(evaluation, name, [values[name] for values in sets], intervals[name])
         for name in evaluation.protocols
@@ -122,11 +123,11 @@ def _evaluate_here(config: DictConfig) -> None:
         say(line)
     if environment_rank() == 0:
         for path in write(
-            judged.title,
+            evaluated.title,
             results,
-            judged.real,
-            lambda: [*pictures(judged, protocols[0].sampling), *panels.values()],
-            judged.output,
+            evaluated.real,
+            lambda: [*pictures(evaluated, protocols[0].sampling), *panels.values()],
+            evaluated.output,
         ):
             say(f"  {path}")
 

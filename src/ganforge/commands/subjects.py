@@ -15,7 +15,7 @@ __all__ = ["Subject", "pictures", "subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged, and against what.
+    """What is evaluated, and against what.
 
     Attributes:
         title: how reports call it.
@@ -53,21 +53,23 @@ def subject(config: DictConfig, device: Any) -> Subject:
                 "Say what to compare the images with: real=<a folder, a .zip or .npz file, or a dataset's name>."
             )
         data = _real(config, cache, list(array.data.values.shape[2:]))
-        told = _told(config.real, data)
-        output = _output(config, path.parent, f"{path.stem}_evaluation", told)
-        return Subject(f"{len(array):,} images of {shown(path)}", {"images": Stored(array)}, data, None, told, output)
+        reference = _identity(config.real, data)
+        output = _output(config, path.parent, f"{path.stem}_evaluation", reference)
+        return Subject(
+            f"{len(array):,} images of {shown(path)}", {"images": Stored(array)}, data, None, reference, output
+        )
     run = restore(config.run, config.checkpoint, config)
     real: Splits = run.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
     title = f"{run.config.name}, {run.checkpoint.name} at {run.images_seen:,} images"
     run.module.to(device)
-    told = _told(config.real or "the run's own data", real)
-    output = _output(config, run.folder.path / "evaluations", f"{run.checkpoint.stem}_{run.images_seen}", told)
+    reference = _identity(config.real or "the run's own data", real)
+    output = _output(config, run.folder.path / "evaluations", f"{run.checkpoint.stem}_{run.images_seen}", reference)
     sources = {name: Generated(sampler) for name, sampler in run.module.samplers().items()}
-    return Subject(title, sources, real, run.config.get("protocol"), told, output, run)
+    return Subject(title, sources, real, run.config.get("protocol"), reference, output, run)
 
 
 def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -> Path:
-    """Return the folder asked for, or one that is named by what is judged and what it is compared with.
+    """Return the folder asked for, or one that is named by what is evaluated and what it is compared with.
 
     Raises:
         GanforgeError: if that one holds an evaluation against other real images.
@@ -81,11 +83,11 @@ def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -
     return parent / f"{name}{against}"
 
 
-def _told(name: str, data: Any) -> dict[str, Any]:
+def _identity(name: str, data: Any) -> dict[str, Any]:
     """Return what identifies the real images."""
     parts = {"train": data.train, "heldout": data.heldout}
-    told = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}
-    return {"name": shown(str(name)), **told}
+    sizes = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}
+    return {"name": shown(str(name)), **sizes}
 
 
 def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
@@ -110,18 +112,18 @@ def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     return build(compose(overrides).data, "data").splits()
 
 
-def pictures(judged: Subject, sampling: Any) -> list[Any]:
+def pictures(evaluated: Subject, sampling: Any) -> list[Any]:
     """Show samples of every source and their nearest training samples; of a run also walks between latents."""
     from ganforge.reports.panels import nearest_panel, sample_panels, walk_panels
 
     panels: list[Any] = []
-    for name, source in judged.sources.items():
-        column = judged.data.train.towards(source.target).data
+    for name, source in evaluated.sources.items():
+        column = evaluated.data.train.towards(source.target).data
         with source.session(sampling):
             drawn = source.batch(0, sampling)
         found = [*sample_panels(drawn, column.modality), *nearest_panel(drawn.samples, column)]
-        if judged.run is not None:
+        if evaluated.run is not None:
             device = str(source.sampler.device)
-            found += walk_panels(judged.run.sampler(name, ema=sampling.weights == "ema", device=device))
-        panels += found if len(judged.sources) == 1 else [panel.of(name) for panel in found]
+            found += walk_panels(evaluated.run.sampler(name, ema=sampling.weights == "ema", device=device))
+        panels += found if len(evaluated.sources) == 1 else [panel.of(name) for panel in found]
     return panels

@@ -31,7 +31,7 @@ class Devices(Section):
 
 
 class Trainer(Devices):
-    """What the trainer is told; ``precision`` lists what keeps what it says: weights always stay in 32 bits."""
+    """The options of the trainer; ``precision`` lists what keeps what it says: weights always stay in 32 bits."""
 
     num_nodes: Count
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]

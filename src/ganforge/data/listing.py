@@ -202,7 +202,7 @@ def _members(place: Path) -> Iterator[_Entry]:
     try:
         with zipfile.ZipFile(place) as archive:
             members = archive.infolist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:  # the last: of newer formats
         raise GanforgeError(f"'{shown(place)}' cannot be read as a zip archive ({first_line(error)}).") from error
     for member in members:
         parts = tuple(part for part in member.filename.replace("\\", "/").split("/") if part)

@@ -92,8 +92,8 @@ def _combinations(loader: Any, arguments: Sequence[str]) -> list[tuple[str, tupl
     combinations = []
     for values in itertools.product(*choices.values()):
         differing = [value for key, value in zip(choices, values, strict=True) if key in several]
-        told = differing or [value for value in values if not value.startswith("hydra")]
-        label = " ".join(masked_words(told)) or "defaults"
+        shown_words = differing or [value for value in values if not value.startswith("hydra")]
+        label = " ".join(masked_words(shown_words)) or "defaults"
         # Going on is what repeating a sweep means; a first launch finds nothing to go on from and starts.
         implied = () if "resume" in choices else ("resume=true",)
         combinations.append((label, (*values, *implied)))

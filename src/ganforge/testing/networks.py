@@ -49,7 +49,7 @@ def check_networks(
         discriminator.train(training)
         drawn = None if latent is None else latent(batch_size, generator=None, device=torch.device("cpu"))
         samples = _generated(generator, drawn, condition, (batch_size, *shape))
-        logits = _judged(discriminator, samples, condition)
+        logits = _logits(discriminator, samples, condition)
         for name, values in ((own, samples), (judge, logits)):
             require(values.is_floating_point(), f"{name} must return floats, got {values.dtype}.")
             require_finite([values], f"{name} must return finite values before it has been trained.")
@@ -69,7 +69,7 @@ def _generated(network: nn.Module, latent: Tensor | None, condition: Tensor | No
     return samples
 
 
-def _judged(network: nn.Module, samples: Tensor, condition: Tensor | None) -> Tensor:
+def _logits(network: nn.Module, samples: Tensor, condition: Tensor | None) -> Tensor:
     try:
         return Critique.of(network(samples, condition), samples).logits
     except GanforgeError as error:
