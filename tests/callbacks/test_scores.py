@@ -13,7 +13,7 @@ def test_the_best_is_the_lowest_fid_and_the_last_is_the_last():
 
 
 def test_a_criterion_of_which_more_is_better():
-    scores = Scores(criterion="inception_score")
+    scores = Scores(criterion="inception_score", better={"inception_score": "greater"})
     scores.add({"inception_score": 2.0}, 100, "digits@1")
     scores.add({"inception_score": 3.0}, 200, "digits@1")
     assert scores.best["images_seen"] == 200

@@ -124,7 +124,7 @@ def test_a_wrong_name_is_refused_before_anything_is_trained(runs, sweep, capsys)
     assert sweep("model=dcgan,dcgn") == 1
     assert "no 'dcgn' in the group 'model'" in capsys.readouterr().err
     assert sweep("seed=1,two") == 1
-    assert "seed must be a number" in capsys.readouterr().err
+    assert "seed must be a whole number >= 0" in capsys.readouterr().err
     assert sweep("seed=interval(1,2)") == 1
     assert "give values, such as seed=1,2,3" in capsys.readouterr().err
     assert not runs.configs
