@@ -9,14 +9,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ganforge import __version__
-from ganforge.core.config import compose, quoted
+from ganforge.core.config import compose, config_folder, quoted
 from ganforge.core.console import log_to, say
 from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
+from ganforge.core.messages import find_cause
 
 __all__ = ["Finding", "doctor"]
 
@@ -114,18 +115,9 @@ def _weights(config: DictConfig) -> Iterator[Finding]:
 def _datasets(config: DictConfig) -> Iterator[Finding]:
     from ganforge.core.build import build
 
-    for name in (
-        "mnist5k",
-        "digits",
-        "mnist",
-        "fashion_mnist",
-        "kmnist",
-        "cifar10",
-        "cifar100",
-        "svhn",
-        "stl10",
-        "celeba",
-    ):
+    files = sorted((config_folder() / "data").glob("*.yaml"))
+    images = [file.stem for file in files if OmegaConf.select(OmegaConf.load(file), "data.image_size") is not None]
+    for name in images:  # points are drawn, and always there
 
         def count(name: str = name) -> str:
             splits = build(_composed(config, f"data={name}").data, "data").splits()
@@ -167,8 +159,11 @@ def _available(what: str, question: Callable[[], str]) -> Finding:
     """Return what a check finds; an error message means that it is not here."""
     try:
         return Finding(what, "yes", question())
-    except GanforgeError as error:
-        return Finding(what, "no", str(error))
+    except Exception as error:
+        cause = find_cause(error)  # Hydra wraps what a constructor raises
+        if cause is None:
+            raise
+        return Finding(what, "no", str(cause))
 
 
 def _checks(config: DictConfig) -> Iterator[Finding]:

@@ -89,7 +89,7 @@ def _describe_list(arguments: tuple[object, ...], fixed: bool) -> str:
 
 
 def _several(hint: object) -> str:
-    if hint is Any:
+    if hint in (Any, object):
         return "values"
     kind, arguments = parts(hint)
     if kind in SCALARS:

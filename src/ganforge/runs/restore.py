@@ -82,7 +82,7 @@ class Restored:
         def train() -> Column:
             return self.splits().train.towards(sampler.target).data
 
-        def features() -> nn.Module:
+        def features() -> "nn.Module":
             extractor: Extractor = build(protocols[0].extractor, "protocol")
             return extractor.load().module
 
