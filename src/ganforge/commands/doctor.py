@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ganforge import __version__
 from ganforge.core.config import compose, config_folder, quoted
@@ -18,6 +18,7 @@ from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
 from ganforge.core.messages import find_cause
+from ganforge.core.yaml_files import read_yaml
 
 __all__ = ["Finding", "doctor"]
 
@@ -116,7 +117,7 @@ def _datasets(config: DictConfig) -> Iterator[Finding]:
     from ganforge.core.build import build
 
     files = sorted((config_folder() / "data").glob("*.yaml"))
-    images = [file.stem for file in files if OmegaConf.select(OmegaConf.load(file), "data.image_size") is not None]
+    images = [file.stem for file in files if "image_size" in read_yaml(file)["data"]]
     for name in images:  # points are drawn, and always there
 
         def count(name: str = name) -> str:

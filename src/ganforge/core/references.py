@@ -3,10 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
-from omegaconf import DictConfig, OmegaConf
-
 from ganforge.core.config import config_folder, groups
-from ganforge.core.containers import plain
+from ganforge.core.yaml_files import read_yaml
 
 __all__ = ["REFERENCES", "cannot_resolve"]
 
@@ -82,8 +80,8 @@ def _choice(group: str, names: Sequence[str]) -> str:
 
 def _options(group: str) -> list[tuple[str, dict[str, object]]]:
     """Return a group's options by name, as they are written."""
-    read = ((file.stem, OmegaConf.load(file)) for file in sorted((config_folder() / group).glob("[!_]*.yaml")))
-    return [(name, plain(option, resolve=False)) for name, option in read if isinstance(option, DictConfig)]
+    read = ((file.stem, read_yaml(file)) for file in sorted((config_folder() / group).glob("[!_]*.yaml")))
+    return [(name, option) for name, option in read if isinstance(option, dict)]
 
 
 def _holds(option: dict[str, object], key: str) -> bool:
