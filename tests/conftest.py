@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from composing import merge_once
 from ganforge import cli
 from quick import QUICK
+
+merge_once()
 
 pytest_plugins = ["made_up_runs"]
 
