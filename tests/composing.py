@@ -6,7 +6,9 @@ tests start have Hydra as it is.
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from hydra._internal import config_loader_impl
@@ -18,50 +20,57 @@ from ganforge.core.config import config_folder
 __all__ = ["merge_once"]
 
 
+@cache
 def merge_once() -> None:
     """Let Hydra remember shipped files, the defaults lists that begin with them, and what these merge to."""
-    if config_loader_impl.create_defaults_list.__module__ == __name__:
-        return
-    load = ConfigRepository.load_config
-    list_defaults, merge = config_loader_impl.create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
-    files: dict[str, Any] = {}
-    lists: dict[object, Any] = {}
-    merged: dict[str, Any] = {}
+    ConfigRepository.load_config = _remembering_files(ConfigRepository.load_config)
+    config_loader_impl.create_defaults_list = _remembering_lists(config_loader_impl.create_defaults_list)
+    ConfigLoaderImpl._compose_config_from_defaults_list = _remembering_merged(
+        ConfigLoaderImpl._compose_config_from_defaults_list
+    )
 
-    def remembered_file(self: ConfigRepository, config_path: str) -> Any:
-        if not _shipped(self):
-            return load(self, config_path)
-        if config_path not in files:
-            files[config_path] = load(self, config_path)
-        return copy.deepcopy(files[config_path])
 
-    def remembered_list(
-        repo: Any, config_name: str | None, overrides_list: list[Any], prepend_hydra: bool, skip_missing: bool
-    ) -> Any:
-        def listed(overrides: list[Any]) -> Any:
-            return list_defaults(repo, config_name, overrides, prepend_hydra, skip_missing)
+def _remembering_files(load: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[str, Any] = {}
 
-        values = [override for override in overrides_list if not _chooses(repo, override)]
+    def remembering(repo: Any, config_path: str) -> Any:
         if not _shipped(repo):
-            return listed(overrides_list)
-        groups = [override for override in overrides_list if override not in values]
-        key = (config_name, tuple(override.input_line for override in groups), prepend_hydra, skip_missing)
-        if key not in lists:
-            lists[key] = listed(groups)
-        applied = [override for override in values if not override.is_sweep_override()]
-        return replace(lists[key], defaults=copy.deepcopy(lists[key].defaults), config_overrides=applied)
+            return load(repo, config_path)
+        if config_path not in known:
+            known[config_path] = load(repo, config_path)
+        return copy.deepcopy(known[config_path])
 
-    def remembered_merge(self: ConfigLoaderImpl, defaults: list[Any], repo: Any) -> Any:
+    return remembering
+
+
+def _remembering_lists(list_defaults: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[object, Any] = {}
+
+    def remembering(repo: Any, config_name: Any, overrides_list: list[Any], **options: bool) -> Any:
+        chosen = [override for override in overrides_list if _chooses(repo, override)]
+        key = (config_name, tuple(override.input_line for override in chosen), *sorted(options.items()))
         if not _shipped(repo):
-            return merge(self, defaults, repo)
+            return list_defaults(repo, config_name, overrides_list, **options)
+        if key not in known:
+            known[key] = list_defaults(repo, config_name, chosen, **options)
+        values = [override for override in overrides_list if not (override in chosen or override.is_sweep_override())]
+        return replace(known[key], defaults=copy.deepcopy(known[key].defaults), config_overrides=values)
+
+    return remembering
+
+
+def _remembering_merged(merge: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[str, Any] = {}
+
+    def remembering(loader: Any, defaults: list[Any], repo: Any) -> Any:
+        if not _shipped(repo):
+            return merge(loader, defaults, repo)
         key = repr(defaults)
-        if key not in merged:
-            merged[key] = merge(self, defaults, repo)
-        return copy.deepcopy(merged[key])
+        if key not in known:
+            known[key] = merge(loader, defaults, repo)
+        return copy.deepcopy(known[key])
 
-    ConfigRepository.load_config = remembered_file
-    config_loader_impl.create_defaults_list = remembered_list
-    ConfigLoaderImpl._compose_config_from_defaults_list = remembered_merge
+    return remembering
 
 
 def _chooses(repo: Any, override: Any) -> bool:

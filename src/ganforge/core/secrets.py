@@ -29,11 +29,7 @@ _SHORTEST = 8
 
 def masked(node: Any) -> Any:
     """Return plain containers with every secret text masked, at any depth."""
-    if isinstance(node, dict):
-        return {key: MASK if _is_secret(str(key), value) else masked(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [masked(value) for value in node]
-    return masked_text(node) if isinstance(node, str) else node
+    return _masked(node, _environment())
 
 
 def masked_words(words: list[str]) -> list[str]:
@@ -43,9 +39,21 @@ def masked_words(words: list[str]) -> list[str]:
 
 def masked_text(text: str) -> str:
     """Return a text with passwords in addresses masked, and whatever a secret variable of the environment holds."""
+    return _masked_text(text, _environment())
+
+
+def _masked(node: Any, secrets: list[str]) -> Any:
+    if isinstance(node, dict):
+        return {key: MASK if _is_secret(str(key), value) else _masked(value, secrets) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_masked(value, secrets) for value in node]
+    return _masked_text(node, secrets) if isinstance(node, str) else node
+
+
+def _masked_text(text: str, secrets: list[str]) -> str:
     text = _ADDRESS.sub(rf"\g<head>{MASK}", text)
     text = _QUERY.sub(lambda match: match["head"] + MASK if _NAME.search(match["name"]) else match[0], text)
-    for value in _environment():
+    for value in secrets:
         text = text.replace(value, MASK)
     return text
 
