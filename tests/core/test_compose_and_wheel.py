@@ -10,7 +10,7 @@ import pytest
 
 from ganforge import cli
 from ganforge.core.config import compose
-from quick import SMOKE
+from quick import PATIENCE, SMOKE
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,5 +66,5 @@ def test_installed_wheel_trains_in_another_folder(tmp_path):
     )
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    subprocess.run([sys.executable, "-c", program], cwd=elsewhere, check=True, timeout=200)
+    subprocess.run([sys.executable, "-c", program], cwd=elsewhere, check=True, timeout=PATIENCE)
     assert list(elsewhere.glob("outputs/*/*/samples/latest.png"))

@@ -22,6 +22,7 @@ from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.memorisation import NearestTraining
 from ganforge.metrics.protocol import Protocol, Sampling
 from ganforge.metrics.sources import Drawn, Stored
+from quick import PATIENCE
 
 CPU = torch.device("cpu")
 FID = {"fid": FrechetDistance()}
@@ -120,7 +121,7 @@ def test_values_do_not_depend_on_the_number_of_ranks(world, tmp_path, monkeypatc
     """Ranks as threads: gathering is a meeting at a barrier. 90 images in batches of 20 do not divide."""
     metrics = {**BOTH, "precision_recall": PrecisionRecall(), "intra": IntraClassFrechet()}
     expected = Evaluation([protocol(metrics=metrics)], splits(), tmp_path, CPU)(Noise(labels=True))["test"]
-    local, barrier, shared = threading.local(), threading.Barrier(world, timeout=60), {}
+    local, barrier, shared = threading.local(), threading.Barrier(world, timeout=PATIENCE), {}
     found = [{} for _ in range(world)]
 
     def gather(rows):
