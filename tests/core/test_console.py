@@ -76,7 +76,7 @@ def test_a_run_is_finished_whenever_its_console_fails(failure, train, run_folder
     healthy = random.Random(str(failure)).randrange(8)
     monkeypatch.setattr(sys, "stdout", FailingStream(failure, healthy))
     monkeypatch.setattr(sys, "stderr", FailingStream(failure))
-    assert train() == 0
+    assert train("protocol=[]") == 0
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "finished"
     assert "checkpoint" in (run_folder() / "train.log").read_text()
 
