@@ -13,7 +13,7 @@ from ganforge.core.config import compose
         [],
         ["model=sngan", "seed=3", "~callbacks.samples"],
         ["model=stylegan2", "data=cifar10", "term=[r1,lecam]", "term.r1.weight=3"],
-        ["experiment=mixture", "data=grid", "model=pacgan", "protocol=[pacgan_modes]", "+machine.node=x"],
+        ["experiment=mixture", "data=grid", "model=pacgan", "protocol=[pacgan_modes]", "+mine=1"],
     ],
     ids=" ".join,
 )
