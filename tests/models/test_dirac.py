@@ -3,7 +3,6 @@
 import inspect
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -107,12 +106,14 @@ def measured_map(places: Tensor) -> Tensor:
     return torch.linalg.lstsq(places[:-1], places[1:]).solution.T
 
 
-def every_rate() -> Iterator[Any]:
-    """Yield all combinations; each loss without a penalty and with R1, and each penalty with one loss, are not slow."""
+def every_rate() -> list[Any]:
+    """Return all combinations: each loss without a penalty and with R1, and each penalty with one loss, are not slow."""
+    combinations = []
     for (loss, rise, fall), penalty, procedure in itertools.product(LOSSES, PENALTIES, PROCEDURES):
-        quick = penalty in ("none", "r1") or isinstance(loss, Minimax)
+        marks = [] if penalty in ("none", "r1") or isinstance(loss, Minimax) else [pytest.mark.slow]
         identifier = f"{name(loss)}-{penalty}-{procedure}"
-        yield pytest.param(loss, rise, fall, penalty, procedure, id=identifier, marks=[] if quick else pytest.mark.slow)
+        combinations.append(pytest.param(loss, rise, fall, penalty, procedure, id=identifier, marks=marks))
+    return combinations
 
 
 @pytest.mark.parametrize(("loss", "rise", "fall", "penalty", "procedure"), every_rate())
