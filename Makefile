@@ -32,7 +32,7 @@ test: $(READY) ## run the default tests, under three minutes
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, every variant
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu

@@ -107,7 +107,7 @@ def measured_map(places: Tensor) -> Tensor:
 
 
 def every_rate() -> list[Any]:
-    """Return all combinations: each loss without a penalty and with R1, and each penalty with one loss, are not slow."""
+    """Return all combinations; each loss without a penalty and with R1, and each penalty with one loss, are quick."""
     combinations = []
     for (loss, rise, fall), penalty, procedure in itertools.product(LOSSES, PENALTIES, PROCEDURES):
         marks = [] if penalty in ("none", "r1") or isinstance(loss, Minimax) else [pytest.mark.slow]
