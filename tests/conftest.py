@@ -1,6 +1,7 @@
-"""Fixtures: every test has its own working folder, offline, and a cache shared by the whole session."""
+"""Fixtures: every test has its own working folder and random state, offline; a process has one cache."""
 
 import os
+import random
 
 # Tests' tensors are tiny: a second thread waits more than it works, and much more on a machine that does other things.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -52,6 +53,12 @@ def _isolated(tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path.with_name(f"{tmp_path.name}.config")))
     for name in ("GANFORGE_TRUST", "WANDB_API_KEY", "GANFORGE_DATA", "TORCH_HOME"):
         monkeypatch.delenv(name, raising=False)
+    import numpy as np
+    import torch  # not above: xdist's controller runs no test
+
+    torch.manual_seed(0)  # whatever has run before in this process
+    np.random.seed(0)
+    random.seed(0)
 
 
 @pytest.fixture
