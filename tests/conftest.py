@@ -21,7 +21,7 @@ merge_once()
 
 #: Of properties over families of inputs; the same examples everywhere.
 settings.register_profile("quick", max_examples=15, deadline=None, derandomize=True, database=None)
-settings.register_profile("slow", settings.get_profile("quick"), max_examples=200)
+settings.register_profile("slow", settings.get_profile("quick"), max_examples=100)
 
 
 def pytest_configure(config: pytest.Config) -> None:
