@@ -52,7 +52,7 @@ def folder_of(name):
 
 @pytest.mark.parametrize(
     "before_the_end",
-    [pytest.param(number, marks=[] if number in (0, 3, 6) else pytest.mark.slow) for number in range(9)],
+    [pytest.param(number, marks=[] if number in (0, 5) else pytest.mark.slow) for number in range(9)],
 )
 def test_killed_before_any_file_of_the_ending_takes_its_place(before_the_end, whole, train, monkeypatch, capsys):
     uninterrupted, places = whole
