@@ -3,11 +3,11 @@
     python scripts/storm.py --kills 200
 
 Twelve variants are trained once each without disturbance. Then they are trained again, and while they train they are
-killed (SIGKILL), asked to stop (SIGTERM, SIGINT, SIGHUP), or their disk is full from some moment on (RLIMIT_FSIZE=0: the kernel
-refuses every write); the same command with resume=true goes on, is disturbed again, and so on until it is finished. At
-the end the last checkpoint (weights, averages, optimizers, random states, clocks), the scores in run.json and the rows
-of metrics.csv, but those of speed, must be equal. Exits with 1 if one is not, and keeps the folders. --figures writes
-what was done as JSON; docs/reliability.md quotes it.
+killed (SIGKILL), asked to stop (SIGTERM, SIGINT, SIGHUP), or their disk is full from some moment on (RLIMIT_FSIZE=0:
+the kernel refuses every write); the same command with resume=true goes on, is disturbed again, and so on until it is
+finished. At the end the last checkpoint (weights, averages, optimizers, random states, clocks), the scores in
+run.json and the rows of metrics.csv, but those of speed, must be equal. Exits with 1 if one is not, and keeps the
+folders. --figures writes what was done as JSON; docs/reliability.md quotes it.
 
 Training processes are forked from one that has imported everything, and so begin at once. Linux only.
 """
