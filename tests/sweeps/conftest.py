@@ -21,7 +21,7 @@ class Runs:
     def seeds(self):
         return [config.seed for config in self.configs]
 
-    def __call__(self, config, folder):
+    def __call__(self, config, folder, parts):
         wanted = ("name", "seed", "resume", "total_kimg", "optimizer.generator")
         values = {key: OmegaConf.select(config, key) for key in wanted}  # now: interpolations need Hydra
         self.configs.append(SimpleNamespace(**{key.partition(".")[0]: value for key, value in values.items()}))
