@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ganforge.core.annotations import Count, Whole
 from ganforge.sampling.checks import one_of, whole
+from ganforge.sampling.marks import png_mark
 from ganforge.sampling.results import Result
 from ganforge.sampling.seeded import SeededSampler
 
@@ -102,7 +103,7 @@ def _png(pixels: "np.ndarray") -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, format="png")
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, format="png", pnginfo=png_mark())
     return buffer.getvalue()
 
 

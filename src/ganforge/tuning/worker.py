@@ -139,12 +139,12 @@ def _is_of(identity: str, folder: RunFolder) -> bool:
 
 
 def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
-    """Choose the checkpoint to go on from: the last one, unless it is damaged or was the end of the training."""
+    """Choose the checkpoint to go on from, or to finish from where all images were seen: the last one that is whole."""
     if not folder.has_checkpoint() or folder.status().get("state") == "finished":
         return
     for word in ("last", "previous"):
         content = load_checkpoint(folder.checkpoints / f"{word}.ckpt")
-        if content is not None and content["ganforge"]["images_seen"] < config.total_kimg * 1000:
+        if content is not None:
             config.resume = word
             say(f"Trial {number}: going on at {content['ganforge']['images_seen']:,} images.")
             return
