@@ -71,7 +71,13 @@ class RunFolder:
         return self.path.with_name(f".{self.path.name}.replaced")
 
     def set_aside(self) -> None:
-        """Move what an earlier run left out of the way; :meth:`settle` decides what becomes of it."""
+        """Move what an earlier run left out of the way; :meth:`settle` decides what becomes of it.
+
+        A start that was killed before its first checkpoint gives way itself: what it was to replace is still aside.
+        """
+        if self._aside.exists() and not self.has_checkpoint():
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
         shutil.rmtree(self._aside, ignore_errors=True)
         if self.path.exists():
             self.path.rename(self._aside)
