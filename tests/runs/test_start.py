@@ -189,11 +189,9 @@ def test_a_moved_run_goes_on_where_it_is(run, train):
     assert not Path("outputs").exists()
 
 
-SETTINGS = st.recursive(
-    st.integers(0, 3) | st.booleans() | st.none() | st.sampled_from(["a", "b"]) | st.lists(st.integers(0, 2)),
-    lambda inner: st.dictionaries(st.sampled_from(["lr", "width", "model", "data", "total_kimg"]), inner, max_size=4),
-    max_leaves=8,
-)
+VALUES = st.integers(0, 3) | st.booleans() | st.none() | st.sampled_from(["a", "b"]) | st.lists(st.integers(0, 2))
+KEYS = st.sampled_from(["lr", "width", "model", "data", "total_kimg"])
+SETTINGS = VALUES | st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=3), max_size=4)
 TREES = st.dictionaries(st.sampled_from(["seed", "model", "data", "total_kimg", "network"]), SETTINGS, max_size=4)
 
 

@@ -36,6 +36,7 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     stand_in = Runs()
+    monkeypatch.setattr(train, "build_parts", lambda config, processes: SimpleNamespace(said=[]))
     monkeypatch.setattr(train, "train_here", stand_in)
     return stand_in
 

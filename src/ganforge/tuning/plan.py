@@ -138,6 +138,11 @@ class Plan:
         """The journal's path or the database's address, as ``optuna-dashboard`` takes it."""
         return str(self.settings["storage"] or self.folder / "study.log")
 
+    @property
+    def search_words(self) -> list[str]:
+        """The words by which Hydra finds the user's own configurations, for command lines that train a trial again."""
+        return [word for word in self.overrides if word.startswith("hydra.searchpath=")]
+
     def trial_folder(self, number: int) -> Path:
         """Return where a trial trains."""
         return self.folder / f"trial_{number:04d}"

@@ -1,5 +1,6 @@
 """Results of a study: the table, and the best configuration as an experiment file."""
 
+import shlex
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def write_best(shared: SharedStudy) -> Path | None:
     head = [
         BEST_FILE_HEAD,
         f"# Trial {trial.number}, the best of the study '{plan.name}' ({shared.done()} trials): {values}. The same as",
-        f"# ganforge train {' '.join(masked_words(kept))}",
+        f"# ganforge train {shlex.join(masked_words([*plan.search_words, *kept]))}",
     ]
     chosen, rest = _split(kept)
     content: dict[str, object] = {"defaults": chosen}
