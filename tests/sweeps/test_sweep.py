@@ -126,8 +126,8 @@ def test_ctrl_c_between_runs(runs, sweep, monkeypatch):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     call = type(runs).__call__
 
-    def and_ctrl_c(self, config, folder):
-        call(self, config, folder)
+    def and_ctrl_c(self, config, folder, parts):
+        call(self, config, folder, parts)
         os.kill(os.getpid(), signal.SIGINT)  # a run that trains has its own handler
 
     monkeypatch.setattr(type(runs), "__call__", and_ctrl_c)
