@@ -115,6 +115,44 @@ def test_signals_save_and_say_how_to_go_on(number, code, devices):
     assert checkpoint("stopped")["ganforge"]["images_seen"] == content["images_seen"]
 
 
+#: Kills the process that is about to record how its training ended: all images are seen, and nothing says so.
+KILLS = """
+import os, signal, sys
+
+def hook(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith("/run.json"):
+        with open(arguments[0]) as file:
+            if '"ending": {' in file.read():
+                os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+"""
+
+
+def test_two_processes_killed_before_the_record_of_their_end_are_finished(tmp_path, monkeypatch):
+    options = ["trainer.devices=2", "data.batch_size=20", "total_kimg=0.4", "callbacks.evaluate.every_kimg=0.2"]
+    code, out = run("name=whole", *options)
+    assert code == 0, out
+    (tmp_path / "killing").mkdir()
+    (tmp_path / "killing" / "sitecustomize.py").write_text(KILLS)
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path / "killing"), prepend=os.pathsep)
+        code, out = run("name=parts", *options)
+    assert code == 1, out
+    assert checkpoint("parts")["ganforge"]["images_seen"] == 400
+    (whole,), (parts,) = (list(Path("outputs", name).glob("*/run.json")) for name in ("whole", "parts"))
+    assert "scores" not in json.loads(parts.read_text())
+    code, out = run("name=parts", *options, "resume=true")
+    assert code == 0, out
+    assert out.count("All images were seen") == 1
+    expected, status = json.loads(whole.read_text()), json.loads(parts.read_text())
+    assert [entry["mode"] for entry in status["start"]] == ["new", "finish"]
+    for key in ("state", "images_seen", "scores", "best", "ending"):
+        assert status[key] == expected[key], key
+    same(checkpoint("whole"), checkpoint("parts"))
+    assert logged("whole") == logged("parts")
+
+
 def test_two_processes_that_were_stopped_log_what_uninterrupted_ones_log():
     options = ["trainer.devices=2", "data.batch_size=20", "total_kimg=4", "protocol=[]", "model.log_every=7"]
     code, out = run("name=whole", *options)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +163,20 @@ def test_a_home_that_cannot_be_written_to_is_a_note(monkeypatch, capsys):
     monkeypatch.setenv("XDG_CONFIG_HOME", "file")
     assert cli.main([*TRAIN, "trust=[two_ways]", "total_kimg=0.04"]) == 0
     assert "Note: 'file/ganforge/trust.yaml' cannot be written" in capsys.readouterr().out
+
+
+def test_tuned_and_the_best_one_trained_by_the_line_that_is_said(capsys):
+    pytest.importorskip("optuna")
+    study = [*TRAIN[1:], "trust=[two_ways]", "total_kimg=0.08", "callbacks.evaluate.every_kimg=0.04"]
+    study += ["tune.n_trials=1", "tune.objective=[metrics/b_to_a/fid]", "~tune.space.n_critic", "~tune.space.beta1"]
+    assert cli.main(["tune", *study, "callbacks.health=null", "callbacks.samples=null"]) == 0
+    said = capsys.readouterr().out
+    (line,) = re.findall(r"To train the best one: ganforge (.*)", said)
+    trial = json.loads(Path("outputs/tune/two/trial_0000/run.json").read_text())
+    assert f"metrics/b_to_a/fid {trial['scores']['b_to_a/fid']:.5g}" in said
+    assert cli.main([*shlex.split(line), "seed=0", "name=best", "logger=csv", "trainer=cpu"]) == 0
+    (best,) = Path("outputs/best").glob("*/run.json")
+    assert json.loads(best.read_text())["scores"] == trial["scores"]
 
 
 @pytest.mark.slow

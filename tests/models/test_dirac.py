@@ -93,7 +93,7 @@ def every_rate() -> list[Any]:
     """Return all combinations; each loss without a penalty and with R1, and each penalty with one loss, are quick."""
     combinations = []
     for (loss, rise, fall), penalty, procedure in itertools.product(LOSSES, PENALTIES, PROCEDURES):
-        marks = [] if penalty in ("none", "r1") or isinstance(loss, Minimax) else [pytest.mark.slow]
+        marks = [] if penalty in ("none", "r1") or isinstance(loss, adversarial.Minimax) else [pytest.mark.slow]
         identifier = f"{name(loss)}-{penalty}-{procedure}"
         combinations.append(pytest.param(loss, rise, fall, penalty, procedure, id=identifier, marks=marks))
     return combinations

@@ -10,7 +10,7 @@ import torch
 from interruptions import Killed, assert_same_run, killed_at, rows_of, signalled_at
 
 from ganforge import cli
-from ganforge.runs.folder import load_checkpoint
+from ganforge.runs.folder import RunFolder, load_checkpoint
 from quick import SMOKE
 
 #: Intervals of the log, checkpoints, evaluations and health checks at different clocks, and lazy players.
@@ -126,3 +126,25 @@ def test_a_run_that_was_finished_but_not_recorded_is_evaluated_if_that_is_missin
     assert again["state"] == "finished"
     assert again["scores"] == status["scores"]
     assert again["start"][-1]["mode"] == "finish"
+
+
+def test_force_twice_with_a_kill_between_keeps_the_run_until_another_one_has_a_checkpoint(tmp_path):
+    checkpoints = tmp_path / "run" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "last.ckpt").write_text("hours of work")
+    killed = RunFolder(tmp_path / "run")
+    killed.set_aside()
+    killed.update(state="running")
+    refused = RunFolder(tmp_path / "run")
+    refused.set_aside()
+    refused.update(state="failed")
+    refused.settle()
+    assert (checkpoints / "last.ckpt").read_text() == "hours of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    trained = RunFolder(tmp_path / "run")
+    trained.set_aside()
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "last.ckpt").write_text("new")
+    trained.settle()
+    assert (checkpoints / "last.ckpt").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -52,7 +52,7 @@ def test_the_storm_finds_every_difference(change, found, tmp_path):
 
 
 def test_what_a_storm_takes_for_a_loss():
-    ended = {"SIGKILL": -9, "SIGTERM": 143, "SIGHUP": 129, "full disk": 1}
+    ended = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129, "full disk": 1}
     for kind in ended:
         for met, status in ended.items():
             done = storm.Start(status, "No space left for 'x'." if met == "full disk" else "", 1.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganforge.core.annotations import ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column, Splits, labelled
@@ -51,7 +52,7 @@ class Mnist5k:
         heldout: share of each class held out.
     """
 
-    def __init__(self, heldout: float = 0.1) -> None:
+    def __init__(self, heldout: ProperFraction = 0.1) -> None:
         self.heldout = heldout
 
     def load(self, modality: Images) -> Splits:
@@ -70,7 +71,7 @@ class Digits:
         heldout: share of each class held out.
     """
 
-    def __init__(self, heldout: float = 0.1) -> None:
+    def __init__(self, heldout: ProperFraction = 0.1) -> None:
         self.heldout = heldout
 
     def load(self, modality: Images) -> Splits:
