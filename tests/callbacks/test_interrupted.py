@@ -14,6 +14,7 @@ import torch
 
 from ganforge.metrics.inputs import FewSamplesWarning
 from ganforge.runs.folder import load_checkpoint
+from quick import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def start(*options, common=OPTIONS):
 
 def run(*options, common=OPTIONS):
     process = start(*options, common=common)
-    out, _ = process.communicate(timeout=280)
+    out, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, out
 
 
@@ -50,7 +51,7 @@ def checkpoint(name, which="last"):
     return load_checkpoint(path)
 
 
-def wait_for(pattern, process, seconds=120):
+def wait_for(pattern, process, seconds=PATIENCE):
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         if list(Path("outputs").glob(pattern)):
@@ -104,7 +105,7 @@ def test_signals_save_and_say_how_to_go_on(number, code, devices):
     process = start("name=stopped", "total_kimg=48", f"trainer.devices={devices}")
     wait_for("stopped/*/checkpoints/last.ckpt", process)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, out
     assert "repeat the command with resume=true" in out
     assert "Traceback" not in out
@@ -159,7 +160,7 @@ def test_two_processes_that_were_stopped_log_what_uninterrupted_ones_log():
     process = start("name=parts", *options)
     wait_for("parts/*/checkpoints/last.ckpt", process)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode in (0, 143), out
     code, out = run("name=parts", *options, "resume=true")
     assert code == 0, out
@@ -244,9 +245,9 @@ def test_ranks_stay_equal_and_equal_one_process(tmp_path):
     """Weights after 8 batches: ranks equal to the bit, and equal to one process up to the order of sums."""
     program = tmp_path / "ranks.py"
     program.write_text(RANKS.format(tests=str(Path(__file__).parents[1] / "models")))
-    subprocess.run([sys.executable, str(program), "1"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([sys.executable, str(program), "1"], cwd=tmp_path, check=True, timeout=PATIENCE)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*launcher, str(program), "2"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([*launcher, str(program), "2"], cwd=tmp_path, check=True, timeout=PATIENCE)
     one, first, second = (torch.load(tmp_path / name, weights_only=True) for name in ("1-0.pt", "2-0.pt", "2-1.pt"))
     for alone, left, right in zip(one, first, second, strict=True):
         assert torch.equal(left, right)

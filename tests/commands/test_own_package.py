@@ -19,6 +19,7 @@ from ganforge import cli
 from ganforge.core.trust import trust_file
 from ganforge.runs.folder import load_checkpoint
 from ganforge.runs.restore import restore
+from quick import PATIENCE
 
 FOLDER = Path(__file__).parents[1] / "packages" / "two_ways"
 TRAIN = ["train", "--config-dir", str(FOLDER), "model=two_ways", "data=two_clouds", "logger=csv", "trainer=cpu"]
@@ -182,9 +183,9 @@ def test_tuned_and_the_best_one_trained_by_the_line_that_is_said(capsys):
 def test_children_and_workers_import_the_package(run_folder, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-m", "ganforge.cli", *TRAIN, "total_kimg=0.08"]
-    subprocess.run([*command, "trust=[two_ways]", "trainer.devices=2"], check=True, env=environment, timeout=250)
+    subprocess.run([*command, "trust=[two_ways]", "trainer.devices=2"], check=True, env=environment, timeout=PATIENCE)
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "finished"
     sweep = [*command[:5], "-m", *command[5:], "name=swept", "seed=1,2", "hydra/launcher=joblib"]
-    subprocess.run(sweep, check=True, env=environment, timeout=250)
+    subprocess.run(sweep, check=True, env=environment, timeout=PATIENCE)
     states = [json.loads(path.read_text())["state"] for path in Path("outputs/swept").glob("*/run.json")]
     assert states == ["finished"] * 2

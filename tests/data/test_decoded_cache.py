@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_pictures import EXAMPLES, file_of, huge_png, noise, picture_files
+from odd_pictures import file_of, huge_png, noise, picture_files
 from PIL import Image
 
 from ganforge.core.errors import GanforgeError
@@ -43,7 +43,6 @@ def same(one, other):
     return torch.equal(one.data.read(), other.data.read()) and torch.equal(one.label, other.label)
 
 
-@EXAMPLES
 @given(st.sampled_from(["images.npy", "kept.json"]), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_any_flipped_byte_is_found(files, whole, name, share, change):
     cache, expected = whole
@@ -58,7 +57,6 @@ def test_any_flipped_byte_is_found(files, whole, name, share, change):
         assert read.data.fingerprint == expected.data.fingerprint
 
 
-@EXAMPLES
 @given(st.sampled_from(["images.npy", "kept.json"]), st.floats(0, 1, exclude_max=True))
 def test_any_cut_is_found(files, whole, name, share):
     cache, expected = whole

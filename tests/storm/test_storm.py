@@ -13,7 +13,6 @@ from ganforge.runs.folder import RunFolder
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_disturbed_runs_equal_undisturbed_ones_to_the_bit(tmp_path):
     """About two minutes on two cores that do nothing else."""
     figures = tmp_path / "figures.json"

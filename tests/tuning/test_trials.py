@@ -11,7 +11,7 @@ from ganforge.callbacks.samples import Curves
 from ganforge.commands import train as train_module
 from ganforge.core.errors import Stopped
 from ganforge.tuning.study import SharedStudy
-from quick import QUICK
+from quick import SMOKE
 
 optuna = pytest.importorskip("optuna")
 
@@ -20,7 +20,7 @@ ONE = ["~tune.space.discriminator_lr", "~tune.space.beta1", "~tune.space.n_criti
 
 
 def tune(*overrides):
-    return cli.main(["tune", *QUICK, "data=digits", "protocol=[smoke]", "name=study", *ONE, *overrides])
+    return cli.main(["tune", *SMOKE, "data=digits", "protocol=[smoke]", "name=study", *ONE, *overrides])
 
 
 def trials():
@@ -45,7 +45,7 @@ def test_a_study_trains_reports_and_goes_on_with_the_same_command(capsys):
     assert tune("tune.n_trials=2", "tune.keep_checkpoints=1") == 0
     assert [trial.state.name for trial in trials()] == ["COMPLETE", "COMPLETE"]
     assert len(list(STUDY.glob("trial_*/checkpoints"))) == 1
-    assert cli.main(["train", "--config-dir", str(STUDY), "experiment=best", *QUICK]) == 0
+    assert cli.main(["train", "--config-dir", str(STUDY), "experiment=best", *SMOKE]) == 0
     (again,) = Path("outputs").glob("dcgan_digits/*/run.json")
     assert json.loads(again.read_text())["scores"]["fid"] == min(trial.values[0] for trial in trials())
 

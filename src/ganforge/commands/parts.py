@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from logging import LogRecord
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from omegaconf import DictConfig
 
@@ -12,8 +12,11 @@ from ganforge.core.launch import inside_a_launched_process
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning.loggers import Logger
 
     from ganforge.callbacks.loop import RunLoop
+    from ganforge.data.module import DataModule
+    from ganforge.models.base import AdversarialModule
 
 __all__ = ["Parts", "build_callbacks", "build_parts", "build_trainer"]
 
@@ -27,8 +30,8 @@ class Parts(NamedTuple):
         said: what the user was told meanwhile.
     """
 
-    model: Any
-    data: Any
+    model: "AdversarialModule"
+    data: "DataModule"
     said: Sequence[LogRecord]
 
 
@@ -59,7 +62,7 @@ def build_callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     )
 
 
-def build_trainer(config: DictConfig, loggers: list[Any], callbacks: list["Callback"]) -> "Trainer":
+def build_trainer(config: DictConfig, loggers: "list[Logger]", callbacks: list["Callback"]) -> "Trainer":
     """Build Lightning's Trainer, without what ganforge does itself."""
     from pytorch_lightning import Trainer
 

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -27,7 +27,11 @@ from ganforge.runs.start import at_its_place
 from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
+    from pytorch_lightning.loggers import Logger
+
     from ganforge.callbacks.loop import RunLoop
+    from ganforge.data.module import DataModule
+    from ganforge.models.base import AdversarialModule
     from ganforge.runs.origin import Origin
 
 __all__ = ["train"]
@@ -129,7 +133,13 @@ def train_here(config: DictConfig, folder: RunFolder, parts: Parts) -> dict[str,
 
 
 def _finish(
-    config: DictConfig, folder: RunFolder, model: Any, data: Any, loop: "RunLoop", loggers: list[Any], origin: "Origin"
+    config: DictConfig,
+    folder: RunFolder,
+    model: "AdversarialModule",
+    data: "DataModule",
+    loop: "RunLoop",
+    loggers: "list[Logger]",
+    origin: "Origin",
 ) -> dict[str, float]:
     """Do what a run that has seen all its images was killed before: what is missing of its evaluation and its record.
 
@@ -154,7 +164,7 @@ def _finish(
     return dict(loop.scores.last)
 
 
-def _keep_record(folder: RunFolder, model: Any, loop: "RunLoop") -> None:
+def _keep_record(folder: RunFolder, model: "AdversarialModule", loop: "RunLoop") -> None:
     """Write how far the run went, how it ended and how its health was to ``run.json``."""
     if environment_rank() == 0:
         folder.update(images_seen=model.images_seen, **loop.record())

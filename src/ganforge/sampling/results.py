@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import replacing
 from ganforge.sampling.marks import MARK, is_marked, mark_archive, png_mark
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["Film", "Picture", "Result"]
 
@@ -109,7 +112,7 @@ class Picture(Result):
         self.pixels, self.note = pixels, note
 
     @property
-    def image(self) -> Any:
+    def image(self) -> "Image.Image":
         """The picture as a ``PIL.Image``."""
         return _pillow(self.pixels)
 
@@ -169,7 +172,7 @@ class Film(Result):
         frames = torch.nn.functional.pad(self.frames, (0, width % 2, 0, height % 2), value=255)
         with av.open(str(path), "w", format="mp4") as container:
             container.metadata["comment"] = MARK.decode()
-            stream: Any = container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
+            stream = container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
             stream.height, stream.width = frames.shape[-2:]
             stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
             for frame in frames.permute(0, 2, 3, 1).contiguous().numpy():
@@ -187,7 +190,7 @@ def _is_own(entry: Path) -> bool:
     return bool(_NAME.fullmatch(entry.name)) and is_marked(entry)
 
 
-def _pillow(pixels: Tensor) -> Any:
+def _pillow(pixels: Tensor) -> "Image.Image":
     from PIL import Image
 
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,6 +18,9 @@ from ganforge.core.settings import record_settings
 from ganforge.core.trust import trusting
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.start import RESUME_WORDS, makes_longer, place_of
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
 
 __all__ = ["Job", "name_of", "plan"]
 
@@ -51,7 +54,7 @@ class Job:
         return any(now.get(key) != self.before.get(key) for key in ("started", "host", "pid", "process_start"))
 
 
-def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]:
+def plan(loader: "ConfigLoader", config: DictConfig, arguments: Sequence[str]) -> list[Job]:
     """Compose and check every combination, so that a wrong one stops the sweep before it starts; read the folders.
 
     Args:
@@ -98,7 +101,7 @@ def _named(label: str, function: Callable[[DictConfig], _T], composed: DictConfi
         raise GanforgeError(f"{label}: {error}") from error
 
 
-def _combinations(loader: Any, arguments: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _combinations(loader: "ConfigLoader", arguments: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Return label and overrides of every combination, the last key's values changing fastest."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 

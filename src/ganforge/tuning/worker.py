@@ -12,6 +12,7 @@ from ganforge.core.console import muted, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
 from ganforge.core.files import is_disk_full, lock
 from ganforge.core.messages import error_message
+from ganforge.models.contents import images_seen_of
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
@@ -139,7 +140,7 @@ def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
         content = load_checkpoint(folder.checkpoints / f"{word}.ckpt")
         if content is not None:
             config.resume = word
-            say(f"Trial {number}: going on at {content['ganforge']['images_seen']:,} images.")
+            say(f"Trial {number}: going on at {images_seen_of(content) or 0:,} images.")
             return
     config.resume, config.force = False, True
 
