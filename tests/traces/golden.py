@@ -128,7 +128,7 @@ class Draws:
         return self.trace.tensors[f"step{self.step}/latent_{self.phase}"].double()
 
     def rand(self, *size: Any, **options: Any) -> Tensor:
-        """Stand in for ``torch.rand``: the share of generated images in interpolates, or a number that mixes nothing."""
+        """Stand in for ``torch.rand``: shares of generated images in interpolates, or a number that mixes nothing."""
         if size == ((),):
             return torch.ones(())
         return (1 - self.trace.tensors[f"step{self.step}/gp_alpha"].double()).reshape(size[0])
@@ -229,7 +229,7 @@ def play(trace: Trace, monkeypatch: Any, changes: Mapping[str, Any]) -> Played:
 
     module.phase_context = watched
     loop = ManualLoop(module)
-    for step in range(trace.steps):  # noqa: B007 - read by the phases
+    for step in range(trace.steps):
         firsts.clear()
         for network in (module.generator, module.discriminator):
             if f"step{step}/level_of_detail" in trace.tensors:

@@ -50,7 +50,8 @@ class Discriminator(resnet.Discriminator):
     """SNGAN's discriminator with self-attention and, with classes, projection.
 
     Args:
-        image_size, channels, width, classes, normalization, head: see :class:`resnet.Discriminator`.
+        image_size, channels, width, classes, normalization, head, rectified_shortcut: see
+            :class:`resnet.Discriminator`.
         attention: sides of the feature maps that self-attention follows; ``None`` is 8 at 32 pixels, 32 at
             128.
 
@@ -67,7 +68,17 @@ class Discriminator(resnet.Discriminator):
         normalization: Normalization = "spectral",
         head: HeadFactory | None = None,
         attention: Collection[int] | None = None,
+        rectified_shortcut: bool = False,
     ) -> None:
         side = square(image_size, "network=sagan")
         sides = shape_for("discriminator", _DISCRIMINATOR_SIDES, side) if attention is None else attention
-        super().__init__(side, channels, width, classes, normalization, head, attention=sides)
+        super().__init__(
+            side,
+            channels,
+            width,
+            classes,
+            normalization,
+            head,
+            attention=sides,
+            rectified_shortcut=rectified_shortcut,
+        )
