@@ -12,7 +12,8 @@ from torch import nn
 from ganforge.core.errors import GanforgeError
 from ganforge.networks import biggan, biggan_deep, deep_conv, resnet, sagan, sndcgan
 from ganforge.networks.heads import ClassHead, Contrastive
-from ganforge.networks.layers import ConditionalBatchNorm, Layers, SelfAttention, spectral_norm
+from ganforge.networks.layers import ConditionalBatchNorm, Layers, SelfAttention
+from ganforge.networks.spectral import spectral_norm
 
 # mimicry a7fda06c, BigGAN-PyTorch 98459431, StudioGAN 947b35e9: counted by running the official code;
 # mimicry's at 128 pixels and with 100 or 1000 classes by arithmetic on its listing.
@@ -179,7 +180,7 @@ def test_heads_fill_their_fields() -> None:
 
 
 def test_spectral_norm_is_one_and_survives_copies_and_autocast() -> None:
-    layer = spectral_norm(nn.Linear(9, 5)).eval()
+    layer = spectral_norm(nn.Linear(9, 5), warm_up=15).eval()
     weight = layer.weight
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=0.02)
     with torch.autocast("cpu", torch.bfloat16):
@@ -188,6 +189,38 @@ def test_spectral_norm_is_one_and_survives_copies_and_autocast() -> None:
     other = spectral_norm(nn.Linear(9, 5)).eval()
     other.load_state_dict(layer.state_dict())
     assert torch.equal(other.weight, weight)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(3, 5, 3), nn.ConvTranspose2d(3, 5, 4), nn.Linear(7, 4), nn.Embedding(6, 3)], ids=repr
+)
+def test_spectral_norm_iterates_as_torchs_first_one_which_the_official_codes_use(layer: nn.Module) -> None:
+    official = torch.nn.utils.spectral_norm(copy.deepcopy(layer))
+    ours = spectral_norm(layer)
+    norm = ours.parametrizations.weight[0]
+    norm.u.copy_(official.weight_u)
+    inputs = torch.tensor([0, 1]) if isinstance(layer, nn.Embedding) else torch.randn(2, 3, 7, 7)
+    for training in (True, True, True, False):
+        outputs = [each.train(training)(inputs) for each in (official, ours)]
+        torch.testing.assert_close(outputs[1], outputs[0])
+        torch.testing.assert_close((norm.u, norm.v), (official.weight_u, official.weight_v))
+    outputs[0].square().sum().backward()
+    outputs[1].square().sum().backward()
+    torch.testing.assert_close(ours.parametrizations.weight.original.grad, official.weight_orig.grad)
+
+
+def test_spectral_norm_is_positive_before_any_forward() -> None:
+    for _ in range(20):
+        layer = nn.Linear(9, 5)
+        weight = layer.weight.detach().clone()
+        assert (spectral_norm(layer).eval().weight / weight > 0).all()
+
+
+def test_a_network_takes_another_normalisation() -> None:
+    warm = resnet.Discriminator(width=4, normalization=partial(spectral_norm, warm_up=50)).eval()
+    for module in warm.modules():
+        if isinstance(module, nn.Conv2d):
+            assert torch.linalg.matrix_norm(module.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
 
 
 def test_conditional_batch_norm_by_hand() -> None:
