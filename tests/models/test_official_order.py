@@ -1,4 +1,4 @@
-"""What official codes do between a batch and the next: whose real samples, what is generated, who moves, when averages."""
+"""What official codes do in one batch: whose real samples, what is generated, who moves, when averages do."""
 
 from contextlib import contextmanager
 

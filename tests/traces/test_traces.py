@@ -3,6 +3,7 @@
 import pytest
 import torch
 from golden import FOLDER, TOLERANCE, Trace, gradients, losses, play, weights
+from variants_page import evidence
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
@@ -18,6 +19,10 @@ CHANGES = {
 pytestmark = pytest.mark.skipif(
     not NAMES, reason=f"there are no golden traces in {FOLDER}; GANFORGE_TRACES names another folder"
 )
+
+
+def test_the_page_of_variants_names_every_trace():
+    assert sorted(trace for rungs in evidence().values() for trace in rungs.step) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -21,8 +21,9 @@ class DiffAugment(Augment):
     * ``cutout``: zeroes a box of half the size along each axis, its centre uniform over the image, clipped at
       the border.
 
-    Parts of a size are rounded to the nearest whole number, halves up. Distributions are those of the official PyTorch code. Its policies: translation and cutout for BigGAN on
-    CIFAR; color and cutout for StyleGAN2 on all of CIFAR; all three for StyleGAN2 on less data and on FFHQ.
+    Parts of a size are rounded to the nearest whole number, halves up. Distributions are those of the official
+    PyTorch code. Its policies: translation and cutout for BigGAN on CIFAR; color and cutout for StyleGAN2 on all of
+    CIFAR; all three for StyleGAN2 on less data and on FFHQ.
 
     Args:
         policy: the augmentations, in the order in which they are applied.
