@@ -3,6 +3,7 @@
 import pytest
 import torch
 from golden import FOLDER, TOLERANCE, Trace, gradients, losses, play, weights
+
 from variants_page import evidence
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.safetensors"))

@@ -1,10 +1,10 @@
-"""docs/evidence.yaml says what is so: official counts are what its variants build, and every trace is some variant's."""
+"""docs/evidence.yaml says what is so: official counts are what variants build, and every trace is some variant's."""
 
 import pytest
 import torch
-import variants_page
 from hydra.utils import instantiate
 
+import variants_page
 from ganforge.core.config import compose
 from ganforge.networks import layers
 
