@@ -182,8 +182,7 @@ class AdversarialModule(Resumable, Generative):
         """Return the batch of a phase: the step's, or its own, a function of the seed and the clock as well."""
         if not phase.own_batch or self.data is None:
             return batch
-        own = self.data.batch_of(phase.player, self.images_seen, batch.data.device)
-        return own.map(self._lay_out)
+        return self.data.batch_of(phase.player, self.images_seen, batch.data.device).map(self._lay_out)
 
     def _lay_out(self, column: Tensor) -> Tensor:
         """Return images in the memory format of the networks."""
@@ -204,9 +203,7 @@ class AdversarialModule(Resumable, Generative):
                 parts.append(losses.detach())
                 self.ledger.record(phase.player, parts[-1].values, share)
                 self._note(losses.logs)
-            if phase.moves_all:
-                _fill_gradients(self._parameters_of[phase.player])
-            average_gradients(self._parameters_of[phase.player])
+            average_gradients(self._parameters_of[phase.player], fill=phase.moves_all)
             if phase is self._first_phases[phase.player] and self.ledger.is_last(phase.every):
                 self.ledger.note(f"{phase.player}/gradient_norm", self.gradient_norm(phase.player))
             optimizer.step()
@@ -250,10 +247,3 @@ class AdversarialModule(Resumable, Generative):
             for logger in self.loggers:
                 logger.log_metrics(self.ledger.latest, step=self.ledger.fresh)
             self.ledger.fresh = None
-
-
-def _fill_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Make gradients that are ``None`` zero."""
-    for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
