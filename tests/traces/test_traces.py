@@ -8,9 +8,10 @@ from variants_page import evidence
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
-#: What has another meaning since the traces' metadata was written.
+#: Options that came, and weights that mean something else, since the traces' metadata was written.
 CHANGES = {
     "biggan32_full": {"terms.orthogonal.weight": 0.01},
+    "studiogan_acgan32": {"discriminator.head.bias": False, "freeze_at_zero": []},
     "studiogan_reacgan32": {
         "terms.conditional_discriminator.scaled_negatives": True,
         "terms.conditional_generator.scaled_negatives": True,
