@@ -60,6 +60,7 @@ class DataModule(pl.LightningDataModule):
         self.given = {**(given or {}), **({} if classes is None else {LABEL: Labels(classes)})}
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self._splits: Splits | None = None
+        self._orders: dict[str, BatchOrder] = {}  # of players with batches of their own
 
     def __deepcopy__(self, memo: dict[int, object]) -> "DataModule":
         """Return itself: copies of what trains on a dataset share it."""
@@ -137,7 +138,9 @@ class DataModule(pl.LightningDataModule):
             device: where the batch is to lie.
         """
         train = self.splits().train
-        order = self._order().of_column(f"player/{player}", len(train))
+        if player not in self._orders:
+            self._orders[player] = self._order().of_column(f"player/{player}", len(train))
+        order = self._orders[player]
         batch = TrainingBatches(train, order)[position, order.batch(position)]
         return decoded(batch.map(lambda column: column.to(device)), train)
 

@@ -54,18 +54,18 @@ class Phase:
         player: whose parameters step; all others are frozen meanwhile.
         losses: computes the losses of a batch, or of each part of one where gradients are accumulated.
         every: the phase runs on each ``every``-th batch.
-        own_batch: losses are of a batch of the phase's own, where the data module gives any; else of the step's.
-        moves_all: the player's parameters that the losses do not contain step on a gradient of zero, so that Adam's
-            moments decay; else they are left alone.
         before: called once, before the first part.
         after: called with all parts' losses, detached, and the images that the step used over all ranks, once the
             player has stepped; returns further logs.
+        own_batch: losses are of a batch of the phase's own, where the data module gives any; else of the step's.
+        moves_all: the player's parameters that the losses do not contain step on a gradient of zero, so that Adam's
+            moments decay; else they are left alone.
     """
 
     player: str
     losses: Callable[[Batch], Losses]
     every: int = 1
-    own_batch: bool = False
-    moves_all: bool = False
     before: Callable[[], None] = _nothing
     after: Callable[[Sequence[Losses], int], Mapping[str, Tensor]] = _no_logs
+    own_batch: bool = False
+    moves_all: bool = False
