@@ -9,11 +9,14 @@ import pytest
 import torch
 from torch import nn
 
+from ganforge.core.build import build
+from ganforge.core.checks import check_nodes
+from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.networks import biggan, biggan_deep, deep_conv, resnet, sagan, sndcgan
 from ganforge.networks.heads import ClassHead, Contrastive
 from ganforge.networks.layers import ConditionalBatchNorm, Layers, SelfAttention
-from ganforge.networks.spectral import spectral_norm
+from ganforge.networks.spectral import Spectral, spectral_norm
 
 # mimicry a7fda06c, BigGAN-PyTorch 98459431, StudioGAN 947b35e9: counted by running the official code;
 # mimicry's at 128 pixels and with 100 or 1000 classes by arithmetic on its listing.
@@ -180,7 +183,7 @@ def test_heads_fill_their_fields() -> None:
 
 
 def test_spectral_norm_is_one_and_survives_copies_and_autocast() -> None:
-    layer = spectral_norm(nn.Linear(9, 5), warm_up=15).eval()
+    layer = Spectral(warm_up=15)(nn.Linear(9, 5)).eval()
     weight = layer.weight
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=0.02)
     with torch.autocast("cpu", torch.bfloat16):
@@ -217,7 +220,10 @@ def test_spectral_norm_is_positive_before_any_forward() -> None:
 
 
 def test_a_network_takes_another_normalisation() -> None:
-    warm = resnet.Discriminator(width=4, normalization=partial(spectral_norm, warm_up=50)).eval()
+    warm_up = "{_target_: ganforge.networks.spectral.Spectral, warm_up: 50}"
+    config = compose(["model=sngan", "network.width=4", f"+network.discriminator.normalization={warm_up}"])
+    check_nodes(config)
+    warm = build(config.model.discriminator, "model").eval()
     for module in warm.modules():
         if isinstance(module, nn.Conv2d):
             assert torch.linalg.matrix_norm(module.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Initialization = Literal["xavier", "orthogonal", "normal", "torch"]
-#: ``"spectral"``, ``None``, or a function that normalises a layer, as ``partial(spectral_norm, warm_up=15)``.
+#: ``"spectral"``, ``None``, or what normalises a layer, as ``Spectral(warm_up=15)``.
 Normalization = Literal["spectral"] | Callable[..., nn.Module] | None
 
 #: What an ``initialization`` does to a weight, given its gain.
@@ -44,7 +44,7 @@ class Layers:
     Args:
         initialization: ``xavier`` uniform, ``orthogonal``, ``normal`` of standard deviation 0.02, or ``torch``,
             uniform within ``1 / sqrt(fan_in)``.
-        normalization: ``spectral``, a function that normalises a layer in place, or ``None``.
+        normalization: ``spectral``, what normalises a layer in place, or ``None``.
         residual_gain: initial gain of the 3x3 convolutions inside residual blocks; all other layers have
             gain 1.
         attention: initialisation of the layers of self-attention; ``None`` is that of the others.

@@ -1,5 +1,6 @@
 """Spectral normalisation of weights (Miyato et al. 2018)."""
 
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-__all__ = ["SpectralNorm", "spectral_norm"]
+__all__ = ["Spectral", "SpectralNorm", "spectral_norm"]
 
 Weighted = TypeVar("Weighted", nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
 
@@ -67,8 +68,22 @@ class SpectralNorm(nn.Module):
         return value
 
 
-def spectral_norm(layer: Weighted, *, warm_up: int = 0) -> Weighted:
-    """Normalise a layer's weight by :class:`SpectralNorm`; returns ``layer``. Initialise the weight before."""
-    dim = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
-    norm = SpectralNorm(layer.weight, dim=dim, warm_up=warm_up)
-    return cast(Weighted, parametrize.register_parametrization(layer, "weight", norm, unsafe=True))
+@dataclass(frozen=True)
+class Spectral:
+    """Normalises layers by :class:`SpectralNorm`.
+
+    Args:
+        warm_up: power iterations before training.
+    """
+
+    warm_up: int = 0
+
+    def __call__(self, layer: Weighted) -> Weighted:
+        """Normalise a layer's weight, which is initialised before; returns ``layer``."""
+        dim = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+        norm = SpectralNorm(layer.weight, dim=dim, warm_up=self.warm_up)
+        return cast(Weighted, parametrize.register_parametrization(layer, "weight", norm, unsafe=True))
+
+
+#: What ``normalization="spectral"`` is.
+spectral_norm = Spectral()
