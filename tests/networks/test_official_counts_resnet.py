@@ -16,6 +16,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.networks import biggan, biggan_deep, deep_conv, resnet, sagan, sndcgan
 from ganforge.networks.heads import ClassHead, Contrastive
 from ganforge.networks.layers import ConditionalBatchNorm, Layers, SelfAttention
+from ganforge.networks.residual import DiscriminatorBlock
 from ganforge.networks.spectral import Spectral, spectral_norm
 
 # mimicry a7fda06c, BigGAN-PyTorch 98459431, StudioGAN 947b35e9: counted by running the official code;
@@ -217,6 +218,23 @@ def test_spectral_norm_is_positive_before_any_forward() -> None:
         layer = nn.Linear(9, 5)
         weight = layer.weight.detach().clone()
         assert (spectral_norm(layer).eval().weight / weight > 0).all()
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_a_shortcut_reads_the_blocks_input_or_what_is_rectified(rectified: bool) -> None:
+    layers = Layers("xavier", None)
+    block = DiscriminatorBlock(2, 2, 2, 1, nn.ReLU(), layers, nn.Identity(), rectified_shortcut=rectified)
+    nn.init.zeros_(block.conv2.weight)
+    nn.init.zeros_(block.conv2.bias)
+    features = torch.randn(3, 2, 4, 4)
+    assert torch.equal(block(features), features.relu() if rectified else features)
+
+
+@pytest.mark.parametrize("module", [resnet, sagan, biggan])
+def test_rectified_shortcuts_reach_every_block(module: ModuleType) -> None:
+    blocks = module.Discriminator(width=2, rectified_shortcut=True).blocks
+    assert all(block.rectified_shortcut for block in blocks)
+    assert not any(block.rectified_shortcut for block in module.Discriminator(width=2).blocks)
 
 
 def test_a_network_takes_another_normalisation() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from golden import FOLDER, TOLERANCE, Trace, gradients, losses, play, weights
+from differences import TOLERANCE, gradients, losses, weights
+from golden import FOLDER, Trace, play
 
 from variants_page import evidence
 
