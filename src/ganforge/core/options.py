@@ -61,11 +61,13 @@ class Train(Section):
     """The keys of ``conf/train.yaml``."""
 
     name: str
+    budget: Mapping[str, Any]
     seed: Seed
     total_kimg: Length
     term: Mapping[str, Any] | None
     protocol: Mapping[str, Any] | None
     schedules: Mapping[str, Any] | None
+    recipe: Mapping[str, Any] | None
     resume: bool | str
     start: Start
     data_changed: bool
