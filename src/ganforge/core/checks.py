@@ -27,7 +27,7 @@ _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 #: What Hydra reads of a node itself.
 _HYDRAS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 #: Nodes that are no one's arguments.
-_APART = ("hydra", "machine", "settings")
+_APART = ("hydra", "machine", "settings", "recipe", "budget")
 
 
 def check_options(config: DictConfig, overrides: Sequence[str] = (), name: str = "train") -> None:

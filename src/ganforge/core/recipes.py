@@ -6,7 +6,7 @@ read by nobody, so that any option goes with any variant.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -73,25 +73,35 @@ def schedules(*, _root_: DictConfig) -> DictConfig:
 
     A schedule of the recipe goes with what it moves: with ``ema=none`` or ``~term.r1`` theirs are left out.
     """
-    own: dict[str, Any] = _plain(OmegaConf.select(_root_, "schedules")) or {}
-    given: dict[str, Any] = {}
-    for node in ("recipe", "budget"):
-        given |= _plain(OmegaConf.select(_root_, f"{node}.schedules")) or {}
-    kept = {place: schedule for place, schedule in given.items() if schedule is not None and _exists(place, _root_)}
-    return OmegaConf.create({**kept, **own})
+    kept: dict[str, Any] = {}
+    for node in ("recipe", "budget", ""):
+        path = f"{node}.schedules".lstrip(".")
+        for place, schedule in _leaves(OmegaConf.select(_root_, path) or {}):
+            if node == "" or _exists(place, _root_):
+                kept[place] = OmegaConf.to_container(schedule, resolve=True) if OmegaConf.is_config(schedule) else schedule
+    nested: DictConfig = OmegaConf.create()
+    for place, schedule in kept.items():
+        if schedule is not None:
+            OmegaConf.update(nested, place, schedule, force_add=True)
+    return nested
+
+
+def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield schedules by dotted place, from nested mappings."""
+    for name in node:
+        child = node[name]
+        if OmegaConf.is_dict(child) and "_target_" not in child:
+            yield from _leaves(child, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", child
 
 
 def _exists(place: str, root: DictConfig) -> bool:
     head, _, rest = place.partition(".")
     path = f"{'term' if head == 'terms' else head}.{rest}"
     parent, _, last = path.rpartition(".")
-    index = int(last) if last.isdigit() else last
     node = OmegaConf.select(root, parent)
-    return node is not None and (index in range(len(node)) if isinstance(index, int) else index in node)
-
-
-def _plain(node: Any) -> Any:
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    return node is not None and (int(last) in range(len(node)) if OmegaConf.is_list(node) else last in node)
 
 
 def _side(root: DictConfig) -> int:

@@ -1,0 +1,163 @@
+"""Write docs/recipes.md: official hyper-parameters beside those that a variant's configuration composes to.
+
+python scripts/recipes_page.py
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from ganforge.core.config import compose
+
+DOCS = Path(__file__).parents[1] / "docs"
+OFFICIAL = Path(__file__).parents[1] / "tests" / "zoo" / "official.yaml"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One hyper-parameter: official, and what ours must be, which differs where ``why`` says so."""
+
+    key: str
+    official: Any
+    expected: Any
+    source: str
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant at one setting."""
+
+    name: str
+    model: str
+    words: tuple[str, ...]
+    values: tuple[Value, ...]
+    parameters: tuple[int | None, int | None] | None
+
+    def composed(self) -> DictConfig:
+        """Compose the variant on the paper's data; nothing is downloaded."""
+        return _composed((f"model={self.model}", *self.words))
+
+
+@cache
+def _composed(words: tuple[str, ...]) -> DictConfig:
+    return compose(words)
+
+
+def official() -> dict[str, Any]:
+    """Read the official values."""
+    loaded: dict[str, Any] = yaml.safe_load(OFFICIAL.read_text())
+    return loaded
+
+
+def rows(table: dict[str, Any]) -> list[Row]:
+    """Return the table's variants, then their other settings."""
+    found = []
+    for name, entry in [*table["variants"].items(), *table["elsewhere"].items()]:
+        values = {**entry["values"], **entry.get("also", {})}
+        parameters = entry.get("parameters")
+        found.append(
+            Row(
+                name,
+                entry.get("model", name),
+                tuple(entry["compose"]),
+                tuple(_value(key, value, entry["source"]) for key, value in values.items()),
+                None if parameters is None else tuple(parameters),
+            )
+        )
+    return found
+
+
+def _value(key: str, value: Any, source: str) -> Value:
+    if isinstance(value, dict) and "why" in value:
+        return Value(key, value["official"], value["ours"], source, value["why"])
+    if isinstance(value, dict) and "from" in value:
+        return Value(key, value["is"], value["is"], value["from"])
+    return Value(key, value, value, source)
+
+
+def ours(config: DictConfig, key: str) -> Any:
+    """Return what a configuration has under a key: classes by their names, schedules by their first and last values."""
+    if key.startswith("schedules."):
+        schedule: Any = instantiate(OmegaConf.select(config.model, key))
+        return [schedule(0), schedule(round(config.total_kimg * 1000))]
+    if key == "ema":
+        return None if config.model.ema is None else config.model.ema._target_.rpartition(".")[2]
+    if key == "network":
+        return str(config.network.generator._target_.split(".")[-2])
+    found = OmegaConf.select(config, key)
+    if OmegaConf.is_dict(found) and "_target_" in found:
+        return found._target_.rpartition(".")[2]
+    return OmegaConf.to_container(found) if OmegaConf.is_config(found) else found
+
+
+def shown(value: Any) -> str:
+    """Return a value as a table shows it."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(shown, value)) + "]"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {shown(one)}" for key, one in value.items())
+    return "none" if value is None else f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+def page(found: list[Row], sources: dict[str, str]) -> str:
+    """Return the page."""
+    lines = [_INTRODUCTION]
+    for row in found:
+        config = row.composed()
+        command = " ".join(["ganforge train", f"model={row.model}", *row.words])
+        lines += [f"## {row.name}", "", f"`{command}`", "", "| key | official | ours | from |", "|---|---|---|---|"]
+        for value in row.values:
+            mine = shown(ours(config, value.key)) + (f" ({value.why})" if value.why else "")
+            lines.append(f"| `{value.key}` | {shown(value.official)} | {mine} | {value.source} |")
+        if row.parameters:
+            for player, count in zip(("generator", "discriminator"), row.parameters, strict=True):
+                lines += [f"| parameters, {player} | {count:,} | {count:,} | counted |"] if count else []
+        lines.append("")
+    lines += ["## Sources", "", *(f"- {name}: {text}" for name, text in sources.items()), ""]
+    return "\n".join(lines)
+
+
+_INTRODUCTION = """# Recipes
+
+`model=NAME` alone is the recipe of the paper's code: widths, latent, prior, rates, betas, steps, batch, weights of terms, schedules,
+average, length. `tests/zoo/official.yaml` has what the papers' code says, `tests/zoo/test_recipes.py` holds the composed configurations to
+it, and `python scripts/recipes_page.py` made this page from both. What a configuration cannot say (initialisation, order of steps) is in
+`conf/model/NAME.yaml` and in the networks' docstrings.
+
+**How numbers get to options.** A variant's file sets numbers under `recipe`; the option that needs one reads it and has a default of its
+own: `lr: ${recipe:lr.generator,0.0002}` in `conf/optimizer/adam.yaml`. So `model=lsgan optimizer=rmsprop` is RMSprop at its own rate, with
+nothing left over. On the command line you set the option's key, `optimizer.generator.lr=0.0001`, as ever. What depends on image size or
+batch is a rule in place of a number: `${recipe.by_size:{32: 80, 64: 100}}` (the largest size up to `data.image_size`), `${recipe.kimg:100000}`
+(generator steps as thousands of images), `${recipe.halflife_kimg:0.9999}` (an average's decay a step), `${recipe.r1_gamma:}` (StyleGAN2-ADA's
+rule), `${recipe.lazy:0.0025,16}` (the correction for a lazy term).
+
+**Terms.** A list replaces the variant's terms and keeps the variant's weights for those that it names: `model=stylegan2 term=[r1]` has
+StyleGAN2's R1 and no path length, `term=[r1,lecam]` adds LeCam, `term=[]` has none. `~term.path_length` takes one away, `term.r1.weight=1`
+changes one. A schedule of the recipe goes with the term, average or augmentation that it moves.
+
+**Budgets.** `budget=paper`, the default, leaves all that as it is, for GPUs. `budget=small` (`conf/budget/small.yaml`) is for two CPU cores and
+minutes: narrow networks, batches of 32, 150 thousand images, an average of the generator; losses, terms, steps and rates stay the
+variant's. Data without a download (`mnist5k`, `digits`, `shapes`, `stacked_mnist5k`) choose it, as they choose their protocol; a run says at
+its start which one it has. `budget=paper data=mnist5k` takes it back, `budget=small data=cifar10` asks for it.
+"""
+
+
+def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    table = official()
+    target = DOCS / "recipes.md"
+    target.write_text(page(rows(table), table["sources"]))
+    print(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
