@@ -79,7 +79,9 @@ class Exponential(Schedule):
 
     def __init__(self, start: float, factor: float, every_kimg: float, least: float = 0.0) -> None:
         if not (factor > 0 and every_kimg > 0):
-            raise GanforgeError(f"An Exponential schedule needs factor > 0 and every_kimg > 0, got {factor}, {every_kimg}.")
+            raise GanforgeError(
+                f"An Exponential schedule needs factor > 0 and every_kimg > 0, got {factor}, {every_kimg}."
+            )
         self.start, self.factor, self.every_kimg, self.least = start, factor, every_kimg, least
 
     def __call__(self, images_seen: int) -> float:

@@ -38,9 +38,9 @@ def test_composed_networks_have_the_official_sizes(row):
     with torch.device("meta"):
         built = [instantiate(network[player]) for player in ("generator", "discriminator")]
     counts = [sum(parameter.numel() for parameter in one.parameters()) for one in built]
-    assert [None if official is None else count for count, official in zip(counts, row.parameters, strict=True)] == list(
-        row.parameters
-    )
+    assert [
+        None if official is None else count for count, official in zip(counts, row.parameters, strict=True)
+    ] == list(row.parameters)
 
 
 def test_deviations_say_why_and_what_is_ours():
@@ -88,7 +88,12 @@ def test_data_without_a_download_choose_the_small_budget(data):
     assert config.budget.name == "small"
     assert (config.total_kimg, config.data.batch_size, config.network.width) == (150, 32, 32)
     config = compose([f"data={data}", "model=wgan", "budget=paper"])
-    assert (config.budget.name, config.total_kimg, config.data.batch_size, config.network.width) == ("paper", 75826, 64, 64)
+    assert (config.budget.name, config.total_kimg, config.data.batch_size, config.network.width) == (
+        "paper",
+        75826,
+        64,
+        64,
+    )
 
 
 def test_other_data_keep_the_papers_and_take_the_small_budget_when_asked():

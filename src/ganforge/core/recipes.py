@@ -78,7 +78,9 @@ def schedules(*, _root_: DictConfig) -> DictConfig:
         path = f"{node}.schedules".lstrip(".")
         for place, schedule in _leaves(OmegaConf.select(_root_, path) or {}):
             if node == "" or _exists(place, _root_):
-                kept[place] = OmegaConf.to_container(schedule, resolve=True) if OmegaConf.is_config(schedule) else schedule
+                kept[place] = (
+                    OmegaConf.to_container(schedule, resolve=True) if OmegaConf.is_config(schedule) else schedule
+                )
     nested: DictConfig = OmegaConf.create()
     for place, schedule in kept.items():
         if schedule is not None:
