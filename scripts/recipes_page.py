@@ -1,4 +1,4 @@
-"""Write docs/recipes.md: official hyper-parameters beside those that a variant's configuration composes to.
+"""Write docs/official.md: official hyper-parameters beside those that a variant's configuration composes to.
 
 python scripts/recipes_page.py
 """
@@ -109,7 +109,15 @@ def shown(value: Any) -> str:
 
 def page(found: list[Row], sources: dict[str, str]) -> str:
     """Return the page."""
-    lines = [_INTRODUCTION]
+    lines = [
+        "# Official hyper-parameters beside ours",
+        "",
+        "Made by `python scripts/recipes_page.py` from `tests/zoo/official.yaml` and the composed configurations,",
+        "which `tests/zoo/test_recipes.py` compares. Deviations have their reason in brackets. How they get there is",
+        "in [recipes.md](recipes.md). `total_kimg` is thousands of real images that the critic sees, `schedules`",
+        "the values at a run's start and end.",
+        "",
+    ]
     for row in found:
         config = row.composed()
         command = " ".join(["ganforge train", f"model={row.model}", *row.words])
@@ -125,35 +133,10 @@ def page(found: list[Row], sources: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-_INTRODUCTION = """# Recipes
-
-`model=NAME` alone is the recipe of the paper's code: widths, latent, prior, rates, betas, steps, batch, weights of terms, schedules,
-average, length. `tests/zoo/official.yaml` has what the papers' code says, `tests/zoo/test_recipes.py` holds the composed configurations to
-it, and `python scripts/recipes_page.py` made this page from both. What a configuration cannot say (initialisation, order of steps) is in
-`conf/model/NAME.yaml` and in the networks' docstrings.
-
-**How numbers get to options.** A variant's file sets numbers under `recipe`; the option that needs one reads it and has a default of its
-own: `lr: ${recipe:lr.generator,0.0002}` in `conf/optimizer/adam.yaml`. So `model=lsgan optimizer=rmsprop` is RMSprop at its own rate, with
-nothing left over. On the command line you set the option's key, `optimizer.generator.lr=0.0001`, as ever. What depends on image size or
-batch is a rule in place of a number: `${recipe.by_size:{32: 80, 64: 100}}` (the largest size up to `data.image_size`), `${recipe.kimg:100000}`
-(generator steps as thousands of images), `${recipe.halflife_kimg:0.9999}` (an average's decay a step), `${recipe.r1_gamma:}` (StyleGAN2-ADA's
-rule), `${recipe.lazy:0.0025,16}` (the correction for a lazy term).
-
-**Terms.** A list replaces the variant's terms and keeps the variant's weights for those that it names: `model=stylegan2 term=[r1]` has
-StyleGAN2's R1 and no path length, `term=[r1,lecam]` adds LeCam, `term=[]` has none. `~term.path_length` takes one away, `term.r1.weight=1`
-changes one. A schedule of the recipe goes with the term, average or augmentation that it moves.
-
-**Budgets.** `budget=paper`, the default, leaves all that as it is, for GPUs. `budget=small` (`conf/budget/small.yaml`) is for two CPU cores and
-minutes: narrow networks, batches of 32, 150 thousand images, an average of the generator; losses, terms, steps and rates stay the
-variant's. Data without a download (`mnist5k`, `digits`, `shapes`, `stacked_mnist5k`) choose it, as they choose their protocol; a run says at
-its start which one it has. `budget=paper data=mnist5k` takes it back, `budget=small data=cifar10` asks for it.
-"""
-
-
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     table = official()
-    target = DOCS / "recipes.md"
+    target = DOCS / "official.md"
     target.write_text(page(rows(table), table["sources"]))
     print(target)
     return 0

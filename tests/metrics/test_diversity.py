@@ -1,5 +1,7 @@
 """Similarity and distance of pairs, and path lengths."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,11 @@ def test_padded_similarity_is_torchmetrics():
     assert found == {"ms_ssim": pytest.approx(expected, abs=1e-5), "ms_ssim_real": pytest.approx(1, abs=1e-6)}
 
 
+def windows(values, window):
+    """Means of ``(h, w, c)`` over each place of a window inside."""
+    return np.stack([convolve2d(values[..., c], window, "valid") for c in range(values.shape[-1])], -1)
+
+
 def reference_similarity(first, second, weights=diversity.WEIGHTS):
     """MS-SSIM of ``(h, w, c)`` arrays in [0, 255], window by window with scipy, as Wang et al. 2003 have it."""
     value = 1.0
@@ -54,10 +61,7 @@ def reference_similarity(first, second, weights=diversity.WEIGHTS):
         size = min(11, *first.shape[:2])
         place = np.arange(size) - (size - 1) / 2
         gauss = np.exp(-(np.add.outer(place**2, place**2)) / (2 * (1.5 * size / 11) ** 2))
-
-        def mean(values, window=gauss / gauss.sum()):
-            return np.stack([convolve2d(values[..., c], window, "valid") for c in range(values.shape[-1])], -1)
-
+        mean = partial(windows, window=gauss / gauss.sum())
         mu, nu = mean(first), mean(second)
         variances = mean(first**2) - mu**2 + mean(second**2) - nu**2
         structure = (2 * (mean(first * second) - mu * nu) + 7.65**2) / (variances + 7.65**2)

@@ -127,7 +127,7 @@ def test_path_pairs_of_styles_are_straight_and_begin_at_the_first_end(monkeypatc
 
 def test_path_pairs_of_styles_need_styles(dcgan):
     sampling = Sampling(weights="raw")
-    with dcgan.session(sampling), pytest.raises(GanforgeError, match="space=w .* choose space=z"):
+    with dcgan.session(sampling), pytest.raises(GanforgeError, match=r"space=w .* choose space=z"):
         dcgan.path_pairs(3, 0.1, torch.Generator(), sampling, space="w")
 
 

@@ -17,7 +17,7 @@ ROWS = recipes_page.rows(OFFICIAL)
 
 
 def test_every_variant_is_in_the_table():
-    """EBGAN is left out: it has no code of its authors, and conf/model/ebgan.yaml says that its rates are not theirs."""
+    """EBGAN is left out: its authors gave no code, and conf/model/ebgan.yaml says that its rates are not theirs."""
     assert set(OFFICIAL["variants"]) == set(options("model")) - {"ebgan"}
 
 
@@ -51,7 +51,7 @@ def test_deviations_say_why_and_what_is_ours():
 
 
 def test_page_is_current():
-    page = (Path(recipes_page.DOCS) / "recipes.md").read_text()
+    page = (Path(recipes_page.DOCS) / "official.md").read_text()
     assert page == recipes_page.page(ROWS, OFFICIAL["sources"]), "run python scripts/recipes_page.py"
 
 

@@ -1,8 +1,8 @@
 """A paper's numbers in the configuration: options read them from the node ``recipe``. Imports no torch.
 
-A variant sets ``recipe`` and a budget the node ``budget``, which comes first; an option of an axis reads what concerns it
-and has a default of its own, as in ``lr: ${recipe:lr.generator,0.0002}``. Numbers for an option that is not chosen are
-read by nobody, so that any option goes with any variant.
+A variant sets ``recipe`` and a budget the node ``budget``, which comes first; an option of an axis reads what concerns
+it and has a default of its own, as in ``lr: ${recipe:lr.generator,0.0002}``. Numbers for an option that is not chosen
+are read by nobody, so that any option goes with any variant.
 """
 
 import math
@@ -45,8 +45,8 @@ def r1_gamma(*, _root_: DictConfig) -> float:
 def lazy(value: float, every: float, power: bool = False) -> float:
     """``${recipe.lazy:RATE,EVERY}`` and ``${recipe.lazy:BETA,EVERY,true}``: corrected for a lazy term's own steps.
 
-    Rates are multiplied by ``k / (k + 1)`` and betas raised to it where a term acts every ``k > 1`` steps (Karras et al.
-    2020b, appendix B, and the official training loop).
+    Rates are multiplied by ``k / (k + 1)`` and betas raised to it where a term acts every ``k > 1`` steps (Karras et
+    al. 2020b, appendix B, and the official training loop).
     """
     share = every / (every + 1) if every > 1 else 1.0
     return float(value**share if power else value * share)
@@ -58,7 +58,7 @@ def kimg(steps: float, *, _root_: DictConfig) -> float:
 
 
 def halflife_kimg(decay: float, *, _root_: DictConfig) -> float:
-    """``${recipe.halflife_kimg:DECAY}``: the half-life of an average that keeps ``DECAY`` of itself a generator step."""
+    """``${recipe.halflife_kimg:DECAY}``: the half-life of an average that keeps ``DECAY`` of itself a step of G."""
     return kimg(math.log(0.5) / math.log(decay), _root_=_root_)
 
 
@@ -69,7 +69,7 @@ def averaging(*, _root_: DictConfig) -> DictConfig | None:
 
 
 def schedules(*, _root_: DictConfig) -> DictConfig:
-    """``${recipe.schedules:}``: the recipe's schedules of what there is in this run, and over them the node ``schedules``.
+    """``${recipe.schedules:}``: the recipe's schedules of what there is in this run, over them the node ``schedules``.
 
     A schedule of the recipe goes with what it moves: with ``ema=none`` or ``~term.r1`` theirs are left out.
     """

@@ -84,16 +84,17 @@ class MultiScaleSimilarity:
     ``ms_ssim`` and ``ms_ssim_real`` are in [0, 1]; lower is more diverse, and a value above the real images' indicates
     collapse. Odena et al. take 100 pairs within each class: ``pairing="class"``.
 
-    ``border="valid"`` is the reference (Wang et al. 2003, by its authors' code and ProGAN's ``ms_ssim.py``): windows that
-    lie inside the image, smaller ones where a scale has fewer than 11 pixels. ``border="padded"`` is torchmetrics', whose
-    windows reach over the border into reflected pixels and need larger images; the two differ by some percent.
+    ``border="valid"`` is the reference (Wang et al. 2003, by its authors' code and ProGAN's ``ms_ssim.py``): windows
+    that lie inside the image, smaller ones where a scale has fewer than 11 pixels. ``border="padded"`` is that of
+    torchmetrics, whose windows reach over the border into reflected pixels and need larger images; the two differ by
+    some percent.
 
     Attributes:
         pairs: how many, of each class with ``pairing="class"``.
         pairing: whether both images of a pair are of one class.
-        scales: the first so many of the five, their weights scaled to the sum 1. With ``padded`` borders five need images
-            of more than 160 pixels, four more than 90, three more than 40, two more than 10; with ``valid`` ones five
-            need 16. Values of different scales do not compare.
+        scales: the first so many of the five, their weights scaled to the sum 1; values of different scales do not
+            compare. With ``padded`` borders five need images of more than 160 pixels, four more than 90, three more
+            than 40, two more than 10; with ``valid`` ones five need 16.
         border: which windows count.
     """
 

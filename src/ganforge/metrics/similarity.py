@@ -15,8 +15,8 @@ _LUMINANCE, _CONTRAST = 0.01**2, 0.03**2  # C1 and C2 for values in [0, 1]
 def multi_scale_similarity(first: Tensor, second: Tensor, weights: Sequence[float]) -> Tensor:
     """Return the MS-SSIM of pairs of images (equation 7), ``(n,)``.
 
-    Means are over windows inside the image and over channels. Between scales blocks of 2 x 2 pixels are averaged. Where a
-    scale has fewer than 11 pixels the window has as many and a deviation in proportion. Negative means count as 0.
+    Means are over windows inside the image and over channels. Between scales blocks of 2 x 2 pixels are averaged. Where
+    a scale has fewer than 11 pixels the window has as many and a deviation in proportion. Negative means count as 0.
 
     Args:
         first, second: ``(n, c, h, w)`` in [0, 1].
