@@ -22,14 +22,13 @@ def recipe(key: str, default: Any = None, *, _root_: DictConfig) -> Any:
         found = OmegaConf.select(_root_, f"{node}.{key}", default=_ABSENT)
         if found is not _ABSENT:
             return found
-    return default
+    return _node(default)
 
 
 def by_size(values: Mapping[int, Any], *, _root_: DictConfig) -> Any:
     """``${recipe.by_size:{32: A, 64: B}}``: the entry of the largest size up to ``data.image_size``, else the first."""
     side = _side(_root_)
-    found = values[max((size for size in values if size <= side), default=min(values))]
-    return OmegaConf.create(found) if isinstance(found, list | dict) else found
+    return _node(values[max((size for size in values if size <= side), default=min(values))])
 
 
 def times(value: float | None, share: float) -> int | None:
@@ -104,6 +103,11 @@ def _exists(place: str, root: DictConfig) -> bool:
     parent, _, last = path.rpartition(".")
     node = OmegaConf.select(root, parent)
     return node is not None and (int(last) in range(len(node)) if OmegaConf.is_list(node) else last in node)
+
+
+def _node(value: Any) -> Any:
+    """Return what a resolver may return: lists and mappings as nodes."""
+    return OmegaConf.create(value) if isinstance(value, list | dict) else value
 
 
 def _side(root: DictConfig) -> int:
