@@ -6,7 +6,7 @@ are read by nobody, so that any option goes with any variant.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -75,7 +75,7 @@ def schedules(*, _root_: DictConfig) -> DictConfig:
     kept: dict[str, Any] = {}
     for node in ("recipe", "budget", ""):
         path = f"{node}.schedules".lstrip(".")
-        for place, schedule in _leaves(OmegaConf.select(_root_, path) or {}):
+        for place, schedule in _leaves(OmegaConf.select(_root_, path) or OmegaConf.create()):
             if node == "" or _exists(place, _root_):
                 kept[place] = (
                     OmegaConf.to_container(schedule, resolve=True) if OmegaConf.is_config(schedule) else schedule
@@ -89,7 +89,7 @@ def schedules(*, _root_: DictConfig) -> DictConfig:
 
 def _leaves(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield schedules by dotted place, from nested mappings."""
-    for name in node:
+    for name in map(str, node):
         child = node[name]
         if OmegaConf.is_dict(child) and "_target_" not in child:
             yield from _leaves(child, f"{prefix}{name}.")
@@ -116,7 +116,7 @@ def _side(root: DictConfig) -> int:
     return int(max(size) if OmegaConf.is_list(size) else size or 0)
 
 
-RESOLVERS = {
+RESOLVERS: dict[str, Callable[..., Any]] = {
     "recipe": recipe,
     "recipe.by_size": by_size,
     "recipe.times": times,

@@ -40,8 +40,8 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
         if last in node:
             node[last] = _blanked(node[last], key)
     settings = OmegaConf.to_container(OmegaConf.create(settings), resolve=True)
-    for node in ("recipe", "budget"):  # the options that read them have their values
-        settings.pop(node, None)
+    for apart in ("recipe", "budget"):  # the options that read them have their values
+        settings.pop(apart, None)
     for key in keys:
         node, last = _parent(settings, key)
         node.pop(last, None)
