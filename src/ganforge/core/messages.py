@@ -167,7 +167,7 @@ def _keys(command: _Command) -> Iterator[str]:
         for key in node:
             yield f"{prefix}{key}"
             child = node[key]
-            if isinstance(child, DictConfig) and f"{prefix}{key}" not in ("recipe", "budget"):  # options have their keys
+            if isinstance(child, DictConfig) and f"{prefix}{key}" not in ("recipe", "budget"):  # what options read
                 yield from walk(child, f"{prefix}{key}.")
 
     yield from walk(default_config(command.overrides, command.config), "")
