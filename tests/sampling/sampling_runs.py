@@ -6,6 +6,7 @@ STYLES = [
     "model=stylegan2",
     "data=digits",
     "latent.dim=8",
+    "network.style_dim=8",
     "network.channel_base=64",
     "network.channel_max=8",
     "network.mapping_layers=2",
