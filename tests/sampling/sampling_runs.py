@@ -1,6 +1,6 @@
 """Overrides of small runs, one for each kind of generator."""
 
-DCGAN = ["data=digits", "network.width=4", "latent.dim=8"]
+DCGAN = ["data=digits", "network.width=4", "latent=normal", "latent.dim=8"]
 CONDITIONAL = ["model=cgan", *DCGAN]
 STYLES = [
     "model=stylegan2",
