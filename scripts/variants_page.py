@@ -108,8 +108,22 @@ def read(path: Path) -> Variant:
     comments = [line[2:] for line in head if line.startswith("# ") and not line.startswith("# @")]
     body = load(path)
     common = choices(load(config_folder() / "train.yaml")["defaults"])
-    chosen = common | choices(body.pop("defaults"))
-    return Variant(path.stem, comments[0], " ".join(comments[1:]), chosen, tuple(flatten(body)))
+    chosen = common | choices(body["defaults"])
+    return Variant(path.stem, comments[0], " ".join(comments[1:]), chosen, _last_of_each(values(body)))
+
+
+def _last_of_each(settings: Iterator[str]) -> tuple[str, ...]:
+    """Return ``a.b=value`` for every key once, as the last one has it."""
+    last = {setting.partition("=")[0]: setting for setting in settings}
+    return tuple(last.values())
+
+
+def values(body: dict[str, Any]) -> Iterator[str]:
+    """Yield what a file and those that it is built on set, but for the recipe, which docs/official.md has."""
+    for entry in body.get("defaults", []):
+        if isinstance(entry, str) and entry not in ("_self_", "_gan"):
+            yield from values(load(config_folder() / "model" / f"{entry}.yaml"))
+    yield from flatten({key: value for key, value in body.items() if key not in ("defaults", "recipe")})
 
 
 def variants() -> list[Variant]:
@@ -140,7 +154,8 @@ def page(fids: dict[str, float], source: str) -> str:
         "# Variants",
         "",
         f"Made by `python scripts/variants_page.py` from `conf/model/`. Differences are from `model={BASE}`: "
-        "options of axes first, then values that the file sets.",
+        "options of axes first, then values that the file sets. Widths, rates and the rest of each recipe, beside the "
+        "official ones, are in [official.md](official.md).",
         "",
         source,
         "",
