@@ -64,7 +64,8 @@ def test_every_number_of_a_recipe_is_read_by_an_option():
         recipe = loaded.get("recipe", {}) if path.parent.name == "model" else loaded
         for key in leaves({name: value for name, value in recipe.items() if name not in ("schedules", "name")}):
             whole = key.partition(".strengths")[0] + ".strengths" if ".strengths" in key else key
-            assert f"${{recipe:{whole}," in texts, (path, key)
+            wholly, by_item = (f"${{recipe:{name}," in texts for name in (whole, f"{whole}.0"))
+            assert wholly or by_item, (path, key)
 
 
 def leaves(node, prefix=""):
