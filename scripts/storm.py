@@ -69,7 +69,7 @@ VARIANTS = {
     "pacgan": ("model=pacgan", "network.width=4"),
     "ssgan": ("model=ssgan", "network.width=4", "data.image_size=32"),
     "unrolled": ("model=unrolled", "network.width=4"),
-    "ragan": ("model=ragan", "network.width=4"),
+    "ragan": ("model=ragan", "network.width=4", "data.image_size=16"),
 }
 #: What disturbs a run, and how often; SIGKILL is the hardest.
 DISTURBANCES = {"SIGKILL": 3, "SIGTERM": 1, "SIGINT": 1, "SIGHUP": 1, "full disk": 1}

@@ -112,7 +112,7 @@ def test_a_sweep_leaves_its_process_as_it_was():
         )
 
     before = state()
-    rate = ["optimizer.generator._target_=torch.optim.SGD", "~optimizer.generator.betas"]
+    rate = ["optimizer.generator._target_=torch.optim.SGD", "~optimizer.generator.betas", "~optimizer.generator.eps"]
     assert cli.main(["train", "-m", *OPTIONS, *rate, "optimizer.generator.lr=1e30,0.01"]) == 1
     assert states("outputs") == ["failed", "failed", "finished", "finished"]
     assert state() == before
