@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.fit import Margin, fit
-from ganforge.data.images import ImageSize, grid, height_and_width, normalise, quantise
+from ganforge.data.images import ImageSize, grid, height_and_width, loaded, normalise, quantise
+from ganforge.data.jitter import choose, flip_and_crop
 
 __all__ = ["Images", "Labels", "Modality", "Raw", "Vectors"]
 
@@ -72,6 +73,8 @@ class Images(Modality):
         channels: 1 (grey), 3 (colour), or any other number where the dataset has it.
         margin: how smaller images grow: ``"pad"`` with black (the custom for 28-pixel digits) or ``"resize"``.
         horizontal_flip: probability that a training image is mirrored.
+        load_size: pixels that a training image is enlarged to before ``image_size`` of it are cut out at random
+            (286 for 256 in pix2pix); ``None`` crops nothing.
 
     Raises:
         GanforgeError: if a value is impossible.
@@ -86,6 +89,7 @@ class Images(Modality):
         *,
         margin: Margin = "resize",
         horizontal_flip: float = 0.0,
+        load_size: ImageSize | None = None,
     ) -> None:
         if channels < 1:
             raise GanforgeError(f"data.channels must be 1 (grey), 3 (colour), or another number >= 1, got {channels}.")
@@ -96,7 +100,8 @@ class Images(Modality):
         self.channels, self.margin, self.horizontal_flip = channels, margin, horizontal_flip
         self.height, self.width = height_and_width(image_size)
         self.shape: tuple[int, int, int] = (channels, self.height, self.width)
-        self.is_transformed = horizontal_flip > 0
+        self.load_size = loaded(load_size, self.height, self.width)
+        self.is_transformed = horizontal_flip > 0 or self.load_size is not None
 
     def decode(self, stored: Tensor) -> Tensor:
         """Map uint8 to [-1, 1]; see :func:`~ganforge.data.images.normalise`."""
@@ -128,12 +133,12 @@ class Images(Modality):
         return torch.nn.functional.adaptive_avg_pool2d(samples.float(), sides).flatten(1)
 
     def choose(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw which images are mirrored, ``(n,)`` bool."""
-        return torch.rand(n, generator=generator) < self.horizontal_flip
+        """Draw how images are mirrored and cropped; see :func:`~ganforge.data.jitter.choose`."""
+        return choose(n, self.horizontal_flip, generator)
 
     def transform(self, samples: Tensor, choice: Tensor) -> Tensor:
-        """Mirror left and right."""
-        return torch.where(choice[:, None, None, None], samples.flip(-1), samples)
+        """Crop, and mirror left and right; see :func:`~ganforge.data.jitter.flip_and_crop`."""
+        return flip_and_crop(samples, choice, self.load_size)
 
 
 class Vectors(Modality):

@@ -148,7 +148,7 @@ class ImageData(DataModule):
 
     Args:
         source: gives the images.
-        image_size, channels, margin, horizontal_flip: see :class:`~ganforge.data.modality.Images`.
+        image_size, channels, margin, horizontal_flip, load_size: see :class:`~ganforge.data.modality.Images`.
         **others: see :class:`DataModule`.
     """
 
@@ -160,9 +160,12 @@ class ImageData(DataModule):
         channels: int,
         margin: Margin = "resize",
         horizontal_flip: float = 0.0,
+        load_size: ImageSize | None = None,
         **others: Any,
     ) -> None:
-        images = Images(image_size, channels, margin=margin, horizontal_flip=horizontal_flip)
+        images = Images(
+            image_size, channels, margin=margin, horizontal_flip=horizontal_flip, load_size=load_size
+        )
         super().__init__(source, images, **others)
 
 
