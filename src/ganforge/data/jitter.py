@@ -30,7 +30,7 @@ def flip_and_crop(samples: Tensor, choice: Tensor, load_size: Size | None, mode:
         samples: ``(n, c, h, w)`` floats.
         choice: of :func:`choose`, ``(n, 3)``.
         load_size: what to enlarge to; ``None`` crops nothing.
-        mode: ``"bicubic"`` (antialiased, as Pillow's; the result is confined to the samples' range), or ``"nearest-exact"``.
+        mode: ``"bicubic"`` (antialiased, as Pillow's; confined to the samples' range) or ``"nearest-exact"``.
     """
     if load_size is not None:
         samples = _cropped(samples, choice[:, 1:], load_size, mode)

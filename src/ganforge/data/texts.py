@@ -13,10 +13,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column
 from ganforge.data.modality import Modality
 
-__all__ = ["TEXT", "Texts", "text_column"]
-
-#: The given column that holds texts.
-TEXT = "text"
+__all__ = ["Texts", "text_column"]
 
 _WORD = re.compile(r"\w+")
 
@@ -39,7 +36,9 @@ class Texts(Modality):
         if length < 1:
             raise GanforgeError(f"A text has at least 1 token, got length={length}.")
         words = None if vocabulary is None else list(vocabulary)
-        if words is not None and (not words or len({*words}) < len(words) or any(_words(word) != [word] for word in words)):
+        if words is not None and (
+            not words or len({*words}) < len(words) or any(_words(word) != [word] for word in words)
+        ):
             raise GanforgeError(
                 "A vocabulary is a list of different words in lower case without punctuation, got "
                 f"{', '.join(words[:5]) or 'none'}{', ...' if len(words) > 5 else ''}."
@@ -75,13 +74,14 @@ class Texts(Modality):
             unknown = [word for word in words if word not in self._numbers]
             if unknown:
                 raise GanforgeError(
-                    f"The text '{_short(text)}' holds '{_short(unknown[0])}', which is none of the {len(self.vocabulary)} words of "
-                    "data.given.text.vocabulary: add it there, or set that to null to read texts byte by byte."
+                    f"The text '{_short(text)}' holds '{_short(unknown[0])}', which is none of the "
+                    f"{len(self.vocabulary)} words of data.given.text.vocabulary: add it there, or set that to null to "
+                    "read texts byte by byte."
                 )
             tokens = [self._numbers[word] for word in words]
         if not 0 < len(tokens) <= self.length:
             raise GanforgeError(
-                f"The text '{_short(text)}' has {len(tokens)} tokens, and texts have 1 to {self.length}: shorten it, or "
+                f"The text '{_short(text)}' has {len(tokens)} tokens, and texts have 1 to {self.length}: change it, or "
                 f"set data.given.text.length={max(1, len(tokens))}."
             )
         return tokens
