@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from ganforge import cli
-from ganforge.data.attribution import ATTRIBUTIONS
 from ganforge.core.config import quoted
 from ganforge.core.errors import GanforgeError
+from ganforge.data.attribution import ATTRIBUTIONS
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.modality import Images
 from ganforge.reports.panels import nearest_panel

@@ -1,5 +1,6 @@
 """Tiles of the Earth: no pixel in both splits, layers on one another, and what each tile is."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,13 @@ from ganforge.data import earth
 from ganforge.data.columns import LABEL, SOURCE
 from ganforge.data.earth import HEIGHT, REGIONS, WIDTH, ZONES, Earth
 from ganforge.data.modality import Images
+
+READ_ONCE = functools.cache(earth.read_layer)
+
+
+@pytest.fixture(autouse=True)
+def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(earth, "read_layer", READ_ONCE)
 
 
 def covered(corners: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
@@ -102,6 +110,7 @@ def test_refusals(size: int, settings: dict[str, Any], said: str) -> None:
 
 
 def test_without_the_package_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    READ_ONCE.cache_clear()
     monkeypatch.setattr(earth, "find_spec", lambda name: None)
     with pytest.raises(GanforgeError, match=r"is not installed: .*pip install .*\[earth\]"):
         Earth().load(Images(64, 3))

@@ -20,7 +20,8 @@ GLYPHS = Images(32, 1)
 
 def test_letters_are_the_same_in_both_faces_and_no_letter_is_in_both_splits() -> None:
     splits = Glyphs().load(GLYPHS)
-    assert len(splits.train) + len(splits.heldout) == 1906
+    assert len(splits.train) > 1400
+    assert len(splits.heldout) == round((len(splits.train) + len(splits.heldout)) / 10)
     for split in (splits.train, splits.heldout):
         data, source = (column.read().float().flatten(1) for column in (split.data, split.given[SOURCE]))
         own = torch.nn.functional.cosine_similarity(data, source)
@@ -28,7 +29,7 @@ def test_letters_are_the_same_in_both_faces_and_no_letter_is_in_both_splits() ->
         assert (own > other).float().mean() > 0.95
         assert (data - source).abs().mean() / 255 == pytest.approx(0.046, abs=0.005)
     drawn = [{row.tobytes() for row in split.data.read().numpy()} for split in (splits.train, splits.heldout)]
-    assert len(drawn[0] & drawn[1]) < 20  # Latin A, Greek Alpha and Cyrillic A look alike
+    assert not drawn[0] & drawn[1]  # Latin, Greek and Cyrillic A look alike
 
 
 def test_several_faces_are_classes() -> None:

@@ -40,7 +40,8 @@ FACES = {
 class Glyphs:
     """Letters, white on black, that several faces have: in one as the column ``source``, in others as the data.
 
-    Each letter is as large as its face makes it, on one baseline. No letter is in both splits. With several faces each
+    Each letter is as large as its face makes it, on one baseline. No letter is in both splits, and of letters that look
+    alike, such as Latin and Cyrillic capitals, there is one. With several faces each
     letter is there once in each of them, and the label says which.
 
     Args:
@@ -72,7 +73,7 @@ class Glyphs:
 
         faces = [*self.faces, *([] if self.source is None else [self.source])]
         shared = set.intersection(*({*FT2Font(str(_file(face))).get_charmap()} for face in faces))
-        letters = torch.tensor(sorted(code for code in shared if chr(code).isalpha()))
+        letters = torch.tensor(_distinct(sorted(code for code in shared if chr(code).isalpha()), self.faces[0]))
         order = torch.randperm(len(letters), generator=torch_generator(self.seed, "glyphs"))
         held = max(1, round(len(letters) * self.heldout))
         size = (modality.height, modality.width)
@@ -94,6 +95,13 @@ def _file(face: str) -> Path:
     import matplotlib
 
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{FACES[face]}.ttf"
+
+
+def _distinct(letters: list[int], face: str) -> list[int]:
+    """Leave out letters that look like an earlier one, as Greek and Cyrillic capitals do."""
+    pictures = _drawn(face, letters, (32, 32)).numpy()
+    first = {picture.tobytes(): code for code, picture in zip(letters[::-1], pictures[::-1], strict=True)}
+    return sorted(first.values())
 
 
 def _drawn(face: str, letters: list[int], size: tuple[int, int]) -> torch.Tensor:
