@@ -8,10 +8,9 @@ from hydra.utils import instantiate
 
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import LABEL, SOURCE, TEXT
+from ganforge.data.columns import LABEL, SOURCE, TEXT, UNSEEN
 from ganforge.data.glyphs import FACES, Glyphs
 from ganforge.data.modality import Images
-from ganforge.data.robohash import UNSEEN
 from ganforge.data.scenes import PLACES, Scenes
 from ganforge.data.shapes import COLOURS
 

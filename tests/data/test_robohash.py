@@ -11,9 +11,10 @@ import torch
 from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.data import robot_parts
-from ganforge.data.columns import LABEL, SOURCE, TEXT, Column, Split
+from ganforge.data.columns import LABEL, SOURCE, TEXT, UNSEEN, Column, Split
 from ganforge.data.modality import Images
-from ganforge.data.robohash import ACCESSORIES, EYES, SOURCE_LABEL, UNSEEN, VOCABULARY, Robohash
+from ganforge.data.robohash import SOURCE_LABEL, Robohash
+from ganforge.data.robot_captions import ACCESSORIES, EYES, VOCABULARY
 from ganforge.data.robot_parts import COLOURS, Drawings
 
 SIDE = 32

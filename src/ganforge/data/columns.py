@@ -13,7 +13,7 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Labels, Modality
 
-__all__ = ["DATA", "LABEL", "SOURCE", "TEXT", "Batch", "Column", "Loaded", "Split", "Splits", "labelled"]
+__all__ = ["DATA", "LABEL", "SOURCE", "TEXT", "UNSEEN", "Batch", "Column", "Loaded", "Split", "Splits", "labelled"]
 
 #: The name of the column that the discriminator calls real, where columns are named.
 DATA = "data"
@@ -26,6 +26,9 @@ SOURCE = "source"
 
 #: The given column that holds texts.
 TEXT = "text"
+
+#: The given column that is 1 where a combination is one that training never shows.
+UNSEEN = "unseen"
 
 
 #: What a training step takes: a batch, or what a plain DataLoader gives.

@@ -13,50 +13,18 @@ from torch import Tensor
 from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.columns import LABEL, SOURCE, TEXT, Column, Split, Splits
+from ganforge.data.columns import LABEL, SOURCE, TEXT, UNSEEN, Column, Split, Splits
 from ganforge.data.composed import composed
 from ganforge.data.label_maps import LabelMaps
 from ganforge.data.modality import Images, Labels
+from ganforge.data.robot_captions import caption
 from ganforge.data.robot_parts import COLOURS, SETS, Drawings
 from ganforge.data.texts import text_column
 
-__all__ = ["SOURCE_LABEL", "UNSEEN", "VOCABULARY", "Robohash"]
+__all__ = ["SOURCE_LABEL", "Robohash"]
 
 #: The given column with the colour of ``source``.
 SOURCE_LABEL = "source_label"
-
-#: The given column that is 1 where a combination is one that training never shows.
-UNSEEN = "unseen"
-
-#: Robots' eyes and accessories in words, in the order of their numbers.
-EYES = (
-    "angry eyes",
-    "round eyes",
-    "one red eye",
-    "a red slit",
-    "one lens",
-    "red eyes",
-    "yellow eyes",
-    "a dark slit",
-    "goggles",
-    "a visor",
-)
-ACCESSORIES = (
-    "a number",
-    "a tube",
-    "an antenna",
-    "a lamp",
-    "a dish",
-    "a moustache",
-    "a hat",
-    "an aerial",
-    "feathers",
-    "a horn",
-)
-_KINDS = {"robots": "robot", "monsters": "monster", "heads": "robot head", "cats": "cat"}
-
-#: Every word of the captions, in alphabetical order.
-VOCABULARY = tuple(sorted({*" ".join([*COLOURS, *EYES, *ACCESSORIES, *_KINDS.values(), "a an with and"]).split()}))
 
 _VERSION = 1  # of the composition: raise it with whatever changes a pixel
 _CHUNK = 64
@@ -228,14 +196,9 @@ class _Plan:
     def captions(self, kinds: Tensor, numbers: Tensor, colours: Tensor) -> Iterator[str]:
         """Yield what can be seen on each picture."""
         for kind, number, colour in zip(kinds.tolist(), numbers.numpy(), colours.tolist(), strict=True):
-            name = self.source.sets[kind]
-            if name != "robots":
-                yield f"a {_KINDS[name]}"
-                continue
             drawings = self.drawings[kind, 0]
-            parts = dict(zip(drawings.layers, drawings.parts(number[None])[0], strict=True))
-            article = "an" if COLOURS[colour] == "orange" else "a"
-            yield f"{article} {COLOURS[colour]} robot with {EYES[parts['Eyes']]} and {ACCESSORIES[parts['Accessory']]}"
+            parts = dict(zip(drawings.layers, drawings.parts(number[None])[0].tolist(), strict=True))
+            yield caption(self.source.sets[kind], colour, parts)
 
     def pictures(self, kinds: Tensor, numbers: Tensor, colours: Tensor) -> Iterator[np.ndarray]:
         """Yield ``(n, 3, side, side)`` uint8 pictures."""

@@ -9,9 +9,8 @@ from torch import Tensor
 from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.columns import LABEL, TEXT, Column, Split, Splits
+from ganforge.data.columns import LABEL, TEXT, UNSEEN, Column, Split, Splits
 from ganforge.data.modality import Images, Labels
-from ganforge.data.robohash import UNSEEN
 from ganforge.data.shapes import COLOURS, OUTLINES, known, paint
 from ganforge.data.texts import text_column
 
