@@ -25,24 +25,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, ImageFont
 
-from ganforge.core.config import compose, config_folder
+from ganforge.core.config import config_folder
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_curves
 
 #: Variants that are not for images.
 SKIPPED = {"simultaneous": "it is for the games of theory in the plane"}
-#: What makes a network, by its module, cost minutes in one thread: papers' widths are for GPUs. Others keep their own.
-NARROW: dict[str, list[str]] = {
-    "began": ["network.width=16"],
-    "infomax": ["network.width=24"],
-    "resnet": ["network.width=24"],
-    "sagan": ["network.width=24"],
-    "sndcgan": ["network.width=24"],
-    "biggan": ["network.width=12"],
-    "progressive": ["network.channel_base=256", "network.channel_max=64", "latent.dim=64"],
-    "stylegan2": ["network.channel_base=512", "network.channel_max=64", "latent.dim=64"],
-    "r3gan": ["network.widths=[64,32,16,8]", "network.cardinalities=[8,4,2,1]", "network.blocks=[1,1,1,1]"],
-}
 #: Datasets of 32-pixel images: the protocol of the values, and what the page calls the images.
 DATASETS = {
     "mnist5k": ("digits", "digits"),
@@ -134,16 +122,14 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
     logs.mkdir(parents=True, exist_ok=True)
     runs = []
     for name in arguments.variants or [name for name in names if name not in SKIPPED]:
+        folder = arguments.outputs / name
         overrides = [
             f"model={name}",
             f"data={arguments.data}",
             *([] if arguments.data == "mnist5k" else ["data.image_size=32"]),
+            "budget=small",
             f"total_kimg={arguments.kimg:g}",
             f"seed={arguments.seed}",
-        ]
-        overrides += NARROW.get(compose(overrides).network.generator._target_.split(".")[-2], [])
-        folder = arguments.outputs / name
-        overrides += [
             "protocol=[]",
             f"callbacks.checkpoint.every_kimg={arguments.kimg / 2:g}",
             f"callbacks.samples.every_kimg={arguments.kimg / 4:g}",
@@ -217,7 +203,6 @@ def commits(runs: list[Run]) -> str:
 def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace) -> str:
     """Return the page."""
     protocols = sorted({row["protocol"] for row in results.values() if row["protocol"]})
-    narrow = [f"| {network} | `{' '.join(overrides)}` |" for network, overrides in NARROW.items()]
     rows = []
     for run in runs:
         row = results[run.name]
@@ -243,11 +228,11 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             "",
             f"![Samples of every variant](images/{page_name(arguments)}.png)",
             "",
-            f"Budget of every run: {arguments.kimg:g} thousand real images of `data={arguments.data}` in batches of "
-            f"32, seed {arguments.seed}, one thread of a CPU. Nothing was tuned: learning rates are those of the "
-            "configurations and networks named below were made narrow. The clock is images that the discriminator has "
-            "seen: a variant with `n_critic=5` has a fifth of the generator steps of the others. This shows that each "
-            "variant trains, and what it draws after a few minutes; it does not rank papers.",
+            f"Every run: {arguments.kimg:g} thousand real images of `data={arguments.data}` with `budget=small`, seed "
+            f"{arguments.seed}, one thread of a CPU. Nothing was tuned: rates are those of the papers, networks and "
+            "batches those of the budget. The clock is images that the discriminator has seen: a variant "
+            "with `n_critic=5` has a fifth of the generator steps of the others. This shows that each variant "
+            "trains, and what it draws after a few minutes; it does not rank papers.",
             "",
             f"FID and Inception Score are those of the last checkpoint (protocol {', '.join(protocols) or 'none yet'}: "
             f"features of {FEATURES[protocol]}, averaged generator; not comparable with published values); the "
@@ -257,10 +242,6 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             "| variant | parameters of G | of D | FID | 95 % interval | IS | what happened |",
             "|---|--:|--:|--:|--:|--:|---|",
             *rows,
-            "",
-            "| network | made narrow by |",
-            "|---|---|",
-            *narrow,
             "",
             f"Commits that the runs were trained at (+: with changes besides): {commits(runs)}.",
             "",

@@ -1,11 +1,12 @@
 """Priors over the generator's input."""
 
 from abc import ABC, abstractmethod
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ganforge.core.annotations import Count
+from ganforge.core.annotations import Bounds, Count, Whole
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["Coded", "Latent", "Normal", "Uniform", "slerp"]
@@ -76,15 +77,26 @@ class Normal(Latent):
 
 
 class Uniform(Latent):
-    """Uniform on [-1, 1], as in DCGAN (Radford et al. 2016, section 4)."""
+    """Uniform on [-bound, bound]: 1 in DCGAN (Radford et al. 2016), the root of 3 in the first GAN's code.
+
+    Args:
+        dim: number of coordinates.
+        bound: largest value, above 0.
+    """
+
+    def __init__(self, dim: Count, bound: float = 1.0) -> None:
+        super().__init__(dim)
+        if not bound > 0:
+            raise GanforgeError(f"latent.bound must be > 0, got {bound}.")
+        self.bound = bound
 
     def __call__(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """See :class:`Latent`."""
-        return torch.rand(n, self.dim, generator=generator, device=device) * 2 - 1
+        return (torch.rand(n, self.dim, generator=generator, device=device) * 2 - 1) * self.bound
 
     def truncate(self, latent: Tensor, threshold: float) -> Tensor:
-        """See :class:`Latent`; a threshold above 1 changes nothing."""
-        return latent * min(threshold, 1.0)
+        """See :class:`Latent`; a threshold above ``bound`` changes nothing."""
+        return latent * min(threshold / self.bound, 1.0)
 
 
 class Coded(Latent):
@@ -99,7 +111,13 @@ class Coded(Latent):
         dim: their sum, if given, for configurations that state it.
     """
 
-    def __init__(self, noise: int = 62, categories: int = 10, continuous: int = 2, dim: int | None = None) -> None:
+    def __init__(
+        self,
+        noise: Whole = 62,
+        categories: Annotated[int, Bounds(at_least=2)] = 10,
+        continuous: Whole = 2,
+        dim: Count | None = None,
+    ) -> None:
         super().__init__(noise + categories + continuous)
         if categories < 2 or noise < 0 or continuous < 0:
             raise GanforgeError("latent.categories must be at least 2, latent.noise and latent.continuous at least 0.")

@@ -14,6 +14,7 @@ from sampling_runs import CONDITIONAL, DCGAN, STYLES
 from discovery import options
 from ganforge.sampling import export
 from ganforge.sampling.export import Drawing
+from quick import PATIENCE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sampling.md").read_text()
 SNIPPETS = dict(re.findall(r"```python (\w+)\n(.*?)```", PAGE, re.DOTALL))
@@ -40,7 +41,7 @@ def run_snippet(form, folder, inputs):
         "given = {name: given[name] for name in ('latent', 'labels') if name in given}\n"
         f"{again}\nsave_file({{'images': {convert}(images)}}, 'images.safetensors')\n{forbidden}"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=folder, check=True, timeout=200)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=folder, check=True, timeout=PATIENCE)
     return load_file(folder / "images.safetensors")["images"]
 
 
@@ -54,7 +55,7 @@ def test_the_pages_snippets_draw_the_same_images(overrides, form, make_sampler, 
     made = export(sampler, form)
     made.save(tmp_path / f"export{made.suffix}")
     inputs = [value for value in (sampler.latents(7), sampler.labels(7)) if value is not None]
-    expected = Drawing(sampler.network)(*inputs)
+    expected = Drawing(sampler.sampler)(*inputs)
     assert expected.std() > 0.1
     images = run_snippet(form, tmp_path, inputs).clamp(-1, 1)
     # The weights' file is drawn by the network itself, whose noise is random where it has styles (untrained: none).

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ganforge.callbacks.clocked import Clocked
+from ganforge.core.annotations import Positive
 from ganforge.core.distributed import rank
 from ganforge.core.files import removed_on_failure
 
@@ -21,7 +22,7 @@ class Checkpoint(Clocked):
         every_kimg: thousands of images between checkpoints.
     """
 
-    def __init__(self, folder: str, every_kimg: float) -> None:
+    def __init__(self, folder: str, every_kimg: Positive) -> None:
         super().__init__(every_kimg)
         self.folder = Path(folder)
 
@@ -38,10 +39,10 @@ class Checkpoint(Clocked):
         self.folder.mkdir(parents=True, exist_ok=True)
         with removed_on_failure(temporary):
             write(temporary)
-        if rank() != 0:
-            return
-        for name in copies:
-            self._copy(temporary, name)
+            if rank() != 0:
+                return
+            for name in copies:
+                self._copy(temporary, name)
         if last.exists():
             last.replace(self.folder / "previous.ckpt")
         temporary.replace(last)

@@ -9,6 +9,7 @@ from torch import nn
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.callbacks.scores import Scores
+from ganforge.core.annotations import Positive
 from ganforge.core.console import say, warnings_reported
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Splits
@@ -43,7 +44,7 @@ class Evaluate(Clocked):
         GanforgeError: if there is no protocol.
     """
 
-    def __init__(self, protocols: Mapping[str, Protocol], cache: str, every_kimg: float | None = None) -> None:
+    def __init__(self, protocols: Mapping[str, Protocol], cache: str, every_kimg: Positive | None = None) -> None:
         self.protocols, self.cache = list(protocols.values()), Path(cache).expanduser()
         if not self.protocols:
             raise GanforgeError("callbacks.evaluate needs a protocol: choose one, or leave the callback out.")
@@ -81,7 +82,7 @@ class Evaluate(Clocked):
             loggers.log_measured({f"metrics/{name}": value for name, value in values.items()}, module.images_seen, tag)
             say(f"{module.images_seen / 1000:,.1f} kimg: {format_scores(values)} ({tag}, {seconds:.1f} s)")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the scores so far, for checkpoints."""
         return self.scores.state_dict()
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ganforge.core.recipes import RESOLVERS
 from ganforge.core.settings import record_settings, signature, without_settings
 from ganforge.core.workarounds import accept_launchers_of_plugins, files_read_by_name
 
@@ -33,7 +33,7 @@ def config_folder() -> Path:
 
 def groups(config: str) -> set[str]:
     """Return the groups in a primary configuration's defaults list, and in those that it is built on."""
-    loaded: Any = OmegaConf.load(config_folder() / f"{config}.yaml")
+    loaded = OmegaConf.load(config_folder() / f"{config}.yaml")
     chosen = {str(key) for entry in loaded.defaults if not isinstance(entry, str) for key in entry}
     bases = [entry for entry in loaded.defaults if isinstance(entry, str) and entry != "_self_"]
     return {key for key in chosen if not key.startswith("override ")}.union(*map(groups, bases))
@@ -46,11 +46,12 @@ def _groups_and_options(config: str) -> str:
         for word, following in pairwise([*sys.argv, ""])
         if word.partition("=")[0] in ("--config-dir", "-cd")
     ]
+    known = groups(config)
     lines: dict[str, set[str]] = {}
     for folder in (config_folder(), *map(Path, own)):
         for path in folder.glob("*/**/[!_]*.yaml"):
             group = path.parent.relative_to(folder)
-            if group.parts[0] in groups(config):
+            if group.parts[0] in known:
                 lines.setdefault(group.as_posix(), set()).add(path.stem)
     return "\n".join(f"{group}: {', '.join(sorted(options))}" for group, options in sorted(lines.items()))
 
@@ -64,10 +65,12 @@ def _keys_with_comments(config: str) -> str:
 
 
 def register_resolvers() -> None:
-    """Register ``${ganforge.signature:}`` and those of the commands' help; may be called more than once."""
+    """Register ``${ganforge.signature:}``, those of recipes and of the commands' help; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
+    for name, resolver in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
     accept_launchers_of_plugins()
     files_read_by_name()
 

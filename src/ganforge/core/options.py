@@ -1,16 +1,14 @@
 """What the commands' own keys must be; those below a ``_target_`` are typed by its signature. Imports no torch."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from ganforge.core.annotations import Bounds, Count
+from ganforge.core.annotations import Bounds, Count, Positive, Whole
 
 __all__ = ["OPTIONS", "Section"]
 
-Positive = Annotated[float, Bounds(above=0)]
 #: Thousands of images: a thousand times the longest runs there are, and no overflow.
 Length = Annotated[float, Bounds(above=0, at_most=1e9)]
-Seed = Annotated[int, Bounds(at_least=0)]
 
 
 class Section:
@@ -61,11 +59,13 @@ class Train(Section):
     """The keys of ``conf/train.yaml``."""
 
     name: str
-    seed: Seed
+    budget: Mapping[str, object]
+    seed: Whole
     total_kimg: Length
-    term: Mapping[str, Any] | None
-    protocol: Mapping[str, Any] | None
-    schedules: Mapping[str, Any] | None
+    term: Mapping[str, object] | None
+    protocol: Mapping[str, object] | None
+    schedules: Mapping[str, object] | None
+    recipe: Mapping[str, object] | None
     resume: bool | str
     start: Start
     data_changed: bool
@@ -86,10 +86,10 @@ class Evaluate(Section):
     checkpoint: str
     images: str | None
     real: str | None
-    image_size: int | Sequence[int] | None
-    protocol: Mapping[str, Any] | None
+    image_size: Count | Sequence[Count] | None
+    protocol: Mapping[str, object] | None
     repeats: Count
-    bootstrap: Annotated[int, Bounds(at_least=0)]
+    bootstrap: Whole
     output: str | None
     trainer: Devices
     data_changed: bool
@@ -107,7 +107,7 @@ class Sample(Section):
     sampler: str | None
     n: Count
     ema: bool
-    seed: Seed
+    seed: Whole
     truncation: Positive | None
     output: str | None
     force: bool
@@ -132,6 +132,14 @@ class Compare(Section):
     trace: bool
 
 
+class Doctor(Section):
+    """The keys of ``conf/doctor.yaml``."""
+
+    cifar10: bool
+    trace: bool
+    paths: Paths
+
+
 class Study(Section):
     """The keys of ``conf/tune/_study.yaml``."""
 
@@ -141,7 +149,7 @@ class Study(Section):
     storage: str | None
     failures: Count
     silent_minutes: Positive
-    keep_checkpoints: Annotated[int, Bounds(at_least=0)] | None
+    keep_checkpoints: Whole | None
 
 
 class Tune(Train):
@@ -156,5 +164,6 @@ OPTIONS: dict[str, type[Section]] = {
     "evaluate": Evaluate,
     "sample": Sample,
     "compare": Compare,
+    "doctor": Doctor,
     "tune": Tune,
 }

@@ -3,10 +3,10 @@
 import hashlib
 import json
 import re
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.secrets import masked
 
@@ -21,7 +21,8 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
 
     Every key that the node ``machine`` refers to is first replaced by its own name in angle brackets, so that values
     that interpolate to it resolve to a constant, ``<paths.run>/curves.png``; then those keys are left out, with
-    ``machine`` and ``hydra``, and ``start`` where it names no run.
+    ``machine``, ``hydra``, ``recipe`` and ``budget``, whose values are where they are read, and ``start`` where it
+    names no run.
 
     Args:
         config: a composed configuration whose interpolations are not yet resolved.
@@ -29,25 +30,29 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
     Raises:
         GanforgeError: if an entry of ``machine`` is not a reference to a key.
     """
-    settings: Any = OmegaConf.to_container(config, resolve=False)
+    settings = plain(config, resolve=False)
     settings.pop("hydra", None)
-    if not (settings.get("start") or {}).get("run"):  # begun from nothing: as if the key did not exist
+    start, machine = settings.get("start"), settings.pop("machine", None)
+    if not (isinstance(start, dict) and start.get("run")):  # begun from nothing: as if the key did not exist
         settings.pop("start", None)
-    keys = [_key_of(name, reference) for name, reference in (settings.pop("machine", None) or {}).items()]
+    keys = [_key_of(name, reference) for name, reference in machine.items()] if isinstance(machine, dict) else []
     for key in keys:
         node, last = _parent(settings, key)
         if last in node:
             node[last] = _blanked(node[last], key)
-    settings = OmegaConf.to_container(OmegaConf.create(settings), resolve=True)
+    settings = plain(OmegaConf.create(settings))
+    for apart in ("recipe", "budget"):  # the options that read them have their values
+        settings.pop(apart, None)
     for key in keys:
         node, last = _parent(settings, key)
         node.pop(last, None)
-    return dict(settings)
+    return settings
 
 
 def signature(*, _root_: DictConfig) -> str:
-    """Return ten digits that identify what a run computes: a hash of its counted settings."""
-    text = json.dumps(counted_settings(_root_), sort_keys=True)
+    """Return ten digits that identify what a run computes: a hash of its counted settings, recorded or not yet."""
+    counted = counted_settings(_root_) if "machine" in _root_ else OmegaConf.to_container(_root_.settings)
+    text = json.dumps(counted, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
 
 
@@ -58,10 +63,11 @@ def record_settings(config: DictConfig) -> None:
     """
     if "machine" not in config:
         return
-    run, settings = config.paths.run, counted_settings(config)
+    settings = counted_settings(config)
     with open_dict(config):
         del config["machine"]
-        config.paths.run, config.settings = run, settings
+        config.settings = settings
+        config.paths.run = config.paths.run  # a value from here on, and no interpolation
 
 
 def without_settings(config: DictConfig) -> DictConfig:
@@ -69,13 +75,13 @@ def without_settings(config: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "settings"])
 
 
-def shown_settings(config: DictConfig) -> dict[str, Any]:
+def shown_settings(config: DictConfig) -> dict[str, object]:
     """Return what is written or sent of a run's configuration: resolved, without secrets and whom to trust."""
-    plain: Any = masked(OmegaConf.to_container(without_settings(config), resolve=True))
-    return {key: value for key, value in plain.items() if key != "trust"}
+    shown = masked(plain(without_settings(config)))
+    return {key: value for key, value in shown.items() if key != "trust"}
 
 
-def _key_of(name: str, reference: Any) -> str:
+def _key_of(name: str, reference: object) -> str:
     match = _REFERENCE.fullmatch(str(reference))
     if match is None:
         raise GanforgeError(

@@ -4,15 +4,14 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
 
 import torch
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Fraction, ProperFraction, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
 from ganforge.core.rng import torch_generator
-from ganforge.data.columns import LABEL, TEXT, Column, Split, Splits
+from ganforge.data.columns import LABEL, TEXT, Column, Split, Splits, heldout_count
 from ganforge.data.decoded import decode
 from ganforge.data.decoded_cache import IN_MEMORY
 from ganforge.data.listing import ImageFile, Listing, list_images
@@ -46,9 +45,9 @@ class CaptionedFolder:
         path: str | None,
         cache: str,
         *,
-        heldout: Annotated[float, Bounds(above=0, at_most=0.9)] = 0.1,
-        workers: int = 2,
-        max_unreadable: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.01,
+        heldout: ProperFraction = 0.1,
+        workers: Whole = 2,
+        max_unreadable: Fraction = 0.01,
     ) -> None:
         if path is None:
             raise GanforgeError("data=captioned_folder needs a folder: add data.source.path=FOLDER.")
@@ -80,7 +79,7 @@ class CaptionedFolder:
         images = Column(read, modality, decoded.data.identity)
         texts = [captions[number] for number in decoded.given[LABEL].read().tolist()]
         order = torch.randperm(len(images), generator=torch_generator(0, "split")).tolist()
-        held = max(1, round(len(images) * self.heldout))
+        held = heldout_count(len(images), self.heldout)
         return Splits(*(_split(images, texts, sorted(rows)) for rows in (order[held:], order[:held])))
 
 

@@ -13,7 +13,20 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Labels, Modality
 
-__all__ = ["DATA", "LABEL", "SOURCE", "TEXT", "UNSEEN", "Batch", "Column", "Loaded", "Split", "Splits", "labelled"]
+__all__ = [
+    "DATA",
+    "LABEL",
+    "SOURCE",
+    "TEXT",
+    "UNSEEN",
+    "Batch",
+    "Column",
+    "Loaded",
+    "Split",
+    "Splits",
+    "heldout_count",
+    "labelled",
+]
 
 #: The name of the column that the discriminator calls real, where columns are named.
 DATA = "data"
@@ -96,7 +109,7 @@ class Column:
     Attributes:
         values: ``(m, ...)``, in memory or a memory-mapped file.
         modality: what they are, and how networks see them.
-        identity: hash of the content where that is known without reading it all (a decoded cache's key).
+        identity: hash of the content where that is known without reading it all (a decoded cache's pixels).
         rows: which of ``values`` belong to the column, ``(n,)``; ``None`` for all.
     """
 
@@ -197,3 +210,8 @@ class Splits:
 def labelled(data: Column, labels: Tensor | None) -> Split:
     """Return the split of ``data`` with ``(n,)`` int64 class labels, or of ``data`` alone."""
     return Split(data, {} if labels is None else {LABEL: Column(labels, Labels(int(labels.max()) + 1))})
+
+
+def heldout_count(total: int, share: float) -> int:
+    """Return how many of ``total`` samples are held out: a share, but at least one, with one left to train on."""
+    return min(max(1, round(total * share)), max(0, total - 1))

@@ -1,12 +1,13 @@
 """Image files decoded once, by worker processes, into one memory-mapped uint8 array that is checked when read."""
 
 import hashlib
+import math
 import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -15,9 +16,9 @@ from tqdm import tqdm
 
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, first_line
-from ganforge.core.files import lock, shown
+from ganforge.core.files import lock, removed_on_failure, shown
 from ganforge.data.columns import Column, Split, labelled
-from ganforge.data.decoded_cache import ARRAY, UNREADABLE, Index, finish, stored, write_header, writing
+from ganforge.data.decoded_cache import ARRAY, UNREADABLE, Index, finish, reserve, stored, write_header, writing
 from ganforge.data.decoder import VERSION, UnreadableImage, read_picture
 from ganforge.data.listing import ImageFile
 from ganforge.data.modality import Images
@@ -30,8 +31,12 @@ Half = Literal["left", "right"]
 _BATCH = 64  # files that a worker decodes at a time; so many are decoded sooner than workers start
 
 
-class _Decoder(Dataset[tuple[int, np.ndarray | None, tuple[str, ...]]]):
-    """Reads one file: its number, its pixels or ``None``, and notes or why not."""
+#: A file's number, its pixels or ``None``, and notes or why not.
+_Decoded = tuple[int, np.ndarray | None, tuple[str, ...]]
+
+
+class _Decoder(Dataset[_Decoded]):
+    """Reads one file."""
 
     def __init__(self, files: Sequence[ImageFile], modality: Images, half: Half | None) -> None:
         if modality.channels not in (1, 3):
@@ -40,10 +45,15 @@ class _Decoder(Dataset[tuple[int, np.ndarray | None, tuple[str, ...]]]):
             )
         self.files, self.modality, self.half = files, modality, half
 
+    @property
+    def image_bytes(self) -> int:
+        """Size of a decoded image."""
+        return math.prod(self.modality.shape)
+
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[int, np.ndarray | None, tuple[str, ...]]:
+    def __getitem__(self, index: int) -> _Decoded:
         from PIL import Image, ImageOps
 
         size = (self.modality.width, self.modality.height)
@@ -129,7 +139,7 @@ def _stamp(file: Path) -> str:
 def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     """Decode everything into ``folder``; ``kept.json`` is written last, as the mark of a whole cache."""
     total = len(decoder)
-    free, needed = shutil.disk_usage(folder).free, total * int(np.prod(decoder.modality.shape))
+    free, needed = shutil.disk_usage(folder).free, total * decoder.image_bytes
     if free < needed * 1.05:
         raise GanforgeError(
             f"Decoding {total:,} images needs {needed / 1e9:.1f} GB in '{shown(folder.parent)}' and {free / 1e9:.1f} "
@@ -138,8 +148,10 @@ def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     temporary, path = folder / f".{ARRAY}.part", folder / ARRAY
     unreadable: list[str] = []
     notes: Counter[str] = Counter()
-    with temporary.open("wb") as handle:
+    with removed_on_failure(temporary), temporary.open("wb") as handle:
+        reserve(handle, needed)
         kept = _write_pixels(handle, decoder, workers, unreadable, notes)
+        handle.truncate(handle.tell() + len(kept) * decoder.image_bytes)
     (folder / UNREADABLE).unlink(missing_ok=True)
     if unreadable:  # names as the file system has them, for other programs to read
         (folder / UNREADABLE).write_bytes(os.fsencode("".join(f"{line}\n" for line in unreadable)))
@@ -153,7 +165,7 @@ def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     finish(folder, kept, len(unreadable), dict(notes))
 
 
-def _identity(items: list[Any]) -> Any:
+def _identity(items: list[_Decoded]) -> list[_Decoded]:
     return items
 
 

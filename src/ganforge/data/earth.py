@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Count, Fraction
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
 from ganforge.data.columns import LABEL, SOURCE, Column, Split, Splits
@@ -53,8 +53,8 @@ class Earth:
         layer: Layer = "satellite",
         source: Layer | None = None,
         *,
-        stride: Annotated[int, Bounds(at_least=1)] | None = None,
-        texture: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.05,
+        stride: Count | None = None,
+        texture: Fraction = 0.05,
     ) -> None:
         self.layer, self.source, self.stride, self.texture = layer, source, stride, texture
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import ProperFraction, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.columns import LABEL, SOURCE, Column, Split, Splits
+from ganforge.data.columns import LABEL, SOURCE, Column, Split, Splits, heldout_count
 from ganforge.data.modality import Images, Labels
 
 __all__ = ["FACES", "Glyphs"]
@@ -59,8 +58,8 @@ class Glyphs:
         source: str | None = "sans",
         faces: Sequence[str] = ("serif",),
         *,
-        heldout: Annotated[float, Bounds(above=0, at_most=0.9)] = 0.1,
-        seed: int = 0,
+        heldout: ProperFraction = 0.1,
+        seed: Whole = 0,
     ) -> None:
         named = [*faces, *([] if source is None else [source])]
         if not faces or len({*faces}) < len(faces) or not {*named} <= FACES.keys():
@@ -75,7 +74,7 @@ class Glyphs:
         shared = set.intersection(*({*FT2Font(str(_file(face))).get_charmap()} for face in faces))
         letters = torch.tensor(_distinct(sorted(code for code in shared if chr(code).isalpha()), self.faces[0]))
         order = torch.randperm(len(letters), generator=torch_generator(self.seed, "glyphs"))
-        held = max(1, round(len(letters) * self.heldout))
+        held = heldout_count(len(letters), self.heldout)
         size = (modality.height, modality.width)
         return Splits(
             *(self._split(letters[rows.sort().values].tolist(), size) for rows in (order[held:], order[:held]))

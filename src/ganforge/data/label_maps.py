@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Bounds, Fraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, grid, height_and_width, loaded
 from ganforge.data.jitter import choose, flip_and_crop
@@ -35,7 +35,7 @@ class LabelMaps(Modality):
         image_size: ImageSize,
         classes: Annotated[int, Bounds(at_least=2, at_most=256)],
         *,
-        horizontal_flip: float = 0.0,
+        horizontal_flip: Fraction = 0.0,
         load_size: ImageSize | None = None,
     ) -> None:
         if not 2 <= classes <= 256:

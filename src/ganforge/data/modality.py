@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count, Fraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.fit import Margin, fit
 from ganforge.data.images import ImageSize, grid, height_and_width, loaded, normalise, quantise
 from ganforge.data.jitter import choose, flip_and_crop
 
-__all__ = ["Images", "Labels", "Modality", "Raw", "Vectors"]
+__all__ = ["AsStored", "Images", "Labels", "Modality", "Raw", "Vectors"]
 
 
 class Modality(ABC):
@@ -85,10 +86,10 @@ class Images(Modality):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int,
+        channels: Count,
         *,
         margin: Margin = "resize",
-        horizontal_flip: float = 0.0,
+        horizontal_flip: Fraction = 0.0,
         load_size: ImageSize | None = None,
     ) -> None:
         if channels < 1:
@@ -141,7 +142,19 @@ class Images(Modality):
         return flip_and_crop(samples, choice, self.load_size)
 
 
-class Vectors(Modality):
+class AsStored(Modality):
+    """A kind that networks see as it is stored."""
+
+    def decode(self, stored: Tensor) -> Tensor:
+        """Return them as they are."""
+        return stored
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Return them as they are."""
+        return samples
+
+
+class Vectors(AsStored):
     """Plain numbers, ``(n, dim)`` float32, the same in store as for networks.
 
     Args:
@@ -150,14 +163,10 @@ class Vectors(Modality):
 
     name = "vectors"
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Count) -> None:
         if dim < 1:
             raise GanforgeError(f"A vector has at least 1 coordinate, got dim={dim}.")
         self.shape = (dim,)
-
-    def decode(self, stored: Tensor) -> Tensor:
-        """Return them as they are."""
-        return stored
 
     def encode(self, samples: Tensor) -> Tensor:
         """Return them as float32."""
@@ -174,19 +183,11 @@ class Vectors(Modality):
         return torch.randn(n, *self.shape, generator=generator)
 
 
-class Raw(Modality):
+class Raw(AsStored):
     """Tensors of an unknown kind: of a module without a data module of ganforge's."""
 
     name = "samples"
     shape = ()
-
-    def decode(self, stored: Tensor) -> Tensor:
-        """Return them as they are."""
-        return stored
-
-    def encode(self, samples: Tensor) -> Tensor:
-        """Return them as they are."""
-        return samples
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
         """Raise GanforgeError: an unknown kind has no picture."""
@@ -197,7 +198,7 @@ class Raw(Modality):
         raise GanforgeError("The modality of these samples is not known: call module.bind(data_module) first.")
 
 
-class Labels(Modality):
+class Labels(AsStored):
     """Class labels, ``(n,)`` int64.
 
     Args:
@@ -207,16 +208,8 @@ class Labels(Modality):
     name = "labels"
     shape = ()
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: Count) -> None:
         self.classes = classes
-
-    def decode(self, stored: Tensor) -> Tensor:
-        """Return them as they are."""
-        return stored
-
-    def encode(self, samples: Tensor) -> Tensor:
-        """Return them as they are."""
-        return samples
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
         """Raise GanforgeError: labels have no picture."""

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Bounds, Count, Fraction, Whole
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import DATA, LABEL, Batch, Column, Split, Splits
@@ -49,9 +49,9 @@ class DataModule(pl.LightningDataModule):
         *,
         batch_size: Annotated[int, Bounds(at_least=1, at_most=1_000_000)],
         given: Mapping[str, Modality] | None = None,
-        classes: int | None = None,
-        seed: int = 0,
-        workers: int = 0,
+        classes: Count | None = None,
+        seed: Whole = 0,
+        workers: Whole = 0,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -60,6 +60,11 @@ class DataModule(pl.LightningDataModule):
         self.given = {**(given or {}), **({} if classes is None else {LABEL: Labels(classes)})}
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self._splits: Splits | None = None
+        self._orders: dict[str, BatchOrder] = {}  # of players with batches of their own
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "DataModule":
+        """Return itself: copies of what trains on a dataset share it."""
+        return self
 
     def splits(self) -> Splits:
         """Load the dataset, once, and return both splits, every column in its modality's shape."""
@@ -135,12 +140,30 @@ class DataModule(pl.LightningDataModule):
             return 0
         return int(getattr(self.trainer.lightning_module, "images_seen", 0))
 
+    def batch_of(self, player: str, position: int, device: torch.device) -> Batch:
+        """Return a training batch of a player's own, as networks see it: of another order than the loader's.
+
+        Args:
+            player: its name.
+            position: the clock; the batch is a function of it and the seed.
+            device: where the batch is to lie.
+        """
+        train = self.splits().train
+        if player not in self._orders:
+            self._orders[player] = self._order().of_column(f"player/{player}", len(train))
+        order = self._orders[player]
+        batch = TrainingBatches(train, order)[position, order.batch(position)]
+        return decoded(batch.map(lambda column: column.to(device)), train)
+
+    def _order(self) -> BatchOrder:
+        size = len(self.splits().train)
+        return BatchOrder(size, self.batch_size, self.seed, self._clock, rank(), world_size())
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return an endless loader of stored batches; it begins at the trained module's clock."""
-        train = self.splits().train
-        order = BatchOrder(len(train), self.batch_size, self.seed, self._clock, rank(), world_size())
+        order = self._order()
         return DataLoader(
-            TrainingBatches(train, order),
+            TrainingBatches(self.splits().train, order),
             sampler=order,
             batch_size=None,
             num_workers=self.workers,
@@ -168,9 +191,9 @@ class ImageData(DataModule):
         source: Source,
         *,
         image_size: ImageSize,
-        channels: int,
+        channels: Count,
         margin: Margin = "resize",
-        horizontal_flip: float = 0.0,
+        horizontal_flip: Fraction = 0.0,
         load_size: ImageSize | None = None,
         **others: Any,
     ) -> None:

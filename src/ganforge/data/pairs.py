@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Fraction, ProperFraction, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
 from ganforge.core.rng import torch_generator
-from ganforge.data.columns import LABEL, SOURCE, Column, Split, Splits
+from ganforge.data.columns import LABEL, SOURCE, Column, Split, Splits, heldout_count
 from ganforge.data.decoded import decode
 from ganforge.data.decoded_cache import IN_MEMORY
 from ganforge.data.modality import Images
@@ -19,7 +19,6 @@ from ganforge.data.sides import Pair, Picture, Sides, list_sides, pairs_of
 __all__ = ["PairedFolder", "UnpairedFolder"]
 
 Direction = Literal["AtoB", "BtoA"]
-Share = Annotated[float, Bounds(above=0, at_most=0.9)]
 _Item = TypeVar("_Item", Pair, Picture)
 
 
@@ -41,9 +40,9 @@ class _Folder:
         cache: str,
         *,
         direction: Direction = "AtoB",
-        heldout: Share = 0.1,
-        workers: int = 2,
-        max_unreadable: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.01,
+        heldout: ProperFraction = 0.1,
+        workers: Whole = 2,
+        max_unreadable: Fraction = 0.01,
     ) -> None:
         if path is None:
             raise GanforgeError("A folder of pictures of two sides is needed: add data.source.path=FOLDER.")
@@ -54,7 +53,7 @@ class _Folder:
     def _shared_out(self, items: Sequence[_Item], purpose: str) -> tuple[list[_Item], list[_Item]]:
         """Hold a random share out, the same one for every run."""
         order = torch.randperm(len(items), generator=torch_generator(0, "split", purpose))
-        held = set(order[: max(1, round(len(items) * self.heldout))].tolist())
+        held = set(order[: heldout_count(len(items), self.heldout)].tolist())
         kept = [item for at, item in enumerate(items) if at not in held]
         return kept, [item for at, item in enumerate(items) if at in held]
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganforge.core.annotations import Count
+from ganforge.core.annotations import Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import LABEL, SOURCE, TEXT, UNSEEN, Column, Split, Splits
@@ -69,7 +69,7 @@ class Robohash:
         source: Literal["colour", "parts"] | None = None,
         text: bool = False,
         unseen: bool = False,
-        seed: int = 0,
+        seed: Whole = 0,
     ) -> None:
         unknown = [name for name in sets if name not in SETS]
         if unknown or not sets or len({*sets}) < len(sets):

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from ganforge.core.annotations import Count
+from ganforge.core.annotations import Bounds, Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import LABEL, TEXT, UNSEEN, Column, Split, Splits
@@ -50,9 +51,9 @@ class Scenes:
         shapes: Sequence[str] = ("circle", "square", "triangle", "star"),
         colours: Sequence[str] = ("red", "green", "blue", "yellow"),
         unseen: bool = False,
-        background: int = 0,
-        supersampling: int = 4,
-        seed: int = 0,
+        background: Annotated[int, Bounds(at_least=0, at_most=255)] = 0,
+        supersampling: Count = 4,
+        seed: Whole = 0,
     ) -> None:
         known("shapes", shapes, OUTLINES)
         known("colours", colours, COLOURS)

@@ -11,14 +11,14 @@ from torch import Tensor
 from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column
-from ganforge.data.modality import Modality
+from ganforge.data.modality import AsStored
 
 __all__ = ["Texts", "text_column"]
 
 _WORD = re.compile(r"\w+")
 
 
-class Texts(Modality):
+class Texts(AsStored):
     """Texts, ``(n, length)`` int64 tokens, the same in store as for networks; 0 fills up the end.
 
     Args:
@@ -100,14 +100,6 @@ class Texts(Modality):
         if self.vocabulary is None:
             return bytes(tokens).decode(errors="replace")
         return " ".join(self.vocabulary[token - 1] for token in tokens)
-
-    def decode(self, stored: Tensor) -> Tensor:
-        """Return tokens as they are."""
-        return stored
-
-    def encode(self, samples: Tensor) -> Tensor:
-        """Return tokens as they are."""
-        return samples
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
         """Write the texts below each other, black on white."""

@@ -1,6 +1,7 @@
 """Published datasets through torchvision's readers; downloaded only on request."""
 
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganforge.core.annotations import Whole
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.files import lock
 from ganforge.data.columns import Column, Split, Splits, labelled
@@ -54,7 +56,7 @@ class TorchVision:
         return open_dataset(self.name, self.root, self.download, which)
 
 
-def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -> Any:
+def open_dataset(name: str, root: Path, download: bool, which: Mapping[str, object]) -> Any:
     """Open a torchvision dataset. Of several processes one downloads.
 
     Raises:
@@ -104,7 +106,7 @@ class CelebA:
         workers: processes that decode.
     """
 
-    def __init__(self, root: str, cache: str, *, download: bool = False, workers: int = 2) -> None:
+    def __init__(self, root: str, cache: str, *, download: bool = False, workers: Whole = 2) -> None:
         self.root, self.cache = Path(root).expanduser(), Path(cache).expanduser()
         self.download, self.workers = download, workers
 

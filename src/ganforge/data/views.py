@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Bounds, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import SOURCE, Column, Split, Splits
@@ -68,7 +68,7 @@ class Unpaired:
         seed: of the shuffle; runs' own seeds do not change it.
     """
 
-    def __init__(self, source: Source, seed: int = 0) -> None:
+    def __init__(self, source: Source, seed: Whole = 0) -> None:
         self.source, self.seed = source, seed
 
     def load(self, modality: Images) -> Splits:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Fraction, NonNegative, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
 from ganforge.losses.step import Step, Term
@@ -39,7 +40,7 @@ class Classification(Term):
         GanforgeError: if ``fake_weight`` is negative.
     """
 
-    fake_weight: float = 1.0
+    fake_weight: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,10 +82,10 @@ class Information(Term):
         GanforgeError: if there is no code, or ``deviation`` is not positive.
     """
 
-    categories: int = 10
-    continuous: int = 2
-    deviation: float = 1.0
-    continuous_weight: float = 1.0
+    categories: Whole = 10
+    continuous: Whole = 2
+    deviation: Positive = 1.0
+    continuous_weight: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,7 +142,7 @@ class ConditionalContrastive(Term):
         GanforgeError: if ``temperature`` is not positive.
     """
 
-    temperature: float = 1.0
+    temperature: Positive = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,9 +174,7 @@ class DataToDataCrossEntropy(ConditionalContrastive):
 
     ``-log[e(p_i) / (e(p_i) + sum_{y_j != y_i} e(j))]`` with ``e(p_i) = exp(min(0, cos - margin) /
     temperature)`` and ``e(j) = exp(max(0, cos - (1 - margin)) / temperature)``: easy positives and easy
-    negatives exert no force. The official code scales the negatives by ``exp(-max_j (cos - 1 + margin) /
-    temperature)`` without scaling the positive (meant for stability, it changes the value); here the equation
-    holds.
+    negatives exert no force.
 
     Args:
         weight: lambda.
@@ -184,13 +183,16 @@ class DataToDataCrossEntropy(ConditionalContrastive):
         temperature: 0.5 on CIFAR-10.
         margin: cosine from which a positive is easy (the paper's ``m_p``); negatives are below ``1 -
             margin``.
+        scaled_negatives: multiply the negatives of an image by ``exp(-max_{j != i} (cos - 1 + margin) / temperature)``,
+            a constant, and not the positive. The authors' code (StudioGAN) does, for stability; it changes the value.
 
     Raises:
         GanforgeError: if ``temperature`` is not positive, or ``margin`` not in [0, 1].
     """
 
-    temperature: float = 0.5
-    margin: float = 0.98
+    temperature: Positive = 0.5
+    margin: Fraction = 0.98
+    scaled_negatives: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,6 +202,10 @@ class DataToDataCrossEntropy(ConditionalContrastive):
     def contrast(self, pairs: Tensor, to_proxy: Tensor, same: Tensor) -> Tensor:
         """See :class:`ConditionalContrastive`."""
         positive = (to_proxy - self.margin).clamp(max=0)[:, None] / self.temperature
-        negative = (pairs - (1 - self.margin)).relu() / self.temperature
+        excess = (pairs - (1 - self.margin)) / self.temperature
+        negative = excess.relu()
+        if self.scaled_negatives:
+            itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
+            negative = negative - excess.detach().masked_fill(itself, -math.inf).amax(1, keepdim=True)
         competing = torch.cat([positive, negative.masked_fill(same, -math.inf)], 1)
         return (competing.logsumexp(1) - positive[:, 0]).mean()

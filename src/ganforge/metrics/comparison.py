@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,25 @@ from ganforge.metrics.directions import Better
 from ganforge.metrics.extractors import Features
 from ganforge.metrics.moments import Moments
 
-__all__ = ["Comparison", "Metric"]
+__all__ = ["Comparison", "Metric", "PathPairs", "Place", "Space"]
+
+#: Latents, or the styles of a generator that maps them.
+Space = Literal["z", "w"]
+#: Anywhere on a path, or at its first end.
+Place = Literal["full", "end"]
+
+
+class PathPairs(Protocol):
+    """Draws samples at both ends of small steps on paths between latents."""
+
+    def __call__(
+        self, n: int, epsilon: float, generator: torch.Generator, *, space: Space = "z", at: Place = "full"
+    ) -> tuple[Tensor, Tensor]:
+        """Return two ``(n, c, h, w)`` batches in [-1, 1], generated at ``t`` and ``t + epsilon`` of ``n`` paths.
+
+        Raises:
+            GanforgeError: for ``space="w"`` of a generator without styles.
+        """
 
 
 @dataclass(frozen=True)
@@ -38,8 +56,7 @@ class Comparison:
         heldout_features: of the held-out samples.
         train_images, heldout_images: the same as uint8 images, on the CPU.
         train_labels, heldout_labels: their classes.
-        path_pairs: ``(n, epsilon, generator)`` to two ``(n, c, h, w)`` batches in [-1, 1], generated at ``t`` and
-            ``t + epsilon`` of paths between latents.
+        path_pairs: see :class:`PathPairs`.
     """
 
     fake_features: Tensor
@@ -60,7 +77,7 @@ class Comparison:
     heldout_images: Tensor | None = None
     train_labels: Tensor | None = None
     heldout_labels: Tensor | None = None
-    path_pairs: Callable[[int, float, torch.Generator], tuple[Tensor, Tensor]] | None = None
+    path_pairs: PathPairs | None = None
 
 
 class Metric(Protocol):

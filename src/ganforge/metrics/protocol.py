@@ -5,8 +5,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from ganforge.core.annotations import Bounds, Count, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Metric
 from ganforge.metrics.directions import Better
@@ -32,9 +33,9 @@ class Sampling:
 
     weights: Literal["ema", "raw"] = "ema"
     batch_norm: Literal["running", "batch", "standing"] = "running"
-    truncation: float | None = None
-    seed: int = 0
-    batch_size: int = 250
+    truncation: Positive | None = None
+    seed: Whole = 0
+    batch_size: Count = 250
 
     def __post_init__(self) -> None:
         choices = {"weights": ("ema", "raw"), "batch_norm": ("running", "batch", "standing")}
@@ -66,8 +67,8 @@ class Protocol:
     name: str
     extractor: Extractor
     metrics: Mapping[str, Metric]
-    num_fake: int
-    num_real: int | None = None
+    num_fake: Annotated[int, Bounds(at_least=2)]
+    num_real: Annotated[int, Bounds(at_least=2)] | None = None
     split: Literal["train", "heldout", "full"] = "train"
     sampling: Sampling = field(default_factory=Sampling)
 
@@ -92,7 +93,7 @@ class Protocol:
         """Which way each value is better, by name or pattern."""
         return {pattern: way for metric in self.metrics.values() for pattern, way in metric.better.items()}
 
-    def describe(self, weights: str, is_drawn: bool = False) -> dict[str, Any]:
+    def describe(self, weights: str, is_drawn: bool = False) -> dict[str, object]:
         """Return the protocol as plain values.
 
         Args:
@@ -118,7 +119,7 @@ class Protocol:
         return f"{self.name}@{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
-def _described(metric: Any) -> dict[str, Any]:
+def _described(metric: Any) -> dict[str, object]:
     """Return a metric's class and parameters, nested extractors and the like by their text."""
     parameters = {field.name: getattr(metric, field.name) for field in dataclasses.fields(metric)}
     return {"metric": type(metric).__name__, **json.loads(json.dumps(parameters, default=str))}

@@ -6,18 +6,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganforge.core.annotations import Count
+from ganforge.core.annotations import Count, Positive
 from ganforge.core.distributed import average_buffers, average_gradients, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch, Loaded
 from ganforge.ema import EMA
+from ganforge.models.contents import Progress
 from ganforge.models.generative import Generative
 from ganforge.models.ledger import Ledger
 from ganforge.models.phase import Losses, Phase
@@ -58,7 +59,7 @@ class AdversarialModule(Resumable, Generative):
         self,
         *,
         optimizers: Mapping[str, MakeOptimizer] | MakeOptimizer | None = None,
-        total_kimg: float | None = None,
+        total_kimg: Positive | None = None,
         ema: EMA | None = None,
         schedules: Mapping[str, object] | None = None,
         accumulate: Count = 1,
@@ -93,7 +94,8 @@ class AdversarialModule(Resumable, Generative):
     def average(self, player: str, *names: str) -> None:
         """Keep averages of the networks of these attribute names, as ``<name>_ema``; ``None`` without ``ema``.
 
-        A procedure calls it in its constructor. The averages move after ``player``'s first phase.
+        A procedure calls it in its constructor. The averages move at the end of each batch in which ``player``'s first
+        phase ran.
         """
         for name in names:
             average = None if self.ema is None else copy.deepcopy(getattr(self, name)).requires_grad_(False)
@@ -163,18 +165,25 @@ class AdversarialModule(Resumable, Generative):
             value = schedule(self.images_seen) * (self.rate_scale if place.endswith(".lr") else 1.0)
             set_value(value)
             self.ledger.note(f"schedule/{place}", value)
-        for phase in self._phases:
-            if (self.batches_seen + 1) % phase.every == 0:
-                with self.phase_context(phase):
-                    parts = self._run(phase, batch)
-                self._note(phase.after(parts, images * phase.every))
-                self._update_averages(phase, images * phase.every)
+        due = [phase for phase in self._phases if (self.batches_seen + 1) % phase.every == 0]
+        for phase in due:
+            with self.phase_context(phase):
+                parts = self._run(phase, self._batch_of(phase, batch))
+            self._note(phase.after(parts, images * phase.every))
+        for phase in due:
+            self._update_averages(phase, images * phase.every)
         average_buffers(self)
         self.batches_seen += 1
         self.images_seen += images
         self.ledger.close_batch(self.images_seen)
         if self.images_seen >= self.total_images:
             self.trainer.should_stop = True
+
+    def _batch_of(self, phase: Phase, batch: Batch) -> Batch:
+        """Return the batch of a phase: the step's, or its own, a function of the seed and the clock as well."""
+        if not phase.own_batch or self.data is None:
+            return batch
+        return self.data.batch_of(phase.player, self.images_seen, batch.data.device).map(self._lay_out)
 
     def _lay_out(self, column: Tensor) -> Tensor:
         """Return images in the memory format of the networks."""
@@ -195,7 +204,7 @@ class AdversarialModule(Resumable, Generative):
                 parts.append(losses.detach())
                 self.ledger.record(phase.player, parts[-1].values, share)
                 self._note(losses.logs)
-            average_gradients(self._parameters_of[phase.player])
+            average_gradients(self._parameters_of[phase.player], fill=phase.moves_all)
             if phase is self._first_phases[phase.player] and self.ledger.is_last(phase.every):
                 self.ledger.note(f"{phase.player}/gradient_norm", self.gradient_norm(phase.player))
             optimizer.step()
@@ -219,18 +228,18 @@ class AdversarialModule(Resumable, Generative):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return norm if scaler is None else norm / scaler.get_scale()
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See :class:`Resumable`; adds the open interval of the loss log and the optimizers' classes."""
-        super().on_save_checkpoint(checkpoint)
+    def progress(self) -> Progress:
+        """See :class:`Resumable`; with the open interval of the loss log and the optimizers' classes."""
+        progress = super().progress()
         self.ledger.fold(self.images_seen)
-        checkpoint["ganforge"] |= {"ledger": self.ledger.state_dict(), "optimizers": self._optimizer_kinds}
+        return {**progress, "ledger": self.ledger.state_dict(), "optimizers": self._optimizer_kinds}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def restore(self, progress: Progress) -> None:
         """See :class:`Resumable`; intervals of the loss log end where they would have."""
-        super().on_load_checkpoint(checkpoint)
+        super().restore(progress)
         self.ledger.batches = self.batches_seen
-        if "ledger" in checkpoint["ganforge"]:
-            self.ledger.load_state_dict(checkpoint["ganforge"]["ledger"])
+        if "ledger" in progress:
+            self.ledger.load_state_dict(progress["ledger"])
 
     def on_train_batch_end(self, outputs: object, batch: Loaded, batch_idx: int) -> None:
         """Raise the error of a loss that was not finite, after the callbacks; log what none of them has logged."""

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.checks import require_labels, require_positive, shape_for, square
@@ -90,13 +91,13 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int = 64,
-        classes: int | None = None,
-        shared_dim: int | None = None,
-        attention: Collection[int] = (),
-        multipliers: Sequence[int] | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count = 64,
+        classes: Count | None = None,
+        shared_dim: Count | None = None,
+        attention: Collection[Count] = (),
+        multipliers: Sequence[Count] | None = None,
         normalization: Normalization = "spectral",
         initialization: Initialization = "orthogonal",
     ) -> None:
@@ -162,6 +163,7 @@ class Discriminator(nn.Module):
         normalization: ``spectral``, or ``None``.
         initialization: ``orthogonal``, or ``normal`` or ``xavier`` as in the CIFAR-10 scripts.
         head: makes the head; ``None`` is projection with classes and a plain logit without.
+        rectified_shortcut: shortcuts read rectified features, as in StudioGAN and in no paper.
 
     Raises:
         GanforgeError: for another image size, an attention side that no block reaches, a count below 1, or a
@@ -172,13 +174,14 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int = 64,
-        classes: int | None = None,
-        attention: Collection[int] = (),
+        channels: Count = 3,
+        width: Count = 64,
+        classes: Count | None = None,
+        attention: Collection[Count] = (),
         normalization: Normalization = "spectral",
         initialization: Initialization = "orthogonal",
         head: HeadFactory | None = None,
+        rectified_shortcut: bool = False,
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes)
@@ -186,7 +189,9 @@ class Discriminator(nn.Module):
         multipliers = shape_for("discriminator", _DISCRIMINATORS, side)
         widths = [channels, *(width * multiplier for multiplier in multipliers)]
         layers = Layers(initialization, normalization)
-        self.blocks = downward(widths, side, _HALVINGS[side], "outputs", layers, attention)
+        self.blocks = downward(
+            widths, side, _HALVINGS[side], "outputs", layers, attention, rectified_shortcut=rectified_shortcut
+        )
         self.head = make_head(head, widths[-1], classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:

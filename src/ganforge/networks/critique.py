@@ -1,5 +1,6 @@
 """The outputs of a discriminator on a batch of samples."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from torch import Tensor
@@ -35,6 +36,8 @@ class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
 class Critique(NamedTuple):
     """A discriminator's outputs: logits, and those of further heads where it has any.
 
+    A head may be a function that computes its output, and always returns the same: then it runs where a loss reads it.
+
     Attributes:
         logits: ``(n,)`` unbounded scores, high for real.
         features: ``(n, d)`` activations before the last layer, for feature matching and consistency terms.
@@ -49,9 +52,9 @@ class Critique(NamedTuple):
     features: Tensor | None = None
     class_logits: Tensor | None = None
     codes: Tensor | None = None
-    embedding: Tensor | None = None
+    embedding: Tensor | Callable[[], Tensor] | None = None
     proxy: Tensor | None = None
-    local_embeddings: Tensor | None = None
+    local_embeddings: Tensor | Callable[[], Tensor] | None = None
 
     @classmethod
     def of(cls, output: object, samples: Tensor) -> "Critique":
@@ -85,7 +88,7 @@ class Critique(NamedTuple):
         Raises:
             NotGiven: if this one has none.
         """
-        output: Tensor | None = getattr(self, head)
+        output: Tensor | None = getattr(self.computed(head), head)
         if output is None:
             raise NotGiven(
                 f"the discriminator's {head.replace('_', ' ')}",
@@ -93,3 +96,8 @@ class Critique(NamedTuple):
                 "choose a network with that head",
             )
         return output
+
+    def computed(self, *heads: Head) -> "Critique":
+        """Return the critique with the outputs of ``heads``, by default of all, in place of what computes them."""
+        chosen = {name: getattr(self, name) for name in heads or self._fields}
+        return self._replace(**{name: output() for name, output in chosen.items() if callable(output)})

@@ -2,11 +2,12 @@
 
 Deviations: those of :mod:`ganforge.networks.resnet`; and mimicry has 32 and 128 pixels only, so that the
 places of attention at 48 and 64 are ours (two thirds and three quarters up the generator, after two blocks
-of the discriminator).
+of the discriminator). Attention starts with torch's uniform initialisation, as there, the other layers with Xavier's.
 """
 
 from collections.abc import Collection
 
+from ganforge.core.annotations import Count
 from ganforge.data.images import ImageSize
 from ganforge.networks import resnet
 from ganforge.networks.checks import shape_for, square
@@ -34,12 +35,12 @@ class Generator(resnet.Generator):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int | None = None,
-        classes: int | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count | None = None,
+        classes: Count | None = None,
         normalization: Normalization = "spectral",
-        attention: Collection[int] | None = None,
+        attention: Collection[Count] | None = None,
     ) -> None:
         side = square(image_size, "network=sagan")
         sides = shape_for("generator", _GENERATOR_SIDES, side) if attention is None else attention
@@ -50,7 +51,8 @@ class Discriminator(resnet.Discriminator):
     """SNGAN's discriminator with self-attention and, with classes, projection.
 
     Args:
-        image_size, channels, width, classes, normalization, head: see :class:`resnet.Discriminator`.
+        image_size, channels, width, classes, normalization, head, rectified_shortcut: see
+            :class:`resnet.Discriminator`.
         attention: sides of the feature maps that self-attention follows; ``None`` is 8 at 32 pixels, 32 at
             128.
 
@@ -61,13 +63,23 @@ class Discriminator(resnet.Discriminator):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int | None = None,
-        classes: int | None = None,
+        channels: Count = 3,
+        width: Count | None = None,
+        classes: Count | None = None,
         normalization: Normalization = "spectral",
         head: HeadFactory | None = None,
-        attention: Collection[int] | None = None,
+        attention: Collection[Count] | None = None,
+        rectified_shortcut: bool = False,
     ) -> None:
         side = square(image_size, "network=sagan")
         sides = shape_for("discriminator", _DISCRIMINATOR_SIDES, side) if attention is None else attention
-        super().__init__(side, channels, width, classes, normalization, head, attention=sides)
+        super().__init__(
+            side,
+            channels,
+            width,
+            classes,
+            normalization,
+            head,
+            attention=sides,
+            rectified_shortcut=rectified_shortcut,
+        )

@@ -15,12 +15,13 @@ float32 under autocast.
 from collections.abc import Sequence
 from itertools import pairwise, zip_longest
 from math import sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count, Fraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.critique import Critique
@@ -192,14 +193,14 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 512,
-        classes: int | None = None,
-        style_dim: int = 512,
-        mapping_layers: int = 8,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        style_mixing: float = 0.9,
+        channels: Count = 3,
+        latent_dim: Count = 512,
+        classes: Count | None = None,
+        style_dim: Count = 512,
+        mapping_layers: Count = 8,
+        channel_base: Count = 32768,
+        channel_max: Count = 512,
+        style_mixing: Fraction = 0.9,
     ) -> None:
         super().__init__()
         sizes = resolutions("network=stylegan2", image_size)
@@ -247,8 +248,16 @@ class Generator(nn.Module):
 
         Args:
             styles: from :meth:`map`; differentiable twice, for path length regularisation.
-            noise: fresh for every call (official default, evaluation included), the same each time, or none.
+            noise: ``random``, fresh for every call (official default, evaluation included), ``constant``, the same
+                each time (officially ``const``), or ``none``.
+
+        Raises:
+            GanforgeError: for another noise.
         """
+        if noise not in get_args(Noise):
+            raise GanforgeError(
+                f"StyleGAN2 generator: noise must be one of {', '.join(get_args(Noise))}, got '{noise}'."
+            )
         by_layer = styles.unbind(1)
         x: Tensor = self.constant.expand(styles.shape[0], -1, -1, -1)
         images: Tensor
@@ -325,13 +334,13 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        classes: int | None = None,
+        channels: Count = 3,
+        classes: Count | None = None,
         architecture: Architecture = "resnet",
-        mapping_layers: int = 8,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        group_size: int = 4,
+        mapping_layers: Count = 8,
+        channel_base: Count = 32768,
+        channel_max: Count = 512,
+        group_size: Count = 4,
     ) -> None:
         super().__init__()
         sizes = resolutions("network=stylegan2", image_size)

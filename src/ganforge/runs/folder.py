@@ -19,7 +19,7 @@ from ganforge.core.settings import shown_settings
 from ganforge.core.slurm import is_running, this_job
 from ganforge.runs.provenance import provenance
 
-__all__ = ["RunFolder", "checkpoint_to_resume", "is_alive", "this_process"]
+__all__ = ["RunFolder", "checkpoint_path", "checkpoint_to_resume", "is_alive", "this_process"]
 
 
 class RunFolder:
@@ -44,7 +44,7 @@ class RunFolder:
             return {}
         return loaded if isinstance(loaded, dict) else {}
 
-    def update(self, **values: Any) -> None:
+    def update(self, **values: object) -> None:
         """Add values to ``run.json``; secrets in it are masked."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self._status, json.dumps(masked({**self.status(), **values}), indent=2) + "\n")
@@ -71,7 +71,13 @@ class RunFolder:
         return self.path.with_name(f".{self.path.name}.replaced")
 
     def set_aside(self) -> None:
-        """Move what an earlier run left out of the way; :meth:`settle` decides what becomes of it."""
+        """Move what an earlier run left out of the way; :meth:`settle` decides what becomes of it.
+
+        A start that was killed before its first checkpoint gives way itself: what it was to replace is still aside.
+        """
+        if self._aside.exists() and not self.has_checkpoint():
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
         shutil.rmtree(self._aside, ignore_errors=True)
         if self.path.exists():
             self.path.rename(self._aside)
@@ -99,9 +105,8 @@ class RunFolder:
             record = [path for path in (self._status, self.path / "config.yaml") if path.is_file()]
             self._before = {path: path.read_text(encoding="utf-8") for path in record}
             self._started_before = len(self.status().get("start") or ())
-        write_text(self.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(shown_settings(config))))
         settings = config.get("settings")
-        self.update(
+        self.update(  # before any other file: a folder without run.json is taken for somebody else's
             state="running",
             **this_process(),
             slurm_job=this_job(),
@@ -112,6 +117,7 @@ class RunFolder:
             error=None,
             ending=None,
         )
+        write_text(self.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(shown_settings(config))))
 
 
 def this_process() -> dict[str, object]:
@@ -152,7 +158,25 @@ def _process_start(pid: int) -> str:
         return ""
 
 
-def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resume") -> tuple[Path, dict[str, Any]]:
+def checkpoint_path(folder: RunFolder, resume: object, option: str = "resume") -> Path:
+    """Return where the checkpoint is that ``resume`` asks for; see :func:`checkpoint_to_resume`.
+
+    Raises:
+        GanforgeError: if there is none; the sentence offers another one that is whole.
+    """
+    is_last = resume in (True, "auto", "extend")
+    if is_last or resume in ("last", "previous", "best", "healthy"):
+        path = folder.checkpoints / ("last.ckpt" if is_last else f"{resume}.ckpt")
+    else:
+        path = Path(str(resume)).expanduser()
+    if not path.exists() and is_last:
+        path = folder.checkpoints / "previous.ckpt"
+    if not path.is_file():
+        raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path, option)}")
+    return path
+
+
+def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resume") -> tuple[Path, dict[str, object]]:
     """Return the checkpoint that ``resume`` asks for, and its content, after loading it whole.
 
     Args:
@@ -164,22 +188,14 @@ def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resum
     Raises:
         GanforgeError: if it is missing or damaged; the sentence offers another one that is whole.
     """
-    is_last = resume in (True, "auto", "extend")
-    if is_last or resume in ("last", "previous", "best", "healthy"):
-        path = folder.checkpoints / ("last.ckpt" if is_last else f"{resume}.ckpt")
-    else:
-        path = Path(str(resume)).expanduser()
-    if not path.exists() and is_last:
-        path = folder.checkpoints / "previous.ckpt"
-    if not path.is_file():
-        raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path, option)}")
+    path = checkpoint_path(folder, resume, option)
     content = load_checkpoint(path)
     if content is None:
         raise GanforgeError(f"The checkpoint '{path}' is damaged or cut short: {_offer(folder, path, option)}")
     return path, content
 
 
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
+def load_checkpoint(path: Path) -> dict[str, object] | None:
     """Load a checkpoint without running any code from it; ``None`` if it is damaged or not one of ours."""
     import torch
 

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -14,8 +14,11 @@ from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import is_disk_full
 from ganforge.core.launch import environment_rank
 from ganforge.runs.folder import RunFolder
-from ganforge.runs.start import RESUME_WORDS, check_settings, recorded_settings, settings_of
+from ganforge.runs.start import RESUME_WORDS, check_settings, check_sources, makes_longer
 from ganforge.runs.summary import format_scores
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["check_precision", "check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
 
@@ -24,20 +27,19 @@ _ENDS = {Pruned: "pruned", Stopped: "stopped", KeyboardInterrupt: "stopped"}
 
 
 def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
-    """Decide what an existing run folder means; return the scores of a run that is finished."""
+    """Decide what an existing run folder means, and change nothing; return the scores of a run that is finished."""
     leads = environment_rank() == 0
     if leads:
         _require_own(folder)
     writer = folder.is_being_written() if leads else None
     if writer is not None:
         raise GanforgeError(f"{writer} is training this very run in '{folder.path}': wait for it, or stop it.")
+    check_sources(config, folder)
     if config.force:
-        if leads:
-            folder.set_aside()
         return None
-    longer = config.resume == "extend" and recorded_settings(folder) != settings_of(config)
     check_settings(config, folder)
-    if folder.status().get("state") == "finished" and config.resume in RESUME_WORDS and not longer:
+    is_finished = folder.status().get("state") == "finished"
+    if is_finished and config.resume in RESUME_WORDS and not makes_longer(config, folder):
         return _already_finished(config, folder)
     if folder.has_checkpoint() and config.resume is False:
         raise GanforgeError(
@@ -151,7 +153,7 @@ def check_precision(config: DictConfig) -> None:
         )
 
 
-def check_space(folder: RunFolder, model: Any) -> None:
+def check_space(folder: RunFolder, model: "nn.Module") -> None:
     """Refuse to start where the checkpoints will not fit: weights, averages, Adam's two moments, kept four times."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
     needed, free = 4 * 3 * size + 50_000_000, shutil.disk_usage(folder.path).free

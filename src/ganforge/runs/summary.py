@@ -1,7 +1,7 @@
 """What is printed when a run begins and when it ends."""
 
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -9,10 +9,21 @@ from ganforge.core.console import say
 from ganforge.core.sweep import inside_a_sweep
 from ganforge.runs.folder import RunFolder
 
+if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
+    from ganforge.data.module import DataModule
+    from ganforge.models.base import AdversarialModule
+
 __all__ = ["announce", "format_scores", "print_summary"]
 
 #: Keys that say how this run begins, or that the examples of other runs change.
 _OF_THIS_RUN = ("resume", "force", "retry", "seed", "total_kimg", "loss")
+
+_BUDGETS = {
+    "paper": "Budget: paper, its widths, batch, rates and length; budget=small is for two CPU cores.",
+    "small": "Budget: small, minutes on two CPU cores; budget=paper has the paper's widths, batch, rates and length.",
+}
 
 
 def format_scores(scores: dict[str, float]) -> str:
@@ -20,13 +31,16 @@ def format_scores(scores: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name != "images_seen")
 
 
-def announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, trainer: Any) -> None:
+def announce(
+    config: DictConfig, folder: RunFolder, model: "AdversarialModule", data: "DataModule", trainer: "Trainer"
+) -> None:
     """Print what is about to be trained, on what and where."""
     players = ", ".join(
         f"{name} {sum(p.numel() for module in modules for p in module.parameters()):,}"
         for name, modules in model.players().items()
     )
     say(f"{config.name}: {players} parameters; {len(data.splits().train):,} training images.")
+    say(_BUDGETS.get(config.budget.name, f"Budget: {config.budget.name}."))
     device = str(trainer.strategy.root_device)
     say(
         f"{config.total_kimg:g} kimg on {device} ({config.trainer.precision}), seed {config.seed}; everything goes "

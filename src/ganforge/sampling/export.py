@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch.nn.utils import parametrize
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import is_disk_full, read_json, write_text
 from ganforge.sampling.checks import one_of, require_module
+from ganforge.sampling.marks import MARK
 from ganforge.sampling.results import Result
 from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import SeededSampler
@@ -46,7 +46,7 @@ class Drawing(nn.Module):
         super().__init__()
         self.clamp, self.has_latent = sampler.modality.clamp, sampler.latent is not None
         self.network = copy.deepcopy(sampler.network).cpu().eval().requires_grad_(False)
-        self.options: dict[str, Any] = {}
+        self.options: dict[str, object] = {}
         if sampler.has_styles:
             self.options = {"noise": "constant", "truncation": 1.0 if psi is None else psi}
         for module in list(self.network.modules()):
@@ -98,7 +98,7 @@ class Exported(Result):
         if not is_own:
             raise GanforgeError(f"'{beside}' was not written by this mode, and is not replaced: choose another output.")
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, object]:
         """Return the network's configuration and inputs, as plain values."""
         return {**self.sampler.origin.description(), "classes": self.sampler.classes}
 
@@ -125,7 +125,7 @@ class Exported(Result):
         from safetensors.torch import load_file, save_file
 
         state = {name: value.cpu().contiguous() for name, value in self.sampler.network.state_dict().items()}
-        save_file(state, path, {"ganforge": json.dumps(self.description())})
+        save_file(state, path, {"ganforge": json.dumps(self.description()), "software": MARK.decode()})
         read = load_file(path)
         if read.keys() != state.keys() or not all(
             torch.equal(read[name].nan_to_num(), state[name].nan_to_num()) for name in state
@@ -185,6 +185,7 @@ def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Cal
         _trace(drawing, inputs), (), input_names=names, output_names=["images"], dynamo=True, verbose=False
     )
     assert program is not None
+    program.model.metadata_props["software"] = MARK.decode()
     program.save(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 

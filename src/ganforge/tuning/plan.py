@@ -9,17 +9,22 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.config import quoted
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import write_text
 from ganforge.core.secrets import MASK, masked, masked_words
 from ganforge.core.yaml_files import read_yaml
 from ganforge.tuning.space import Space
 
-__all__ = ["Plan"]
+__all__ = ["BEST_FILE_HEAD", "Plan"]
 
 
 #: Holds the address of the storage for a study's processes: ``study.yaml`` keeps no password.
 _STORAGE = "GANFORGE_STUDY_STORAGE"
+
+
+#: How the file of the best configuration begins: no other one is replaced.
+BEST_FILE_HEAD = "# @package _global_\n# Written by ganforge tune, again after each trial."
 
 
 def _is_plan(path: Path) -> bool:
@@ -44,7 +49,7 @@ class Plan:
 
     name: str
     folder: Path
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # the group's own keys, each of its type
     overrides: tuple[str, ...]
     signature: str
 
@@ -55,7 +60,7 @@ class Plan:
         Raises:
             GanforgeError: for what cannot be tuned.
         """
-        settings: Any = OmegaConf.to_container(config.tune, resolve=True)
+        settings: dict[str, Any] = plain(config.tune)
         space = Space(settings["space"], overrides)
         folder = Path(config.paths.outputs) / "tune" / str(config.name)
         settings["directions"] = _directions(settings["objective"], space.base.get("protocol"))
@@ -66,7 +71,7 @@ class Plan:
     @staticmethod
     def read(path: Path) -> "Plan":
         """Return what :meth:`write` wrote."""
-        content: Any = read_yaml(path)
+        content = read_yaml(path)
         content |= {"folder": Path(content["folder"]), "overrides": tuple(content["overrides"])}
         if MASK in str(content["settings"]["storage"]):
             content["settings"]["storage"] = os.environ.get(_STORAGE, content["settings"]["storage"])
@@ -81,22 +86,33 @@ class Plan:
         """Write :attr:`file`, its secrets masked; processes below this one find the storage's address all the same.
 
         Raises:
-            GanforgeError: if there is another program's file.
+            GanforgeError: if there is a file, or a best configuration, that no study has written.
         """
         if self.file.exists() and not _is_plan(self.file):
             raise GanforgeError(f"'{self.file}' is no study of ganforge's: choose another place with name=NAME.")
+        best = self.best_file
+        if os.path.lexists(best) and not (best.is_file() and best.read_bytes().startswith(BEST_FILE_HEAD.encode())):
+            raise GanforgeError(
+                f"'{best}' was not written by a study, and is not replaced: rename it, or choose another place with "
+                "name=NAME."
+            )
         os.environ[_STORAGE] = self.storage
         content = masked({**self._content(), "overrides": masked_words(list(self.overrides))})
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.file, OmegaConf.to_yaml(OmegaConf.create(content)))
 
-    def _content(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, object]:
         return {**vars(self), "folder": str(self.folder), "overrides": list(self.overrides)}
 
     @property
     def file(self) -> Path:
         """Where a study's trials find the plan."""
         return self.folder / "study.yaml"
+
+    @property
+    def best_file(self) -> Path:
+        """Where the best configuration is written as an experiment."""
+        return self.folder / "experiment" / "best.yaml"
 
     @property
     def objective(self) -> tuple[str, ...]:
@@ -123,6 +139,11 @@ class Plan:
         """The journal's path or the database's address, as ``optuna-dashboard`` takes it."""
         return str(self.settings["storage"] or self.folder / "study.log")
 
+    @property
+    def search_words(self) -> list[str]:
+        """The words by which Hydra finds the user's own configurations, for command lines that train a trial again."""
+        return [word for word in self.overrides if word.startswith("hydra.searchpath=")]
+
     def trial_folder(self, number: int) -> Path:
         """Return where a trial trains."""
         return self.folder / f"trial_{number:04d}"
@@ -146,7 +167,7 @@ class Plan:
                 raise GanforgeError(f"'{word}' has no place in a study, whose trials it would not fit: leave it out.")
 
 
-def _directions(objective: Any, protocols: Any) -> list[str]:
+def _directions(objective: object, protocols: DictConfig | None) -> list[str]:
     """Return what is better of each objective: metrics say it themselves, speed is maximized, losses are minimized."""
     from ganforge.core.build import build
     from ganforge.metrics.directions import directions

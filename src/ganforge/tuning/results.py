@@ -1,5 +1,6 @@
 """Results of a study: the table, and the best configuration as an experiment file."""
 
+import shlex
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.core.config import compose, groups
+from ganforge.core.containers import plain
 from ganforge.core.files import write_text
 from ganforge.core.secrets import masked, masked_words
 from ganforge.core.tables import text_table
+from ganforge.tuning.plan import BEST_FILE_HEAD
 from ganforge.tuning.storage import optuna
 from ganforge.tuning.study import SharedStudy
 
@@ -79,28 +82,28 @@ def write_best(shared: SharedStudy) -> Path | None:
     composed = compose(words)
     kept = [word for word in words if _belongs_to_result(word, composed)]
     head = [
-        "# @package _global_",
+        BEST_FILE_HEAD,
         f"# Trial {trial.number}, the best of the study '{plan.name}' ({shared.done()} trials): {values}. The same as",
-        f"# ganforge train {' '.join(masked_words(kept))}",
+        f"# ganforge train {shlex.join(masked_words([*plan.search_words, *kept]))}",
     ]
     chosen, rest = _split(kept)
     content: dict[str, object] = {"defaults": chosen}
     for key in rest:
         _put(content, *_whole_lists(composed, key))
-    path = plan.folder / "experiment" / "best.yaml"
+    path = plan.best_file
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(OmegaConf.create(masked(content))))
     return path
 
 
 def keep_best(shared: SharedStudy) -> None:
-    """Delete the checkpoints of trials that have ended and are not among the best ones."""
+    """Delete the checkpoints of this study's trials that have ended and are not among the best ones."""
     count = shared.plan.settings["keep_checkpoints"]
     if count is None:
         return
     kept = {trial.number for trial in best_trials(shared)[:count]}
     for trial in shared.trials():
-        if trial.state.is_finished() and trial.number not in kept:
+        if trial.state.is_finished() and trial.number not in kept and shared.holds(trial.number):
             shutil.rmtree(shared.plan.trial_folder(trial.number) / "checkpoints", ignore_errors=True)
 
 
@@ -120,7 +123,7 @@ def _key(word: str) -> str:
 def _split(words: Sequence[str]) -> tuple[list[object], list[str]]:
     """Separate choices of groups, as a defaults list has them, from the keys of single values; the last word counts."""
     known = groups("train")
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, object] = {}
     keys: dict[str, None] = {}
     for word in words:
         key = _key(word)
@@ -129,15 +132,16 @@ def _split(words: Sequence[str]) -> tuple[list[object], list[str]]:
         else:
             keys[key] = None
     base = chosen.pop("experiment", None)
-    defaults: list[object] = [base] if isinstance(base, str) else list(base or [])
+    defaults: list[object] = [base] if isinstance(base, str) else list(base) if isinstance(base, list) else []
     defaults += [{f"override /{group}": option} for group, option in chosen.items()]
     return [*defaults, "_self_"], list(keys)
 
 
 def _option(text: str) -> object:
     """Read a group's option as typed: a word, or a list of words."""
-    loaded: Any = OmegaConf.to_container(OmegaConf.create(f"option: {text}"))
-    return loaded["option"]
+    read = OmegaConf.create(f"option: {text}")
+    assert isinstance(read, DictConfig)
+    return plain(read, resolve=False)["option"]
 
 
 def _whole_lists(config: DictConfig, key: str) -> tuple[str, object]:
@@ -151,7 +155,7 @@ def _whole_lists(config: DictConfig, key: str) -> tuple[str, object]:
     return key, OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
 
 
-def _put(content: dict[str, Any], key: str, value: Any) -> None:
+def _put(content: dict[str, Any], key: str, value: object) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         content = content.setdefault(parent, {})
