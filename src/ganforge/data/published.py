@@ -36,7 +36,7 @@ class Published:
     Args:
         name: of :data:`ADDRESSES`.
         root: folder of downloaded datasets.
-        folder: reads the dataset's own folder.
+        folder: reads the dataset's own folder, wherever ``root`` is.
         download: fetch what is missing.
     """
 
@@ -44,6 +44,7 @@ class Published:
         if name not in ADDRESSES:
             raise GanforgeError(f"ganforge reads no '{name}': set data.source.name to one of {', '.join(ADDRESSES)}.")
         self.name, self.root, self.folder, self.download = name, Path(root).expanduser(), folder, download
+        folder.path = self.root / name  # an evaluation may say root=, and the run's folder was another one
 
     def load(self, modality: Images) -> Splits:
         """Return both splits, as the folder has them.
