@@ -395,6 +395,7 @@ def test_one_failing_run_leaves_a_record(train, run_folder, capsys):
             "optimizer.generator.lr=1e30",
             "optimizer.generator._target_=torch.optim.SGD",
             "~optimizer.generator.betas",
+            "~optimizer.generator.eps",
         )
         == 1
     )

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from discovery import options
-from ganforge.core.config import config_folder
+from ganforge.core.config import config_folder, register_resolvers
 from ganforge.core.messages import find_cause
 from ganforge.latents import Normal
 from ganforge.networks import began, infomax, resnet
@@ -48,11 +48,13 @@ SMALL = {
     "cardinalities": [2] * 4,
     "blocks": [1] * 4,
 }
-LATENT_DIM = 24
+#: Which BigGAN cuts in four to seven parts.
+LATENT_DIM = 420
 
 
 def read(name, image_size=32, channels=3):
     """Return an option's file as the configuration would resolve it, without composing the rest."""
+    register_resolvers()
     network = OmegaConf.load(config_folder() / "network" / f"{name}.yaml")
     data = {"image_size": image_size, "channels": channels, "classes": 4}
     latent = {"dim": LATENT_DIM, "categories": 10, "continuous": 2}

@@ -3,7 +3,7 @@
 import pytest
 
 from ganforge.core.config import compose
-from ganforge.runs.differences import differences, is_length
+from ganforge.runs.differences import differences, lengths
 
 
 @pytest.mark.parametrize(
@@ -17,5 +17,5 @@ def test_schedules_that_end_with_the_run_are_its_length(words):
         compose([*words, *changes]).settings
         for changes in (["total_kimg=10"], ["total_kimg=20"], ["total_kimg=20", "optimizer.generator.lr=0.5"])
     )
-    assert is_length(differences(shorter, longer))
-    assert not is_length(differences(shorter, other))
+    assert lengths(differences(shorter, longer))
+    assert not lengths(differences(shorter, other))

@@ -111,9 +111,10 @@ def _node(value: Any) -> Any:
 
 
 def _side(root: DictConfig) -> int:
-    """Return the images' larger side in pixels; 0 for what is no image."""
+    """Return the images' larger side in pixels; 0 for what is no image, or no size (the check of values says so)."""
     size = OmegaConf.select(root, "data.image_size", default=0)
-    return int(max(size) if OmegaConf.is_list(size) else size or 0)
+    sides = list(size) if OmegaConf.is_list(size) else [size]
+    return max((int(side) for side in sides if isinstance(side, int | float)), default=0)
 
 
 RESOLVERS: dict[str, Callable[..., Any]] = {
