@@ -115,10 +115,14 @@ def _weights(config: DictConfig) -> Iterator[Finding]:
 
 def _datasets(config: DictConfig) -> Iterator[Finding]:
     from ganforge.core.build import build
+    from ganforge.data.attribution import ATTRIBUTIONS
 
     files = sorted((config_folder() / "data").glob("*.yaml"))
-    images = [file.stem for file in files if "image_size" in read_yaml(file)["data"]]
-    for name in images:  # points are drawn, and always there
+    images = [file.stem for file in files if "image_size" in read_yaml(file)["data"]]  # points are always there
+    composed = tuple(
+        name for name, attribution in ATTRIBUTIONS.items() if attribution.extra
+    )  # below, and not by reading
+    for name in [name for name in images if not name.startswith(composed)]:
 
         def count(name: str = name) -> str:
             splits = build(_composed(config, f"data={name}").data, "data").splits()
