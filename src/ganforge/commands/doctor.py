@@ -119,10 +119,8 @@ def _datasets(config: DictConfig) -> Iterator[Finding]:
 
     files = sorted((config_folder() / "data").glob("*.yaml"))
     images = [file.stem for file in files if "image_size" in read_yaml(file)["data"]]  # points are always there
-    composed = tuple(
-        name for name, attribution in ATTRIBUTIONS.items() if attribution.extra
-    )  # below, and not by reading
-    for name in [name for name in images if not name.startswith(composed)]:
+    packaged = tuple(name for name, attribution in ATTRIBUTIONS.items() if attribution.extra)
+    for name in [name for name in images if not name.startswith(packaged)]:  # those have a part of their own
 
         def count(name: str = name) -> str:
             splits = build(_composed(config, f"data={name}").data, "data").splits()
