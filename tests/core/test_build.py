@@ -208,7 +208,7 @@ FILES = {
     "ganforge.data.pairs._Folder": {"path", "cache"},
     "ganforge.data.pairs.PairedFolder": {"path", "cache"},
     "ganforge.data.pairs.UnpairedFolder": {"path", "cache"},
-    "ganforge.data.published.Published": {"root", "download"},  # four archives; the command says whether to fetch
+    "ganforge.data.published.Published": {"root", "folder", "download"},  # of a reader above; the command may fetch
     "ganforge.data.robohash.Robohash": {"cache"},  # composed into the command's cache
     "ganforge.data.torchvision.TorchVision": {"root", "download"},  # seven readers; the command says whether to fetch
     "ganforge.data.torchvision.CelebA": {"root", "cache", "download"},
