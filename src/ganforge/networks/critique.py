@@ -1,14 +1,17 @@
 """The outputs of a discriminator on a batch of samples."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["Critique", "NotGiven"]
+__all__ = ["Critique", "Layers", "NotGiven"]
 
 Head = Literal["features", "class_logits", "codes", "embedding", "proxy", "local_embeddings"]
+#: Feature maps of one discriminator's layers, for each of its scales.
+Layers = tuple[tuple[Tensor, ...], ...]
+Output = TypeVar("Output", Tensor, Layers)
 
 
 class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
@@ -36,13 +39,16 @@ class Critique(NamedTuple):
     """A discriminator's outputs: logits, and those of further heads where it has any.
 
     Attributes:
-        logits: ``(n,)`` unbounded scores, high for real.
+        logits: ``(n,)`` unbounded scores, high for real; of a PatchGAN ``(n, patches)``.
         features: ``(n, d)`` activations before the last layer, for feature matching and consistency terms.
         class_logits: ``(n, classes)`` of an auxiliary class head (AC-GAN).
         codes: ``(n, k)`` raw outputs of a code head (InfoGAN's Q).
         embedding: ``(n, e)`` of a contrastive head (ContraGAN, ReACGAN, InfoMax-GAN), not normalised.
         proxy: ``(n, e)`` the condition's embedding in the same space, not normalised.
         local_embeddings: ``(n, e, p)`` of the image's ``p`` places in the same space (InfoMax-GAN).
+        layers: ``(n, d, h, w)`` maps of every layer before the last, for each scale (pix2pixHD's feature matching).
+        patches: how many of the logits are of which scale, one after another; empty where there is one scale. The
+            adversarial loss is the mean of the scales' own.
     """
 
     logits: Tensor
@@ -52,6 +58,8 @@ class Critique(NamedTuple):
     embedding: Tensor | None = None
     proxy: Tensor | None = None
     local_embeddings: Tensor | None = None
+    layers: Layers | None = None
+    patches: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, output: object, samples: Tensor) -> "Critique":
@@ -72,12 +80,16 @@ class Critique(NamedTuple):
                 "ganforge.networks.critique.Critique."
             )
         shape, count = tuple(output.logits.shape), len(samples)
-        if len(shape) != 1 or not shape[0] or count % shape[0]:
+        if len(shape) not in (1, 2) or not shape[0] or count % shape[0]:
             raise GanforgeError(
                 f"The discriminator returned logits of shape {shape} for {count} samples: return ({count},), one "
-                "number a sample, such as logits.flatten() where the last layer has one output."
+                f"number a sample, such as logits.flatten() where the last layer has one output, or ({count}, patches)."
             )
         return output
+
+    def scales(self) -> tuple[Tensor, ...]:
+        """Return the logits of each scale, ``(n, patches)`` or ``(n,)`` each."""
+        return self.logits.split(self.patches, 1) if self.patches else (self.logits,)
 
     def require(self, head: Head) -> Tensor:
         """Return the output of a head that not every discriminator has.
@@ -86,10 +98,22 @@ class Critique(NamedTuple):
             NotGiven: if this one has none.
         """
         output: Tensor | None = getattr(self, head)
-        if output is None:
-            raise NotGiven(
-                f"the discriminator's {head.replace('_', ' ')}",
-                "network.discriminator",
-                "choose a network with that head",
-            )
-        return output
+        return _required(output, head)
+
+    def require_layers(self) -> Layers:
+        """Return the maps of every layer.
+
+        Raises:
+            NotGiven: if this discriminator gives none.
+        """
+        return _required(self.layers, "layers")
+
+
+def _required(output: Output | None, name: str) -> Output:
+    if output is None:
+        raise NotGiven(
+            f"the discriminator's {name.replace('_', ' ')}",
+            "network.discriminator",
+            "choose a network with that head",
+        )
+    return output

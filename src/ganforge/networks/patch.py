@@ -1,0 +1,159 @@
+"""PatchGAN (Isola et al. 2017, arXiv:1611.07004), and what networks from pictures to pictures share."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize, height_and_width
+from ganforge.networks.checks import require_positive
+from ganforge.networks.critique import Critique
+
+__all__ = ["Discriminator", "ImageBatchNorm", "MapNorm", "initialise", "map_norm", "require_multiple", "source_of"]
+
+#: Normalisation of feature maps: ``batch``, or ``instance`` without learned gains.
+MapNorm = Literal["batch", "instance"]
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw convolutions from N(0, 0.02) and batch norms' gains from N(1, 0.02), biases 0, as the authors' code does."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+class ImageBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that in evaluation takes each image's own statistics, whatever its company.
+
+    The authors' test script leaves the network in training mode and feeds it one image at a time, which is this
+    (section 3.3: "instance normalization").
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Normalise ``(n, features, h, w)``."""
+        if self.training:
+            return super().forward(input)
+        return F.instance_norm(input, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+def map_norm(kind: MapNorm, features: int, *, per_image: bool = False) -> nn.Module:
+    """Return the normalisation of a map of ``features`` channels.
+
+    Args:
+        kind: ``batch`` or ``instance``.
+        features: channels.
+        per_image: whether batch norms take each image's own statistics in evaluation.
+
+    Raises:
+        GanforgeError: for another kind.
+    """
+    if kind == "batch":
+        return ImageBatchNorm(features) if per_image else nn.BatchNorm2d(features)
+    if kind == "instance":
+        return nn.InstanceNorm2d(features)
+    raise GanforgeError(f"network.normalization must be 'batch' or 'instance', got '{kind}'.")
+
+
+def require_multiple(owner: str, image_size: ImageSize, multiple: int) -> None:
+    """Raise GanforgeError unless both sides are multiples of ``multiple`` pixels."""
+    height, width = height_and_width(image_size)
+    if height % multiple or width % multiple:
+        sides = [max(multiple, side // multiple * multiple) for side in (height, width)]
+        raise GanforgeError(
+            f"{owner} halves pictures and doubles them again, so that sides must be multiples of {multiple} pixels, and "
+            f"data.image_size is {height} x {width}: set data.image_size={sides}."
+        )
+
+
+def source_of(owner: str, condition: Tensor | None) -> Tensor:
+    """Return the source pictures ``(n, c, h, w)``.
+
+    Raises:
+        GanforgeError: if the condition is none, or no pictures.
+    """
+    if condition is None or condition.ndim != 4:
+        given = "none" if condition is None else f"a condition of shape {tuple(condition.shape)}"
+        raise GanforgeError(
+            f"{owner} translates source pictures, and there are {given}: add conditioning=given and choose a dataset "
+            "with a column 'source'."
+        )
+    return condition
+
+
+def _reach(image_size: ImageSize, layers: int) -> tuple[int, int]:
+    """Return height and width of the map of logits."""
+
+    def side(pixels: int) -> int:
+        if layers == 0:
+            return pixels
+        for _ in range(layers):
+            pixels //= 2
+        return pixels - 2  # two 4 x 4 convolutions without stride, padded by 1
+
+    height, width = height_and_width(image_size)
+    return side(height), side(width)
+
+
+class Discriminator(nn.Module):
+    """A convolutional network that judges each patch of a picture: 1, 16, 34, 70, 142 or 286 pixels wide.
+
+    Args:
+        image_size: height and width in pixels.
+        channels: of the picture.
+        source_channels: of the source picture that it is judged with (pix2pix); 0 for the picture alone.
+        width: channels of the first layer; each stage doubles them up to 8 times as many.
+        layers: stages of stride 2: 0 looks at single pixels, 1 at 16 x 16, 2 at 34 x 34, 3 at 70 x 70, 5 at 286 x 286.
+        normalization: ``batch``, or ``instance`` without learned gains.
+
+    Raises:
+        GanforgeError: if nothing is left of the picture after so many stages.
+    """
+
+    def __init__(
+        self,
+        image_size: ImageSize,
+        channels: int = 3,
+        source_channels: int = 0,
+        width: int = 64,
+        layers: int = 3,
+        normalization: MapNorm = "batch",
+    ) -> None:
+        super().__init__()
+        require_positive("network", channels=channels, width=width, layers=layers + 1)
+        if min(_reach(image_size, layers)) < 1:
+            fitting = max(number for number in range(layers) if min(_reach(image_size, number)) >= 1)
+            raise GanforgeError(
+                f"network.layers={layers} of the PatchGAN leave nothing of pictures of {image_size} pixels: set "
+                f"network.layers={fitting}."
+            )
+        self.source_channels = source_channels
+        inputs, has_bias = channels + source_channels, normalization == "instance"
+        kernel, padding = (1, 0) if layers == 0 else (4, 1)
+        strides = [1, 1] if layers == 0 else [2] * layers + [1]
+        widths = [inputs, width, *(width * min(2**stage, 8) for stage in range(1, len(strides)))]
+        self.stages = nn.ModuleList()
+        for number, stride in enumerate(strides):
+            norm = number > 0
+            bias = has_bias or not norm
+            block: list[nn.Module] = [nn.Conv2d(widths[number], widths[number + 1], kernel, stride, padding, bias=bias)]
+            block += [map_norm(normalization, widths[number + 1])] if norm else []
+            self.stages.append(nn.Sequential(*block, nn.LeakyReLU(0.2, inplace=True)))
+        self.head = nn.Conv2d(widths[-1], 1, kernel, 1, padding, bias=has_bias or layers > 0)
+        self.apply(initialise)
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
+        """Judge ``(n, channels, h, w)`` pictures in [-1, 1]: a logit a patch; ``condition`` is the source picture."""
+        maps = images
+        if self.source_channels:
+            maps = torch.cat([source_of("network.discriminator", condition), images], 1)
+        found: list[Tensor] = []
+        for stage in self.stages:
+            maps = stage(maps)
+            found.append(maps)
+        return Critique(self.head(maps).flatten(1), layers=(tuple(found),))
