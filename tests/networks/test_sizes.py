@@ -17,6 +17,7 @@ from ganforge.testing import check_networks
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
 POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256}, {32, 48, 64, 128}
+PATCHES = {28, 32, 48, 64, 128, 256}
 #: The sizes that an option takes, by the module of its networks: a new module has to be listed here.
 TAKES = {
     "autoencoder": POWERS,
@@ -24,10 +25,13 @@ TAKES = {
     "biggan": {32, 64, 128, 256},
     "biggan_deep": {32, 64, 128, 256},
     "concat": POWERS,
+    "cut": PATCHES,
+    "cyclegan": PATCHES,
     "dcgan": POWERS,
     "deep_conv": EIGHTHS,
     "infomax": RESIDUAL,
     "mlp": set(SIZES),
+    "pix2pix": PATCHES,
     "progressive": POWERS,
     "r3gan": POWERS,
     "resnet": RESIDUAL,
@@ -98,7 +102,8 @@ def test_networks_fit_together(name, channels):
     config = read(name, channels=channels)
     config.network.update({key: value for key, value in SMALL.items() if key in config.network})
     generator, discriminator = built(config)
-    check_networks(generator, discriminator, shape=(channels, 32, 32), latent=Normal(LATENT_DIM), classes=4)
+    condition = {"source": (channels, 32, 32)} if takes(name) is PATCHES else {"classes": 4}
+    check_networks(generator, discriminator, shape=(channels, 32, 32), latent=Normal(LATENT_DIM), **condition)
 
 
 @pytest.mark.parametrize("name", ["stylegan2", "progressive"])
@@ -138,7 +143,7 @@ def test_began_judges_by_its_absolute_error():
 
 
 #: Modules of networks that draw rectangles too.
-RECTANGULAR = {"mlp", "sndcgan", "deep_conv"}
+RECTANGULAR = {"mlp", "sndcgan", "deep_conv", "pix2pix", "cyclegan", "cut"}
 
 
 @pytest.mark.usefixtures("unnormalised")

@@ -49,9 +49,8 @@ class Reconstruction(GeneratorTerm):
 class LayerMatching(GeneratorTerm):
     """Feature matching of every layer of every scale (pix2pixHD, Wang et al. 2018, equation 4; weight 10).
 
-    ``mean over scales and layers of E|D_k^i(x, y) - D_k^i(x, G(x))|``; no gradient flows through the target's maps. With
-    ``K`` scales and ``n`` strided layers the authors' code sums over scales of ``4 / (n + 1)`` times the sum over layers
-    divided by ``K``, which is 4 times this mean at their ``n + 1`` layers.
+    ``E|D_k^i(x, y) - D_k^i(x, G(x))|``, averaged over layers ``i`` and scales ``k``; no gradient flows through the
+    target's maps. The authors' code takes 4 times this mean, with a lambda of 10.
     """
 
     def __call__(self, step: Step) -> Tensor:

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
-from ganforge.losses.adversarial import AdversarialLoss
+from ganforge.losses.adversarial import AdversarialLoss, NonSaturating
 
 __all__ = ["Weighted"]
 
@@ -15,7 +15,7 @@ class Weighted(AdversarialLoss):
     2017, section 3.3).
 
     Args:
-        form: the loss.
+        form: the loss; ``None`` is ``NonSaturating()``.
         discriminator_weight, generator_weight: multiply the players' losses; above 0.
 
     Raises:
@@ -23,8 +23,13 @@ class Weighted(AdversarialLoss):
     """
 
     def __init__(
-        self, form: AdversarialLoss, *, discriminator_weight: float = 1.0, generator_weight: float = 1.0
+        self,
+        form: AdversarialLoss | None = None,
+        *,
+        discriminator_weight: float = 1.0,
+        generator_weight: float = 1.0,
     ) -> None:
+        form = NonSaturating() if form is None else form
         weights = {"discriminator_weight": discriminator_weight, "generator_weight": generator_weight}
         for name, weight in weights.items():
             if not 0 < weight < float("inf"):

@@ -164,9 +164,7 @@ class CycleGAN(AdversarialModule):
         super().on_load_checkpoint(checkpoint)
         self._restore_pools(checkpoint)
 
-    def begin_from(
-        self, checkpoint: Mapping[str, Any], networks: Sequence[str] | None, *, keep_clock: bool
-    ) -> None:
+    def begin_from(self, checkpoint: Mapping[str, Any], networks: Sequence[str] | None, *, keep_clock: bool) -> None:
         """See :class:`AdversarialModule`; everything includes the histories."""
         super().begin_from(checkpoint, networks, keep_clock=keep_clock)
         if networks is None:
@@ -181,5 +179,3 @@ class CycleGAN(AdversarialModule):
 
 def _distance(pictures: Tensor, targets: Tensor) -> Tensor:
     return (widen(pictures) - widen(targets)).abs().mean()
-
-

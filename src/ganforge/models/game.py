@@ -105,8 +105,8 @@ class Game:
 
     def generator_losses(self, step: Step) -> Losses:
         """Return the generator's adversarial loss and those of its terms that are not lazy."""
-        critiques = [step.fake_critique, *([step.real_critique] if self.loss.needs_real else [])]
-        return Losses(self._values(_mean_over_scales(self.loss.generator, *critiques), step))
+        real = [step.real_critique] if self.loss.needs_real else []
+        return Losses(self._values(_mean_over_scales(self.loss.generator, step.fake_critique, *real), step))
 
     def _values(self, adversarial: Tensor, step: Step) -> dict[str, Tensor]:
         values = {self._named("adversarial"): self.weight * adversarial}

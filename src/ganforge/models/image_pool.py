@@ -11,9 +11,9 @@ __all__ = ["ImagePool"]
 class ImagePool:
     """A history of generated images (Shrivastava et al. 2017, section 2.3, as in CycleGAN's code).
 
-    Until ``size`` images are stored, each image is stored and comes back. After that, with probability 1/2 each, an image
-    comes back as it is, or takes the place of a stored one drawn at random, which comes back instead. Chance is torch's
-    on the CPU.
+    Until ``size`` images are stored, each image is stored and comes back. After that, with probability 1/2 each, an
+    image comes back as it is, or takes the place of a stored one drawn at random, which comes back instead. Chance is
+    torch's on the CPU.
 
     Args:
         size: how many images are stored; 0 for no history.

@@ -105,5 +105,3 @@ class Supervised(AdversarialModule):
 
 def _no_discriminator(samples: Tensor, condition: Tensor | None) -> NoReturn:
     raise NotGiven("a discriminator", "this procedure", "choose one with a discriminator, such as model=pix2pix")
-
-

@@ -66,8 +66,8 @@ def require_multiple(owner: str, image_size: ImageSize, multiple: int) -> None:
     if height % multiple or width % multiple:
         sides = [max(multiple, side // multiple * multiple) for side in (height, width)]
         raise GanforgeError(
-            f"{owner} halves pictures and doubles them again, so that sides must be multiples of {multiple} pixels, and "
-            f"data.image_size is {height} x {width}: set data.image_size={sides}."
+            f"{owner} halves pictures and doubles them again: their sides must be multiples of {multiple} pixels, and "
+            f"data.image_size is {height} x {width}; set data.image_size={sides}."
         )
 
 
@@ -129,8 +129,8 @@ class Discriminator(nn.Module):
         if min(_reach(image_size, layers)) < 1:
             fitting = max(number for number in range(layers) if min(_reach(image_size, number)) >= 1)
             raise GanforgeError(
-                f"network.layers={layers} of the PatchGAN leave nothing of pictures of {image_size} pixels: set "
-                f"network.layers={fitting}."
+                f"network.layers={layers} of the PatchGAN leave nothing of data.image_size={image_size}: set "
+                f"network.layers={fitting}, or a larger data.image_size."
             )
         self.source_channels = source_channels
         inputs, has_bias = channels + source_channels, normalization == "instance"
