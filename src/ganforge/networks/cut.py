@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks import cyclegan
+from ganforge.networks.patch import initialise_xavier
 
 __all__ = ["Generator"]
 
@@ -52,7 +53,7 @@ class Generator(cyclegan.Generator):
             nn.Sequential(nn.Linear(features, embedding), nn.ReLU(), nn.Linear(embedding, embedding))
             for features in self._features(source_channels)
         )
-        self.apply(_initialise)
+        self.apply(initialise_xavier)
 
     def _features(self, source_channels: int) -> list[int]:
         """Return the channels of each of the maps."""
@@ -80,10 +81,3 @@ class Generator(cyclegan.Generator):
         """
         chosen = [each.flatten(2)[:, :, at].transpose(1, 2) for each, at in zip(maps, places, strict=True)]
         return [F.normalize(head(rows), dim=2) for head, rows in zip(self.projection, chosen, strict=True)]
-
-
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.xavier_normal_(module.weight, gain=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -1,6 +1,6 @@
 """PatchGAN (Isola et al. 2017, arXiv:1611.07004), and what networks from pictures to pictures share."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,19 @@ from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.checks import require_positive
 from ganforge.networks.critique import Critique
+from ganforge.networks.layers import spectral_norm
 
-__all__ = ["Discriminator", "ImageBatchNorm", "MapNorm", "initialise", "map_norm", "require_multiple", "source_of"]
+__all__ = [
+    "Discriminator",
+    "ImageBatchNorm",
+    "MapNorm",
+    "MultiScaleDiscriminator",
+    "initialise",
+    "initialise_xavier",
+    "map_norm",
+    "require_multiple",
+    "source_of",
+]
 
 #: Normalisation of feature maps: ``batch``, or ``instance`` without learned gains.
 MapNorm = Literal["batch", "instance"]
@@ -26,6 +37,14 @@ def initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+
+
+def initialise_xavier(module: nn.Module) -> None:
+    """Draw weights from Xavier's normal distribution with gain 0.02, biases 0, as CUT's and SPADE's code does."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_normal_(module.weight, gain=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class ImageBatchNorm(nn.BatchNorm2d):
@@ -86,18 +105,12 @@ def source_of(owner: str, condition: Tensor | None) -> Tensor:
     return condition
 
 
-def _reach(image_size: ImageSize, layers: int) -> tuple[int, int]:
-    """Return height and width of the map of logits."""
-
-    def side(pixels: int) -> int:
-        if layers == 0:
-            return pixels
-        for _ in range(layers):
-            pixels //= 2
-        return pixels - 2  # two 4 x 4 convolutions without stride, padded by 1
-
-    height, width = height_and_width(image_size)
-    return side(height), side(width)
+def _reach(image_size: ImageSize, layers: int, padding: int) -> int:
+    """Return the shorter side of the map of logits."""
+    side = min(height_and_width(image_size))
+    for stride in [] if layers == 0 else [2] * layers + [1, 1]:
+        side = (side + 2 * padding - 4) // stride + 1
+    return side
 
 
 class Discriminator(nn.Module):
@@ -109,7 +122,9 @@ class Discriminator(nn.Module):
         source_channels: of the source picture that it is judged with (pix2pix); 0 for the picture alone.
         width: channels of the first layer; each stage doubles them up to 8 times as many.
         layers: stages of stride 2: 0 looks at single pixels, 1 at 16 x 16, 2 at 34 x 34, 3 at 70 x 70, 5 at 286 x 286.
-        normalization: ``batch``, or ``instance`` without learned gains.
+        normalization: ``batch``, ``instance`` without learned gains, or ``spectral_instance``: that and spectral
+            normalisation of all weights but the last layer's (SPADE).
+        padding: zeros around the map: 1, and 2 in pix2pixHD and SPADE.
 
     Raises:
         GanforgeError: if nothing is left of the picture after so many stages.
@@ -122,30 +137,37 @@ class Discriminator(nn.Module):
         source_channels: int = 0,
         width: int = 64,
         layers: int = 3,
-        normalization: MapNorm = "batch",
+        normalization: Literal["batch", "instance", "spectral_instance"] = "batch",
+        padding: int = 1,
     ) -> None:
         super().__init__()
         require_positive("network", channels=channels, width=width, layers=layers + 1)
-        if min(_reach(image_size, layers)) < 1:
-            fitting = max(number for number in range(layers) if min(_reach(image_size, number)) >= 1)
+        if _reach(image_size, layers, padding) < 1:
+            fitting = max(number for number in range(layers) if _reach(image_size, number, padding) >= 1)
             raise GanforgeError(
                 f"network.layers={layers} of the PatchGAN leave nothing of data.image_size={image_size}: set "
                 f"network.layers={fitting}, or a larger data.image_size."
             )
         self.source_channels = source_channels
-        inputs, has_bias = channels + source_channels, normalization == "instance"
-        kernel, padding = (1, 0) if layers == 0 else (4, 1)
+        is_spectral = normalization == "spectral_instance"
+        kind: MapNorm = "instance" if normalization == "spectral_instance" else normalization
+        has_bias = normalization == "instance"
+        kernel, padding = (1, 0) if layers == 0 else (4, padding)
         strides = [1, 1] if layers == 0 else [2] * layers + [1]
-        widths = [inputs, width, *(width * min(2**stage, 8) for stage in range(1, len(strides)))]
+        widths = [channels + source_channels, *(width * min(2**stage, 8) for stage in range(len(strides)))]
         self.stages = nn.ModuleList()
         for number, stride in enumerate(strides):
-            norm = number > 0
-            bias = has_bias or not norm
-            block: list[nn.Module] = [nn.Conv2d(widths[number], widths[number + 1], kernel, stride, padding, bias=bias)]
-            block += [map_norm(normalization, widths[number + 1])] if norm else []
+            inputs, outputs = widths[number : number + 2]
+            layer = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=has_bias or number == 0)
+            initialise(layer)
+            block: list[nn.Module] = [spectral_norm(layer) if is_spectral and number else layer]
+            block += [map_norm(kind, outputs)] if number else []
             self.stages.append(nn.Sequential(*block, nn.LeakyReLU(0.2, inplace=True)))
         self.head = nn.Conv2d(widths[-1], 1, kernel, 1, padding, bias=has_bias or layers > 0)
-        self.apply(initialise)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                initialise(module)
+        initialise(self.head)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
         """Judge ``(n, channels, h, w)`` pictures in [-1, 1]: a logit a patch; ``condition`` is the source picture."""
@@ -157,3 +179,39 @@ class Discriminator(nn.Module):
             maps = stage(maps)
             found.append(maps)
         return Critique(self.head(maps).flatten(1), layers=(tuple(found),))
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """PatchGANs of the picture at several sizes, each half as large as the one before (Wang et al. 2018, section 3.2).
+
+    Args:
+        image_size: height and width of the full picture in pixels.
+        scales: how many sizes.
+        **patches: see :class:`Discriminator`, of which there is one for each size.
+
+    Raises:
+        GanforgeError: if nothing is left of the smallest picture.
+    """
+
+    def __init__(self, image_size: ImageSize, scales: int = 2, **patches: Any) -> None:
+        super().__init__()
+        require_positive("network", scales=scales)
+        sides = [[-(-side // 2**scale) for side in height_and_width(image_size)] for scale in range(scales)]
+        self.scales = nn.ModuleList(Discriminator(each, **patches) for each in sides)
+
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
+        """Judge ``(n, channels, h, w)`` pictures in [-1, 1] at every size; ``condition`` is the source picture."""
+        found: list[Critique] = []
+        for scale in self.scales:
+            found.append(scale(images, condition))
+            images = _half(images)
+            condition = None if condition is None else _half(condition)
+        return Critique(
+            torch.cat([critique.logits for critique in found], 1),
+            layers=tuple(layers for critique in found for layers in critique.require_layers()),
+            patches=tuple(critique.logits.shape[1] for critique in found),
+        )
+
+
+def _half(images: Tensor) -> Tensor:
+    return F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
