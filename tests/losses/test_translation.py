@@ -62,7 +62,10 @@ class Identity(nn.Module):
         return [self.scale * pictures]
 
     def project(self, maps, places):
-        return [nn.functional.normalize(m.flatten(2)[:, :, at].transpose(1, 2), dim=2) for m, at in zip(maps, places, strict=True)]
+        return [
+            nn.functional.normalize(m.flatten(2)[:, :, at].transpose(1, 2), dim=2)
+            for m, at in zip(maps, places, strict=True)
+        ]
 
 
 def orthogonal_places(count=4):

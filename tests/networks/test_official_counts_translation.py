@@ -5,13 +5,27 @@ import torch
 from torch import nn
 
 from ganforge.core.errors import GanforgeError
-from ganforge.networks import cut, cyclegan, patch, pix2pix
+from ganforge.networks import cut, cyclegan, patch, pix2pix, spade, stargan
 
 
 def parameters(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+def scales(source_channels, normalization):
+    return patch.MultiScaleDiscriminator(
+        256, 2, channels=3, source_channels=source_channels, normalization=normalization, padding=2
+    )
+
+
+@pytest.fixture
+def unnormalised(monkeypatch):
+    """Leave out spectral normalisation, whose power iterations have no meaning on the meta device."""
+    for module in (patch, spade):
+        monkeypatch.setattr(module, "spectral_norm", lambda layer: layer)
+
+
+@pytest.mark.usefixtures("unnormalised")
 @pytest.mark.parametrize(
     ("build", "count"),
     [
@@ -22,6 +36,17 @@ def parameters(network):
         (lambda: patch.Discriminator(256, 3, normalization="instance"), 2_764_737),
         (lambda: cut.Generator(256), 11_378_179 + 560_384),
         (lambda: cut.Generator(256).projection, 560_384),
+        # pix2pixHD 14b3b3c7 (35 classes and an edge), SPADE fecacc92 (COCO), stargan 94dd002e.
+        (lambda: cyclegan.Generator(1024, 3, 36, blocks=9, halvings=4), 182_546_755),
+        (lambda: scales(36, "instance"), 5_603_202),
+        (lambda: spade.Generator(256, 3, 184), 97_480_899),
+        (lambda: scales(184, "spectral_instance"), 5_904_514),
+        (lambda: stargan.Generator(128), 8_430_528),
+        (lambda: stargan.Discriminator(128), 44_762_048),
+        # 256 pixels: the class head is of 4 x 4 places.
+        (lambda: stargan.Discriminator(256), 44_762_048 + 5 * 2048 * (4 * 4 - 2 * 2)),
+        # 20 classes fewer: seven blocks with 9 normalised maps in all more than 14, and the first layer.
+        (lambda: spade.Generator(256, 3, 164), 97_480_899 - 20 * 9 * (128 * 18 + 1024)),
         # One stage less: its two 4 x 4 convolutions, of 512 and of 1024 channels to 512, and the gains of two norms.
         (lambda: pix2pix.Generator(128), 54_413_955 - 16 * 512 * (512 + 1024) - 2 * 2 * 512),
         # Three residual blocks less.
@@ -125,9 +150,16 @@ def test_other_sizes_are_translated_later(module):
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: pix2pix.Generator(33), "multiples of 4 pixels, and data.image_size is 33 x 33; set .*=.32, 32"),
-        (lambda: pix2pix.Generator([64, 48], stages=5), "multiples of 32 pixels, and data.image_size is 64 x 48"),
-        (lambda: cyclegan.Generator(30), "multiples of 4 pixels"),
+        (
+            lambda: pix2pix.Generator(33),
+            "multiples of 4 pixels from 4 on, and data.image_size is 33 x 33; set .*=.32, 32",
+        ),
+        (
+            lambda: pix2pix.Generator([64, 48], stages=5),
+            "multiples of 32 pixels from 32 on, and data.image_size is 64 x 48",
+        ),
+        (lambda: cyclegan.Generator(30), "multiples of 4 pixels from 8 on"),
+        (lambda: cyclegan.Generator(16, halvings=4), "from 32 on, .* set data.image_size=.32, 32"),
         (lambda: patch.Discriminator(16), "network.layers=3 .* data.image_size=16: set network.layers=2"),
         (lambda: patch.Discriminator(64, normalization="layer"), "network.normalization must be"),
         (lambda: cut.Generator(32, 1, 3), "3 and 1 channels"),
@@ -139,3 +171,53 @@ def test_other_sizes_are_translated_later(module):
 def test_refusals_are_one_sentence(build, sentence):
     with pytest.raises(GanforgeError, match=sentence):
         build()
+
+
+def test_each_scale_sees_half_of_the_one_before_and_counts_alike():
+    torch.manual_seed(0)
+    discriminator = patch.MultiScaleDiscriminator(64, 2, channels=3, source_channels=2, width=2, layers=1).eval()
+    images, source = torch.randn(2, 3, 64, 64), torch.randn(2, 2, 64, 64)
+    critique = discriminator(images, source)
+    halved = [nn.functional.avg_pool2d(each, 3, 2, 1, count_include_pad=False) for each in (images, source)]
+    expected = [discriminator.scales[0](images, source).logits, discriminator.scales[1](*halved).logits]
+    assert critique.patches == (31**2 - 31 * 2 + 1, 15**2 - 15 * 2 + 1) == (900, 196)
+    for found, known in zip(critique.scales(), expected, strict=True):
+        torch.testing.assert_close(found, known)
+    assert [len(layers) for layers in critique.require_layers()] == [2, 2]
+
+
+def test_spade_modulates_each_place_by_its_own_source():
+    torch.manual_seed(0)
+    norm = spade.SpatiallyAdaptiveNorm(3, 2, hidden=4)
+    for convolution in norm.modules():
+        if isinstance(convolution, nn.Conv2d):
+            nn.init.normal_(convolution.weight)
+    maps, source = torch.randn(2, 3, 12, 12), torch.randn(2, 2, 24, 24)
+    changed = source.clone()
+    changed[:, :, :2, :2] += 1
+    difference = (norm(maps, source) - norm(maps, changed)).abs().amax((0, 1))
+    assert difference[0, 0] > 0
+    assert difference[3:, :].max() == difference[:, 3:].max() == 0  # two 3 x 3 convolutions see 2 places further
+    nearest, plain = source[:, :, ::2, ::2], nn.BatchNorm2d(3, affine=False)(maps)
+    hidden = norm.shared(nearest)
+    torch.testing.assert_close(norm(maps, source), plain * (1 + norm.gain(hidden)) + norm.bias(hidden))
+
+
+@pytest.mark.parametrize(("image_size", "first"), [(16, 4), (32, 4), (64, 4), (128, 4), (256, 8)])
+def test_spade_begins_at_no_less_than_four_pixels(image_size, first):
+    with torch.device("meta"):
+        assert image_size // spade.Generator(image_size, width=2).multiple == first
+
+
+def test_stargan_translates_by_label():
+    torch.manual_seed(0)
+    generator, pictures = stargan.Generator(16, classes=3, width=4), torch.randn(2, 3, 16, 16)
+    one, other = (generator(pictures, torch.tensor(labels)) for labels in ([0, 1], [2, 1]))
+    assert one.shape == pictures.shape
+    assert not torch.allclose(one[0], other[0])
+    assert torch.equal(one[1], other[1])
+    critique = stargan.Discriminator(16, classes=3, width=4)(pictures)
+    assert critique.logits.shape == (2, 4)
+    assert critique.class_logits.shape == (2, 3)
+    with pytest.raises(GanforgeError, match="choose a labelled dataset"):
+        stargan.Generator(16, classes=None)

@@ -27,6 +27,8 @@ TAKES = {
     "concat": POWERS,
     "cut": PATCHES,
     "cyclegan": PATCHES,
+    "spade": PATCHES - {28},
+    "stargan": {8, 16, 32, 48, 64, 128, 256},
     "dcgan": POWERS,
     "deep_conv": EIGHTHS,
     "infomax": RESIDUAL,

@@ -84,6 +84,8 @@ ORDERS = {
     "cyclegan": [G, D],
     "cut": [D, G],
     "fastcut": [D, G],
+    "pix2pixhd": [G, D],
+    "spade": [G, D],
 }
 
 
@@ -94,7 +96,7 @@ def test_translations_step_in_their_papers_order(name):
     loop, order = ManualLoop(module), []
     for player, optimizer in zip(module.players(), loop.optimizers, strict=True):
         optimizer.register_step_post_hook(lambda *_, player=player: order.append(player))
-    batch = Batch(batch.data[:2], {"source": batch.data[2:4]})
+    batch = Batch(batch.data[:4], {"source": batch.data[4:8]})
     for _ in range(2):
         loop.step(batch)
     assert order == 2 * ORDERS[name]
@@ -108,3 +110,9 @@ def test_translations_rates_are_constant_and_then_fall_to_zero(name, constant):
         assert schedule(0) == schedule(round(constant * 10_000)) == 2e-4
         assert schedule(round((constant + 1) / 2 * 10_000)) == pytest.approx(1e-4)
         assert schedule(10_000) == 0
+
+
+def test_stargans_generator_steps_once_in_five():
+    steps, when = counted("model=stargan", "data.image_size=16", batches=10)
+    assert steps == {D: 10, G: 2}
+    assert when[G] == [4, 9]

@@ -25,10 +25,12 @@ IMAGES = [name for name in options("model") if name not in POINTS]
 def built(*overrides):
     config = compose(narrow(*overrides))
     torch.manual_seed(0)
-    batch = instantiate(config.data).example()
+    module, data = instantiate(config.model), instantiate(config.data)
+    module.bind(data)
+    batch = data.example()
     if takes_source(config):
         batch = Batch(batch.data, {**batch.given, "source": batch.data.roll(1, 0)})
-    return instantiate(config.model), batch
+    return module, batch
 
 
 @pytest.mark.parametrize("name", IMAGES)

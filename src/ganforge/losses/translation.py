@@ -13,7 +13,7 @@ from ganforge.losses.step import Step
 from ganforge.losses.terms import GeneratorTerm
 from ganforge.networks.critique import NotGiven
 
-__all__ = ["LayerMatching", "PatchNCE", "Reconstruction"]
+__all__ = ["CycleConsistency", "LayerMatching", "PatchNCE", "Reconstruction"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,6 +44,19 @@ class Reconstruction(GeneratorTerm):
         """See :class:`Term`."""
         difference = widen(step.fake) - widen(step.real)
         return difference.abs().mean() if self.norm == "l1" else difference.square().mean()
+
+
+class CycleConsistency(GeneratorTerm):
+    """``E|x - G(G(x, c'), c)|``: what is translated and translated back (StarGAN, Choi et al. 2018, equation 4).
+
+    Of generators that take pictures for their latent and labels for their condition; weight 10.
+    """
+
+    def __call__(self, step: Step) -> Tensor:
+        """See :class:`Term`."""
+        if step.require_latent().shape != step.real.shape:
+            raise NotGiven("pictures as the generator's input", "this latent", "choose model=stargan")
+        return (widen(step.generate(step.fake, step.condition)) - widen(step.real)).abs().mean()
 
 
 class LayerMatching(GeneratorTerm):

@@ -59,7 +59,7 @@ class Generator(nn.Module):
         antialias: whether maps are blurred before they are halved, and doubled by interpolation, as in CUT.
 
     Raises:
-        GanforgeError: if the sides are no multiples of ``2 ** halvings``.
+        GanforgeError: if the sides are no multiples of ``2 ** halvings``, or no more than that.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Generator(nn.Module):
         require_positive("network", channels=channels, source_channels=source_channels, width=width, blocks=blocks)
         #: Sides of what it takes are multiples of this.
         self.multiple = 2**halvings
-        require_multiple("A residual generator", image_size, self.multiple)
+        require_multiple("A residual generator", image_size, self.multiple, least=2)
         blocks = blocks or (6 if max(height_and_width(image_size)) <= 128 else 9)
         has_bias = normalization == "instance"
 

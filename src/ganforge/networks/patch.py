@@ -79,14 +79,14 @@ def map_norm(kind: MapNorm, features: int, *, per_image: bool = False) -> nn.Mod
     raise GanforgeError(f"network.normalization must be 'batch' or 'instance', got '{kind}'.")
 
 
-def require_multiple(owner: str, image_size: ImageSize, multiple: int) -> None:
-    """Raise GanforgeError unless both sides are multiples of ``multiple`` pixels."""
+def require_multiple(owner: str, image_size: ImageSize, multiple: int, least: int = 1) -> None:
+    """Raise GanforgeError unless both sides are multiples of ``multiple`` pixels, at least ``least`` of them."""
     height, width = height_and_width(image_size)
-    if height % multiple or width % multiple:
-        sides = [max(multiple, side // multiple * multiple) for side in (height, width)]
+    sides = [max(least, side // multiple) * multiple for side in (height, width)]
+    if sides != [height, width]:
         raise GanforgeError(
-            f"{owner} halves pictures and doubles them again: their sides must be multiples of {multiple} pixels, and "
-            f"data.image_size is {height} x {width}; set data.image_size={sides}."
+            f"{owner} halves pictures and doubles them again: their sides must be multiples of {multiple} pixels from "
+            f"{least * multiple} on, and data.image_size is {height} x {width}; set data.image_size={sides}."
         )
 
 

@@ -1,4 +1,6 @@
-"""SPADE (Park et al. 2019, arXiv:1903.07291): a generator whose normalisation is modulated by the source at each place."""
+"""SPADE (Park et al. 2019, arXiv:1903.07291): normalisation that is modulated by the source at each place."""
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -100,8 +102,7 @@ class Generator(nn.Module):
         self.doubled = _DOUBLED[len(_DOUBLED) - doublings :]
         self.first = _convolution(source_channels, 16 * width)
         self.blocks = nn.ModuleList(
-            _Block(inputs * width, outputs * width, source_channels)
-            for inputs, outputs in zip(_WIDTHS[:-1], _WIDTHS[1:], strict=True)
+            _Block(inputs * width, outputs * width, source_channels) for inputs, outputs in pairwise(_WIDTHS)
         )
         self.last = _convolution(width, channels)
 
