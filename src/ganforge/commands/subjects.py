@@ -64,7 +64,7 @@ def subject(config: DictConfig, device: Any) -> Subject:
     run.module.to(device)
     reference = _identity(config.real or "the run's own data", real)
     output = _output(config, run.folder.path / "evaluations", f"{run.checkpoint.stem}_{run.images_seen}", reference)
-    sources = {name: Generated(sampler) for name, sampler in run.module.samplers().items()}
+    sources = {name: Generated(sampler, real.heldout) for name, sampler in run.module.samplers().items()}
     return Subject(title, sources, real, run.config.get("protocol"), reference, output, run)
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -142,7 +143,7 @@ class CycleGAN(AdversarialModule):
         column = self.source.key
         there = Sampler(self.a_to_b, None, self.source, self.modality_of(), self.a_to_b_ema)
         back = Sampler(self.b_to_a, None, self.target, self.modality_of(column), self.b_to_a_ema, column)
-        return {"a_to_b": there, "b_to_a": back}
+        return {"a_to_b": replace(there, inverse=back), "b_to_a": replace(back, inverse=there)}
 
     def games(self) -> Mapping[str, Game]:
         """See :class:`AdversarialModule`."""

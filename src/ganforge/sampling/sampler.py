@@ -48,6 +48,7 @@ class Sampler:
         modality: what its samples are.
         average: the network with averaged weights, where the procedure keeps any.
         target: the given column of the dataset that its samples are compared with; ``None``: ``data``.
+        inverse: translates its samples back, where the procedure learns that too.
     """
 
     network: nn.Module
@@ -56,6 +57,7 @@ class Sampler:
     modality: Modality
     average: nn.Module | None = None
     target: str | None = None
+    inverse: "Sampler | None" = None
 
     def with_weights(self, weights: Literal["ema", "raw"]) -> "Sampler":
         """Return the sampler of the averaged weights, where there are any, or of the raw ones."""
