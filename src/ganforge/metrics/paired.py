@@ -33,7 +33,8 @@ def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
     """Return the mean structural similarity of each pair (Wang et al. 2004, equation 13), ``(n,)``.
 
     A Gaussian window of 11 pixels and sigma 1.5, K1 0.01, K2 0.03; only places whose window lies within the image; the
-    mean over channels. Smaller images have the largest odd window that they hold.
+    mean over channels. Smaller images have the largest odd window that they hold. torchmetrics averages over reflected
+    borders too.
 
     Args:
         first, second: ``(n, c, h, w)`` floats in [0, 1].

@@ -56,7 +56,7 @@ def check_metric(metric: Metric, comparison: Comparison) -> None:
         "fake_images",
         "cycle_images",
         "path_pairs",
-    }:  # images are whole numbers: these cannot diverge
+    }:  # always finite
         lost = {"fake_features": torch.full_like(comparison.fake_features, torch.inf)}
         lost["fake_logits"] = torch.full_like(comparison.fake_logits, torch.nan)
         refusal = require_refusal(
