@@ -89,12 +89,6 @@ class Given(Conditioning):
         """See :class:`Conditioning`."""
         self._heldout = heldout
 
-    def __deepcopy__(self, memo: dict[int, object]) -> "Given":
-        """Share the dataset, which copies of a module do not own."""
-        copy = Given(self.key)
-        copy._heldout = self._heldout
-        return copy
-
     def sample(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """See :class:`Conditioning`; rows are drawn with replacement."""
         if self._heldout is None:

@@ -61,6 +61,10 @@ class DataModule(pl.LightningDataModule):
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self._splits: Splits | None = None
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "DataModule":
+        """Return itself: copies of what trains on a dataset share it."""
+        return self
+
     def splits(self) -> Splits:
         """Load the dataset, once, and return both splits, every column in its modality's shape."""
         if self._splits is None:

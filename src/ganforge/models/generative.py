@@ -21,6 +21,8 @@ class Generative(pl.LightningModule, ABC):
     def __init__(self) -> None:
         super().__init__()
         self._modalities: dict[str | None, Modality] = {}
+        #: The data module that was bound: phases with batches of their own take them from it.
+        self.data: DataModule | None = None
 
     @abstractmethod
     def samplers(self) -> dict[str, Sampler]:
@@ -56,6 +58,7 @@ class Generative(pl.LightningModule, ABC):
         """Take from the data module what samples are; called before training, and when a run is restored."""
         self._modalities = {None: data.modality}
         self._modalities.update(data.given)
+        self.data = data
 
     def modality_of(self, target: str | None = None) -> Modality:
         """Return what the dataset's column ``target`` is, ``None`` for ``data``; :class:`Raw` before :meth:`bind`."""

@@ -74,6 +74,8 @@ class StarGAN(GAN):
 class HeldOut(Latent):
     """Pictures of the held-out split, drawn with replacement, as a generator's input."""
 
+    is_data = True
+
     def __init__(self) -> None:
         super().__init__(1)
         self.column = Given(DATA)

@@ -43,8 +43,8 @@ class SpatiallyAdaptiveNorm(nn.Module):
     def forward(self, maps: Tensor, source: Tensor) -> Tensor:
         """Normalise ``(n, features, h, w)`` under the source, which is brought to its size by the nearest pixel."""
         hidden = self.shared(F.interpolate(source, maps.shape[2:], mode="nearest"))
-        normalized: Tensor = self.normalize(maps)
-        return normalized * (1 + self.gain(hidden)) + self.bias(hidden)
+        normalized, gain, bias = self.normalize(maps), self.gain(hidden), self.bias(hidden)
+        return torch.addcmul(bias, normalized, 1 + gain)
 
 
 class _Block(nn.Module):

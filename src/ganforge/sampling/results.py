@@ -75,11 +75,15 @@ class Result(ABC):
             self._write(temporary)
         return path
 
+    def _may_write(self, name: str) -> bool:
+        """Return whether a file in a folder may be this mode's own."""
+        return _WRITTEN.fullmatch(name) is not None
+
     def _check_folder(self, path: Path) -> None:
         """Raise GanforgeError unless ``path`` is a folder that holds only what :class:`Result` writes to one."""
         if path.is_symlink():
             raise GanforgeError(f"'{path}' is a link, which is not replaced: give the folder that it points to.")
-        foreign = [entry.name for entry in path.iterdir() if not (_WRITTEN.fullmatch(entry.name) and entry.is_file())]
+        foreign = [entry.name for entry in path.iterdir() if not (self._may_write(entry.name) and entry.is_file())]
         if self.suffix or foreign:
             held = f"holds '{min(foreign)}', which was not written there by this mode" if foreign else "is a folder"
             raise GanforgeError(f"'{path}' {held}, and is not replaced: choose another output.")

@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganforge.conditioning import Conditioning, Label
+from ganforge.conditioning import Conditioning, Given, Label
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
+from ganforge.data.columns import DATA
 from ganforge.data.modality import Modality
 from ganforge.latents import Latent
 
@@ -73,6 +74,13 @@ class Sampler:
     def has_styles(self) -> bool:
         """Whether the generator maps latents to styles and draws from these, as StyleGAN2's does."""
         return hasattr(self.network, "map") and hasattr(self.network, "synthesise")
+
+    @property
+    def source(self) -> str | None:
+        """The column of pictures that it translates, or ``None``."""
+        if self.latent is not None and self.latent.is_data:
+            return DATA
+        return self.conditioning.key if isinstance(self.conditioning, Given) else None
 
     @property
     def classes(self) -> int | None:
