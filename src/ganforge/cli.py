@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 
 from ganforge import __version__
 from ganforge.core.errors import GanforgeError, Stopped
@@ -51,8 +50,7 @@ class Command:
 
     Attributes:
         task: ``module:function``, imported once the configuration is valid.
-        config: the configuration that Hydra composes for it; ``None``: the function takes the words as they are, and
-            returns the exit status.
+        config: the configuration that Hydra composes for it.
         overrides: added to the user's.
         positional: the key that bare words fill, as in ``ganforge evaluate outputs/...``; empty: there are none.
         several: whether the key takes a list of them.
@@ -60,16 +58,11 @@ class Command:
     """
 
     task: str
-    config: str | None = "train"
+    config: str = "train"
     overrides: tuple[str, ...] = ()
     positional: str = ""
     several: bool = False
     console_optional: bool = False
-
-    def __call__(self, words: list[str]) -> int:
-        """Import the task and do it; for a command without a configuration."""
-        module, _, function = self.task.partition(":")
-        return int(getattr(import_module(module), function)(words))
 
 
 COMMANDS = {
@@ -82,7 +75,7 @@ COMMANDS = {
         "ganforge.commands.download:download",
         overrides=("download=true", f"hydra.help.header='{_DOWNLOADS}'", "hydra.help.footer=''"),
     ),
-    "doctor": Command("ganforge.commands.doctor:doctor", config=None),
+    "doctor": Command("ganforge.commands.doctor:doctor", config="doctor"),
 }
 
 
@@ -144,8 +137,6 @@ def _run(name: str, words: list[str]) -> int:
     words = ["debug=trace" if word == "debug=true" else word for word in [*words, *command.overrides]]
     trace = "debug=trace" in words or bool(os.environ.get("HYDRA_FULL_ERROR"))
     try:
-        if command.config is None:
-            return command([word for word in words if word != "debug=trace"])
         words = _ready(name, words)
         _hydra(name, words)
     except Stopped as stop:
@@ -161,7 +152,7 @@ def _run(name: str, words: list[str]) -> int:
             raise
         from ganforge.core.messages import print_error
 
-        return print_error(error, words, command.config or "train")
+        return print_error(error, words, command.config)
     return 0
 
 
@@ -214,8 +205,7 @@ def _complete(arguments: list[str]) -> int:
         return 0
     os.environ["COMP_LINE"] = line.replace(f" {chosen} ", " ", 1)
     name = chosen if chosen in COMMANDS else "train"
-    if COMMANDS[name].config is not None:
-        _hydra(name, arguments)
+    _hydra(name, arguments)
     return 0
 
 

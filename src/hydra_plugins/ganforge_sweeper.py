@@ -1,10 +1,13 @@
 """Hydra's way to a sweeper of one's own: it must lie in this namespace. The work is done in :mod:`ganforge.sweeps`."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from ganforge.sweeps.share import Workers
 
 __all__ = ["GanforgeSweeper"]
 
@@ -17,7 +20,7 @@ class GanforgeSweeper(Sweeper):
         workers: what the launcher does with runs, a :class:`ganforge.sweeps.share.Workers`; ``None``: one by one.
     """
 
-    def __init__(self, max_batch_size: int | None = None, workers: Any = None) -> None:
+    def __init__(self, max_batch_size: int | None = None, workers: "Workers | None" = None) -> None:
         self.max_batch_size, self.workers = max_batch_size, workers
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

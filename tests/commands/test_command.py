@@ -77,6 +77,8 @@ def test_debug_shows_the_trace():
         ["compare", "--help"],
         ["compare", "nowhere"],
         ["compare", "metric=fid"],
+        ["doctor", "--help"],
+        ["doctor", "cifar=true"],
     ],
 )
 def test_help_and_config_errors_import_no_torch(arguments, tmp_path):
@@ -102,7 +104,7 @@ def test_help_offers_the_groups_that_the_command_has(command, offered, refused, 
     assert not re.search(r"[ :]_", printed.partition("== Configuration")[0])
 
 
-@pytest.mark.parametrize("command", ["compare", "evaluate", "sample"])
+@pytest.mark.parametrize("command", ["compare", "doctor", "evaluate", "sample"])
 def test_help_shows_every_key_with_its_comment(command, capfd):
     with pytest.raises(SystemExit, match="0"):
         cli.main([command, "--help"])

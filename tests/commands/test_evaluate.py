@@ -249,11 +249,11 @@ def test_doctor_checks_where_it_can(capsys, monkeypatch, tmp_path):
     from ganforge.core.config import compose
 
     monkeypatch.setattr(doctor, "compose", lambda words: compose(["data=digits", "protocol=smoke"]))
-    monkeypatch.setattr(doctor, "PARTS", {})
+    monkeypatch.setattr(doctor, "PARTS", {"checks": doctor.PARTS["checks"]})
     assert cli.main(["doctor"]) == 0
-    assert "add --cifar10" in capsys.readouterr().out
-    assert cli.main(["doctor", "--cifar10"]) == 1
+    assert "add cifar10=true" in capsys.readouterr().out
+    assert cli.main(["doctor", "cifar10=true"]) == 1
     assert "FAILED" in capsys.readouterr().out
     measured = 6.0
     monkeypatch.setattr(doctor, "CIFAR10_TOLERANCE", 11.237 - 1 + measured)
-    assert cli.main(["doctor", "--cifar10"]) == 0
+    assert cli.main(["doctor", "cifar10=true"]) == 0

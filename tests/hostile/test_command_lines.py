@@ -107,6 +107,10 @@ optimizer=3
 latent.dim=1.5
 latent.dim=true
 latent=3
+latent=none
+data=ring
+network.width=${network.width}
+network.width=${nope}
 ema.halflife_kimg=nan
 ema.rampup=[]
 callbacks.health.every_kimg=nan
@@ -203,6 +207,11 @@ tune tune=tpee
 tune tune.silent_minutes=0
 tune tune.keep_checkpoints=-1
 download data.source=3
+doctor cifar10=3
+doctor cifar=true
+doctor --cifar10
+doctor data=cifar10
+doctor nowhere
 """
 
 

@@ -8,26 +8,9 @@ import torch
 from torch import Tensor
 
 from ganforge.losses import adversarial, energy, f_divergence
-from ganforge.losses.adversarial import (
-    AdversarialLoss,
-    Hinge,
-    LeastSquares,
-    Minimax,
-    NonSaturating,
-    RelativisticAverage,
-    RelativisticPaired,
-    Wasserstein,
-)
+from ganforge.losses.adversarial import AdversarialLoss, Wasserstein
 from ganforge.losses.consensus import Consensus
 from ganforge.losses.constraint import WeightClipping
-from ganforge.losses.energy import BoundaryEquilibrium, EnergyMargin
-from ganforge.losses.f_divergence import (
-    JensenShannon,
-    KullbackLeibler,
-    PearsonChiSquared,
-    ReverseKullbackLeibler,
-    SquaredHellinger,
-)
 from ganforge.losses.gradient_penalty import R1, R2, GradientPenalty, LipschitzPenalty
 from ganforge.models.dirac import dirac_game, play
 from ganforge.models.gan import GAN
@@ -38,29 +21,29 @@ H = 0.2
 
 #: Loss, how fast D's loss rises with the logit of generated points at 0, and how fast G's falls.
 LOSSES = [
-    (Minimax(), 0.5, 0.5),
-    (NonSaturating(), 0.5, 0.5),
-    (LeastSquares(), 0.0, 1.0),
-    (LeastSquares(fake_label=-1.0), 1.0, 1.0),
-    (LeastSquares(fake_label=-1.0, generator_label=0.0), 1.0, 0.0),
+    (adversarial.Minimax(), 0.5, 0.5),
+    (adversarial.NonSaturating(), 0.5, 0.5),
+    (adversarial.LeastSquares(), 0.0, 1.0),
+    (adversarial.LeastSquares(fake_label=-1.0), 1.0, 1.0),
+    (adversarial.LeastSquares(fake_label=-1.0, generator_label=0.0), 1.0, 0.0),
     (Wasserstein(), 1.0, 1.0),
-    (Hinge(), 1.0, 1.0),
-    (EnergyMargin(), 1.0, 1.0),
-    (BoundaryEquilibrium(start=0.4), 0.4, 1.0),
-    (RelativisticPaired(), 0.5, 0.5),
-    (RelativisticAverage(), 1.0, 1.0),
-    (RelativisticAverage(LeastSquares(fake_label=-1.0)), 2.0, 2.0),
-    (RelativisticAverage(Hinge()), 2.0, 2.0),
-    (KullbackLeibler(), math.exp(-1), math.exp(-1)),
-    (KullbackLeibler(objective="heuristic"), math.exp(-1), 1.0),
-    (ReverseKullbackLeibler(), 1.0, 1.0),
-    (ReverseKullbackLeibler(objective="heuristic"), 1.0, 1.0),
-    (PearsonChiSquared(), 1.0, 1.0),
-    (PearsonChiSquared(objective="heuristic"), 1.0, 1.0),
-    (SquaredHellinger(), 1.0, 1.0),
-    (SquaredHellinger(objective="heuristic"), 1.0, 1.0),
-    (JensenShannon(), 0.5, 0.5),
-    (JensenShannon(objective="heuristic"), 0.5, 0.5),
+    (adversarial.Hinge(), 1.0, 1.0),
+    (energy.EnergyMargin(), 1.0, 1.0),
+    (energy.BoundaryEquilibrium(start=0.4), 0.4, 1.0),
+    (adversarial.RelativisticPaired(), 0.5, 0.5),
+    (adversarial.RelativisticAverage(), 1.0, 1.0),
+    (adversarial.RelativisticAverage(adversarial.LeastSquares(fake_label=-1.0)), 2.0, 2.0),
+    (adversarial.RelativisticAverage(adversarial.Hinge()), 2.0, 2.0),
+    (f_divergence.KullbackLeibler(), math.exp(-1), math.exp(-1)),
+    (f_divergence.KullbackLeibler(objective="heuristic"), math.exp(-1), 1.0),
+    (f_divergence.ReverseKullbackLeibler(), 1.0, 1.0),
+    (f_divergence.ReverseKullbackLeibler(objective="heuristic"), 1.0, 1.0),
+    (f_divergence.PearsonChiSquared(), 1.0, 1.0),
+    (f_divergence.PearsonChiSquared(objective="heuristic"), 1.0, 1.0),
+    (f_divergence.SquaredHellinger(), 1.0, 1.0),
+    (f_divergence.SquaredHellinger(objective="heuristic"), 1.0, 1.0),
+    (f_divergence.JensenShannon(), 0.5, 0.5),
+    (f_divergence.JensenShannon(objective="heuristic"), 0.5, 0.5),
 ]
 
 #: What is added, and its curvature in psi at the equilibrium; the last two do nothing there.
@@ -115,7 +98,14 @@ def test_contraction_rate(loss: AdversarialLoss, rise: float, fall: float, penal
 
 
 #: The rows that the field of a game is measured on: each shape of rise and fall once.
-SHAPES = [row for row in LOSSES if isinstance(row[0], LeastSquares | Wasserstein | NonSaturating | RelativisticAverage)]
+SHAPES = [
+    row
+    for row in LOSSES
+    if isinstance(
+        row[0],
+        adversarial.LeastSquares | Wasserstein | adversarial.NonSaturating | adversarial.RelativisticAverage,
+    )
+]
 SHAPE_NAMES = [name(loss) for loss, _, _ in SHAPES]
 
 
@@ -180,7 +170,7 @@ def test_logistic_loss_with_r1_has_the_paper_s_eigenvalue(gamma: float) -> None:
 
 
 @pytest.mark.parametrize("procedure", PROCEDURES)
-@pytest.mark.parametrize("loss", [Wasserstein(), Minimax(), NonSaturating()], ids=name)
+@pytest.mark.parametrize("loss", [Wasserstein(), adversarial.Minimax(), adversarial.NonSaturating()], ids=name)
 def test_one_centred_penalty_does_not_converge(loss: AdversarialLoss, procedure: str) -> None:
     """Its gradient has no limit at psi = 0, hence no Jacobian there (theorem in section 3.2 of the paper)."""
     terms = {"gradient_penalty": GradientPenalty(weight=0.35)}
@@ -190,8 +180,8 @@ def test_one_centred_penalty_does_not_converge(loss: AdversarialLoss, procedure:
 
 #: papers.md 3.5: distance to the equilibrium after 500 rounds, from the rules of the authors' notebook.
 NOTEBOOK = {
-    "GAN": (Minimax(), {}, "3.097", "1.421", "1.845"),
-    "NSGAN": (NonSaturating(), {}, "0.6402", "0.2839", "0.1389"),
+    "GAN": (adversarial.Minimax(), {}, "3.097", "1.421", "1.845"),
+    "NSGAN": (adversarial.NonSaturating(), {}, "0.6402", "0.2839", "0.1389"),
     "WGAN clip 1": (Wasserstein(), {"constraint": WeightClipping(1.0)}, "1.002", "1.024", "0.9169"),
     # The notebook's .7 multiplies (|psi| - 1)^2 / 2; the weight of WGAN-GP has no half.
     "WGAN-GP .7": (
@@ -201,9 +191,9 @@ NOTEBOOK = {
         "1.221",
         "0.7163",
     ),
-    "GAN R1 .3": (Minimax(), {"terms": {"r1": R1(weight=0.3)}}, "2.6e-6", "2.3e-7", "9e-34"),
-    "GAN R1 1": (Minimax(), {"terms": {"r1": R1(weight=1.0)}}, "9.5e-22", "7.5e-17", "5e-12"),
-    "NSGAN R1 .3": (NonSaturating(), {"terms": {"r1": R1(weight=0.3)}}, "2.2e-6", "1.5e-7", "4e-34"),
+    "GAN R1 .3": (adversarial.Minimax(), {"terms": {"r1": R1(weight=0.3)}}, "2.6e-6", "2.3e-7", "9e-34"),
+    "GAN R1 1": (adversarial.Minimax(), {"terms": {"r1": R1(weight=1.0)}}, "9.5e-22", "7.5e-17", "5e-12"),
+    "NSGAN R1 .3": (adversarial.NonSaturating(), {"terms": {"r1": R1(weight=0.3)}}, "2.2e-6", "1.5e-7", "4e-34"),
 }
 
 

@@ -12,7 +12,7 @@ from interruptions import last, rows_of
 from omegaconf import OmegaConf
 
 from ganforge import cli
-from ganforge.runs.differences import describe, differences, is_length
+from ganforge.runs.differences import describe, differences, lengths
 from quick import QUICK
 
 SHORT = ["total_kimg=0.064", "protocol=[]", "callbacks.samples=null"]
@@ -193,8 +193,9 @@ def test_differences_are_those_of_the_settings(there, here):
     if found:
         assert without_start[0] != without_start[1]
         assert describe(found)
-        lengths = found.get("total_kimg", ("", ""))
-        assert is_length(found) is (len(found) == 1 and all(isinstance(one, int) for one in lengths))
+        pair = found.get("total_kimg", ("", ""))
+        is_length = len(found) == 1 and all(isinstance(one, int) for one in pair)
+        assert lengths(found) == (pair if is_length else None)
     assert {key: pair[::-1] for key, pair in found.items()} == differences(here, there)
 
 

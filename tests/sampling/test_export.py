@@ -54,7 +54,7 @@ def test_the_pages_snippets_draw_the_same_images(overrides, form, make_sampler, 
     made = export(sampler, form)
     made.save(tmp_path / f"export{made.suffix}")
     inputs = [value for value in (sampler.latents(7), sampler.labels(7)) if value is not None]
-    expected = Drawing(sampler.network)(*inputs)
+    expected = Drawing(sampler.sampler)(*inputs)
     assert expected.std() > 0.1
     images = run_snippet(form, tmp_path, inputs).clamp(-1, 1)
     # The weights' file is drawn by the network itself, whose noise is random where it has styles (untrained: none).

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from ganforge import cli
 from ganforge.runs.folder import load_checkpoint
@@ -40,7 +41,8 @@ def results(folder):
             rows = [row for row in csv.DictReader(handle) if not row["name"].startswith("speed/")]
         values = [(row["images_seen"], row["name"], row["value"], row["protocol"]) for row in rows]
         weights = load_checkpoint(path.parent / "checkpoints" / "last.ckpt")["state_dict"]
-        found[str(path.parent.relative_to(folder))] = values, {name: value.tolist() for name, value in weights.items()}
+        tensors = {name: value.tolist() for name, value in weights.items() if isinstance(value, Tensor)}
+        found[str(path.parent.relative_to(folder))] = values, tensors
     return found
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from ganforge.core.errors import GanforgeError
-from ganforge.tuning.space import Dimension, Space
+from ganforge.tuning.dimensions import Dimension
+from ganforge.tuning.space import Space
 
 RATE = {"path": "optimizer.generator.lr", "low": 1e-5, "high": 1e-2, "log": True}
 

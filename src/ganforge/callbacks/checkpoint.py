@@ -38,10 +38,10 @@ class Checkpoint(Clocked):
         self.folder.mkdir(parents=True, exist_ok=True)
         with removed_on_failure(temporary):
             write(temporary)
-        if rank() != 0:
-            return
-        for name in copies:
-            self._copy(temporary, name)
+            if rank() != 0:
+                return
+            for name in copies:
+                self._copy(temporary, name)
         if last.exists():
             last.replace(self.folder / "previous.ckpt")
         temporary.replace(last)

@@ -83,7 +83,7 @@ class Evaluate(Clocked):
             loggers.log_measured({f"metrics/{name}": value for name, value in values.items()}, module.images_seen, tag)
             say(f"{module.images_seen / 1000:,.1f} kimg: {format_scores(values)} ({tag}, {seconds:.1f} s)")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the scores so far, for checkpoints."""
         return self.scores.state_dict()
 

@@ -178,7 +178,7 @@ class Health(Clocked):
             f"{alarm.message()} To go on as it is: resume=true."
         )
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return the entry of ``run.json``."""
         return {
             "alarms": [vars(alarm) for alarm in self.diagnosis.alarms],

@@ -3,13 +3,12 @@
 import signal
 import time
 from types import FrameType
-from typing import Any
 
 import torch
 
 from ganforge.core.console import say
 from ganforge.core.distributed import world_size
-from ganforge.core.signals import handle, restore
+from ganforge.core.signals import Handlers, handle, restore
 from ganforge.core.sweep import stop_requested
 
 __all__ = ["Interrupt"]
@@ -28,7 +27,7 @@ class Interrupt:
     def __init__(self, agree_every: int = 20) -> None:
         self.agree_every = agree_every
         self._received: int | None = None
-        self._previous: dict[int, Any] = {}
+        self._previous: Handlers = {}
         self._batches = 0
         self._checked = 0.0
 

@@ -208,7 +208,7 @@ class RunLoop(pl.Callback):
             self.curves.draw(loggers)
         self.ending = Ending("completed")
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return what ``run.json`` keeps of the run: its ending, its health, and its scores if it ended as meant to."""
         ending = None if self.ending is None else vars(self.ending)
         health = {} if self.health is None else {"health": self.health.record()}
@@ -226,7 +226,7 @@ class RunLoop(pl.Callback):
                 part.load_state_dict(state_dict[name])
 
     def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, object]
     ) -> None:
         """Add the loggers' states; they are restored before there is a Trainer."""
         checkpoint["loggers"] = self._loggers.state_dict()

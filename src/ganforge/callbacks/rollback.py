@@ -32,13 +32,13 @@ def return_to(module: AdversarialModule, optimizers: Sequence[Optimizer], path: 
             f"The checkpoint '{path}' to roll back to is missing or damaged: start over with force=true, or go on with "
             "callbacks.health.action=warn."
         )
-    require(content, "resume", path)
+    saved = require(content, "resume", path)
     rate_scale = module.rate_scale * slow_down
-    module.load_state_dict(content["state_dict"])
+    module.load_state_dict(saved["state_dict"])
     change, module.rate_scale = rate_scale / module.rate_scale, rate_scale
-    for optimizer, kept in zip(optimizers, content["optimizer_states"], strict=True):
-        optimizer.load_state_dict(kept)
+    for optimizer, kept in zip(optimizers, saved["optimizer_states"], strict=True):
+        optimizer.load_state_dict({**kept})
         for group in optimizer.param_groups:
             group["lr"] *= change
     module.ledger.clear()
-    return int(content["ganforge"]["images_seen"])
+    return saved["ganforge"]["images_seen"]

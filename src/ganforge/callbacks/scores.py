@@ -46,7 +46,7 @@ class Scores:
         """Whether the best measurement was made at this clock."""
         return self.best.get("images_seen") == images_seen
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """Return the entry of ``run.json``; empty where nothing was measured."""
         if not self.last:
             return {}

@@ -1,21 +1,24 @@
 """What works on this machine: devices, weights, datasets, logins, launchers."""
 
-import argparse
 import importlib.util
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from omegaconf import DictConfig
+
 from ganforge import __version__
-from ganforge.core.config import compose
+from ganforge.core.config import compose, config_folder, quoted
 from ganforge.core.console import log_to, say
 from ganforge.core.devices import choose_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.extras import install
+from ganforge.core.messages import find_cause
+from ganforge.core.yaml_files import read_yaml
 
 __all__ = ["Finding", "doctor"]
 
@@ -46,31 +49,24 @@ class Finding(NamedTuple):
     detail: str
 
 
-def doctor(words: Sequence[str]) -> int:
-    """Print what is here; with ``--cifar10`` also score CIFAR-10's training images, where they and the weights are.
+def doctor(config: DictConfig) -> None:
+    """Print what is here; with ``cifar10=true`` also score CIFAR-10's training images, where they and the weights are.
 
-    Returns:
-        0, also where things are absent: nothing but torch is needed for everything; 1 if a check that ran failed.
+    Raises:
+        GanforgeError: if a check failed; what is absent is no failure: nothing but torch is needed for everything.
     """
-    parser = argparse.ArgumentParser(prog="ganforge doctor", description="Say what works on this machine.")
-    parser.add_argument(
-        "--cifar10", action="store_true", help="check IS(CIFAR-10 train) = 11.237 +- 0.1: hours on a CPU"
-    )
-    arguments = parser.parse_args(words)
-    failed = False
+    failed: list[Finding] = []
     with log_to(None):
         for title, check in PARTS.items():
-            say(f"{title}")
-            for finding in check():
-                failed |= finding.state == "FAILED"
+            say(title)
+            for finding in check(config):
+                failed += [finding] if finding.state == "FAILED" else []
                 say(f"  {finding.state:<8} {finding.what:<34} {finding.detail}")
-        say("checks")
-        finding = _cifar10(arguments.cifar10)
-        say(f"  {finding.state:<8} {finding.what:<34} {finding.detail}")
-    return int(failed or finding.state == "FAILED")
+    if failed:
+        raise GanforgeError(f"Failed: {', '.join(f'{finding.what} ({finding.detail})' for finding in failed)}.")
 
 
-def _versions() -> Iterator[Finding]:
+def _versions(config: DictConfig) -> Iterator[Finding]:
     yield Finding("python", "yes", platform.python_version())
     yield Finding("ganforge", "yes", __version__)
     for name in _PACKAGES:
@@ -83,7 +79,7 @@ def _versions() -> Iterator[Finding]:
         yield Finding(f"extra {extra}", "yes" if there else "no", use if there else f"{install(extra)} for {use}")
 
 
-def _devices() -> Iterator[Finding]:
+def _devices(config: DictConfig) -> Iterator[Finding]:
     import torch
 
     yield Finding(
@@ -101,7 +97,7 @@ def _devices() -> Iterator[Finding]:
     yield Finding("mps", "yes" if mps else "no", "Apple's GPU" if mps else "")
 
 
-def _weights() -> Iterator[Finding]:
+def _weights(config: DictConfig) -> Iterator[Finding]:
     import torch
 
     from ganforge.metrics.extractors import DigitClassifier, DinoV2, EfficientNetLite0, Inception
@@ -117,30 +113,27 @@ def _weights() -> Iterator[Finding]:
     yield _available("LPIPS, perceptual path length", lambda: type(load_lpips("vgg", torch.device("cpu"))).__name__)
 
 
-def _datasets() -> Iterator[Finding]:
+def _datasets(config: DictConfig) -> Iterator[Finding]:
     from ganforge.core.build import build
 
-    for name in (
-        "mnist5k",
-        "digits",
-        "mnist",
-        "fashion_mnist",
-        "kmnist",
-        "cifar10",
-        "cifar100",
-        "svhn",
-        "stl10",
-        "celeba",
-    ):
+    files = sorted((config_folder() / "data").glob("*.yaml"))
+    images = [file.stem for file in files if "image_size" in read_yaml(file)["data"]]
+    for name in images:  # points are drawn, and always there
 
         def count(name: str = name) -> str:
-            splits = build(compose([f"data={name}"]).data, "data").splits()
+            splits = build(_composed(config, f"data={name}").data, "data").splits()
             return f"{len(splits.train):,} training and {len(splits.heldout):,} held-out images"
 
         yield _available(f"data={name}", count)
 
 
-def _services() -> Iterator[Finding]:
+def _composed(config: DictConfig, *words: str) -> DictConfig:
+    """Compose what is to be tried, with the folders that the command was given."""
+    places = [f"paths.{name}={quoted(str(path))}" for name, path in config.paths.items() if path is not None]
+    return compose([*words, *places])
+
+
+def _services(config: DictConfig) -> Iterator[Finding]:
     from ganforge.loggers.wandb import choose_mode
 
     mode, reason = choose_mode()
@@ -167,11 +160,14 @@ def _available(what: str, question: Callable[[], str]) -> Finding:
     """Return what a check finds; an error message means that it is not here."""
     try:
         return Finding(what, "yes", question())
-    except GanforgeError as error:
-        return Finding(what, "no", str(error))
+    except Exception as error:
+        cause = find_cause(error)  # Hydra wraps what a constructor raises
+        if cause is None:
+            raise
+        return Finding(what, "no", str(cause))
 
 
-def _cifar10(wanted: bool) -> Finding:
+def _checks(config: DictConfig) -> Iterator[Finding]:
     """Score real images: a wrong resize, order or weight shows here."""
     from ganforge.core.build import build
 
@@ -180,24 +176,27 @@ def _cifar10(wanted: bool) -> Finding:
     from ganforge.metrics.sources import Stored
 
     try:
-        config = compose(["data=cifar10", "protocol=is50k_10splits"])
-        (protocol,) = (build(entry, "protocol") for entry in config.protocol.values())
+        composed = _composed(config, "data=cifar10", "protocol=is50k_10splits")
+        (protocol,) = (build(entry, "protocol") for entry in composed.protocol.values())
         protocol.extractor.load()
-        splits = build(config.data, "data").splits()
+        splits = build(composed.data, "data").splits()
     except GanforgeError as error:
-        return Finding(what, "not run", str(error))
-    if not wanted:
-        return Finding(what, "not run", "data and weights are here: add --cifar10")
-    evaluation = Evaluation([protocol], splits, Path(config.paths.cache).expanduser(), choose_device())
+        yield Finding(what, "not run", str(error))
+        return
+    if not config.cifar10:
+        yield Finding(what, "not run", "data and weights are here: add cifar10=true")
+        return
+    evaluation = Evaluation([protocol], splits, Path(composed.paths.cache).expanduser(), choose_device())
     score = evaluation(Stored(splits.train))[protocol.name]["inception_score"]
     is_right = abs(score - CIFAR10_SCORE) <= CIFAR10_TOLERANCE
-    return Finding(what, "yes" if is_right else "FAILED", f"measured {score:.4f} ({evaluation.tags[protocol.name]})")
+    yield Finding(what, "yes" if is_right else "FAILED", f"measured {score:.4f} ({evaluation.tags[protocol.name]})")
 
 
-PARTS: dict[str, Callable[[], Iterator[Finding]]] = {
+PARTS: dict[str, Callable[[DictConfig], Iterator[Finding]]] = {
     "versions": _versions,
     "devices": _devices,
     "weights": _weights,
     "datasets": _datasets,
     "services": _services,
+    "checks": _checks,
 }

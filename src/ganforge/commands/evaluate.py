@@ -5,7 +5,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -18,6 +18,11 @@ from ganforge.core.launch import environment_rank, inside_a_launched_process, la
 from ganforge.core.tables import text_table
 from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.lifecycle import processes_wanted
+
+if TYPE_CHECKING:
+    import torch
+
+    from ganforge.metrics.evaluation import Evaluation
 
 __all__ = ["Result", "evaluate", "table"]
 
@@ -36,7 +41,7 @@ class Result:
     """
 
     tag: str
-    description: dict[str, Any]
+    description: dict[str, object]
     values: dict[str, float]
     intervals: Intervals
 
@@ -132,7 +137,7 @@ def _evaluate_here(config: DictConfig) -> None:
             say(f"  {path}")
 
 
-def _device(config: DictConfig) -> Any:
+def _device(config: DictConfig) -> "torch.device":
     """Return this process's device, and join the process group where there is one."""
     import torch
 
@@ -144,7 +149,7 @@ def _device(config: DictConfig) -> Any:
     return device
 
 
-def _summary(evaluation: Any, name: str, sets: list[dict[str, float]], intervals: Intervals) -> Result:
+def _summary(evaluation: "Evaluation", name: str, sets: list[dict[str, float]], intervals: Intervals) -> Result:
     """Average one protocol's values over the sets of samples; several give the intervals themselves."""
     from ganforge.metrics.intervals import repeats_interval
 

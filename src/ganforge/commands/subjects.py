@@ -1,14 +1,27 @@
 """What an evaluation is about: a run restored, or images read, beside the real ones."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
+
+if TYPE_CHECKING:
+    import torch
+
+    from ganforge.data.columns import Split, Splits
+    from ganforge.data.images import ImageSize
+    from ganforge.data.module import DataModule
+    from ganforge.metrics.protocol import Sampling
+    from ganforge.metrics.sources import Source
+    from ganforge.reports.evaluation import Real, RealImages
+    from ganforge.reports.panels import Panel
+    from ganforge.runs.restore import Restored
 
 __all__ = ["Subject", "pictures", "subject"]
 
@@ -29,17 +42,16 @@ class Subject:
     """
 
     title: str
-    sources: dict[str, Any]
-    data: Any
+    sources: Mapping[str, "Source"]
+    data: "Splits"
     protocols: DictConfig | None
-    real: dict[str, Any]
+    real: "Real"
     output: Path
-    run: Any = None
+    run: "Restored | None" = None
 
 
-def subject(config: DictConfig, device: Any) -> Subject:
+def subject(config: DictConfig, device: "torch.device") -> Subject:
     """Restore the run, or read the images, and what they are compared with."""
-    from ganforge.data.columns import Splits
     from ganforge.data.given import read_images
     from ganforge.metrics.sources import Generated, Stored
     from ganforge.runs.restore import restore
@@ -59,16 +71,18 @@ def subject(config: DictConfig, device: Any) -> Subject:
             f"{len(array):,} images of {shown(path)}", {"images": Stored(array)}, data, None, reference, output
         )
     run = restore(config.run, config.checkpoint, config)
-    real: Splits = run.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
+    real = run.splits() if config.real is None else _real(config, cache, run.config.data.get("image_size"))
     title = f"{run.config.name}, {run.checkpoint.name} at {run.images_seen:,} images"
     run.module.to(device)
     reference = _identity(config.real or "the run's own data", real)
     output = _output(config, run.folder.path / "evaluations", f"{run.checkpoint.stem}_{run.images_seen}", reference)
-    sources = {name: Generated(sampler, real.heldout) for name, sampler in run.module.samplers().items()}
+    sources: dict[str, Source] = {
+        name: Generated(sampler, real.heldout) for name, sampler in run.module.samplers().items()
+    }
     return Subject(title, sources, real, run.config.get("protocol"), reference, output, run)
 
 
-def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -> Path:
+def _output(config: DictConfig, parent: Path, name: str, real: "Real") -> Path:
     """Return the folder asked for, or one that is named by what is evaluated and what it is compared with.
 
     Raises:
@@ -83,14 +97,16 @@ def _output(config: DictConfig, parent: Path, name: str, real: dict[str, Any]) -
     return parent / f"{name}{against}"
 
 
-def _identity(name: str, data: Any) -> dict[str, Any]:
+def _identity(name: str, data: "Splits") -> "Real":
     """Return what identifies the real images."""
-    parts = {"train": data.train, "heldout": data.heldout}
-    sizes = {part: {"images": len(array), "fingerprint": array.data.fingerprint} for part, array in parts.items()}
-    return {"name": shown(str(name)), **sizes}
+    return {"name": shown(str(name)), "train": _images(data.train), "heldout": _images(data.heldout)}
 
 
-def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
+def _images(split: "Split") -> "RealImages":
+    return {"images": len(split), "fingerprint": split.data.fingerprint}
+
+
+def _real(config: DictConfig, cache: Path, image_size: "ImageSize | None") -> "Splits":
     """Read what ``real=`` names; a folder or file is both splits at once."""
     from ganforge.core.build import build
     from ganforge.core.config import compose, config_folder, quoted
@@ -109,21 +125,22 @@ def _real(config: DictConfig, cache: Path, image_size: Any) -> Any:
     overrides = [f"data={config.real}", f"data.image_size={image_size}", f"download={str(config.download).lower()}"]
     overrides += [] if config.paths.data is None else [f"paths.data={quoted(config.paths.data)}"]
     overrides += [f"paths.cache={quoted(config.paths.cache)}"]
-    return build(compose(overrides).data, "data").splits()
+    data: DataModule = build(compose(overrides).data, "data")
+    return data.splits()
 
 
-def pictures(evaluated: Subject, sampling: Any) -> list[Any]:
+def pictures(evaluated: Subject, sampling: "Sampling") -> "list[Panel]":
     """Show samples of every source and their nearest training samples; of a run also walks between latents."""
     from ganforge.reports.panels import nearest_panel, sample_panels, walk_panels
 
-    panels: list[Any] = []
+    panels: list[Panel] = []
     for name, source in evaluated.sources.items():
         column = evaluated.data.train.towards(source.target).data
         with source.session(sampling):
             drawn = source.batch(0, sampling)
         found = [*sample_panels(drawn, column.modality), *nearest_panel(drawn.samples, column)]
         if evaluated.run is not None:
-            device = str(source.sampler.device)
+            device = str(evaluated.run.module.samplers()[name].device)
             found += walk_panels(evaluated.run.sampler(name, ema=sampling.weights == "ema", device=device))
         panels += found if len(evaluated.sources) == 1 else [panel.of(name) for panel in found]
     return panels

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -27,8 +27,11 @@ from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning.loggers import Logger
 
     from ganforge.callbacks.loop import RunLoop
+    from ganforge.data.module import DataModule
+    from ganforge.models.base import AdversarialModule
     from ganforge.runs.origin import Origin
 
 __all__ = ["train"]
@@ -82,8 +85,8 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     quiet_lightning()
     rng.seed_all(config.seed, "build")
     # Everything that can be refused without data is built before data is touched.
-    model = build(config.model, "model")
-    data = build(config.data, "data")
+    model: AdversarialModule = build(config.model, "model")
+    data: DataModule = build(config.data, "data")
     preflight(model, data.example(), part_sizes(data.batch_size, environment_processes(), model.accumulate))
     loop, callbacks = _callbacks(config)
     loggers = [build(entry, "logger") for entry in (config.logger or {}).values()]
@@ -117,7 +120,7 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     return dict(loop.scores.last)
 
 
-def _trainer(config: DictConfig, loggers: list[Any], callbacks: list["Callback"]) -> "Trainer":
+def _trainer(config: DictConfig, loggers: "list[Logger]", callbacks: list["Callback"]) -> "Trainer":
     """Build Lightning's Trainer, without what ganforge does itself."""
     from pytorch_lightning import Trainer
 
@@ -144,7 +147,13 @@ def _trainer(config: DictConfig, loggers: list[Any], callbacks: list["Callback"]
 
 
 def _finish(
-    config: DictConfig, folder: RunFolder, model: Any, data: Any, loop: "RunLoop", loggers: list[Any], origin: "Origin"
+    config: DictConfig,
+    folder: RunFolder,
+    model: "AdversarialModule",
+    data: "DataModule",
+    loop: "RunLoop",
+    loggers: "list[Logger]",
+    origin: "Origin",
 ) -> dict[str, float]:
     """Do what a run that has seen all its images was killed before: what is missing of its evaluation and its record.
 
@@ -181,7 +190,7 @@ def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
     )
 
 
-def _keep_record(folder: RunFolder, model: Any, loop: "RunLoop") -> None:
+def _keep_record(folder: RunFolder, model: "AdversarialModule", loop: "RunLoop") -> None:
     """Write how far the run went, how it ended and how its health was to ``run.json``."""
     if environment_rank() == 0:
         folder.update(images_seen=model.images_seen, **loop.record())

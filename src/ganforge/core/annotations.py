@@ -5,21 +5,21 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 __all__ = ["MAPPINGS", "SCALARS", "SEQUENCES", "UNIONS", "Bounds", "Count", "describe", "is_class", "parts", "shown"]
 
 #: What can be typed as one word, and what that is called: one, and several.
-SCALARS: dict[Any, tuple[str, str]] = {
+SCALARS: dict[object, tuple[str, str]] = {
     bool: ("true or false", "truth values"),
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
     str: ("text", "texts"),
     types.NoneType: ("null", "nulls"),
 }
-UNIONS: tuple[Any, ...] = (typing.Union, types.UnionType)
-MAPPINGS: tuple[Any, ...] = (collections.abc.Mapping, dict)
-SEQUENCES: tuple[Any, ...] = (collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable, list)
+UNIONS: tuple[object, ...] = (typing.Union, types.UnionType)
+MAPPINGS: tuple[object, ...] = (collections.abc.Mapping, dict)
+SEQUENCES: tuple[object, ...] = (collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable, list)
 
 _LONGEST = 60
 
@@ -45,12 +45,12 @@ class Bounds:
 Count = Annotated[int, Bounds(at_least=1)]
 
 
-def parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+def parts(hint: object) -> tuple[object, tuple[object, ...]]:
     """Return what an annotation is of, such as ``list``, and its arguments."""
     return typing.get_origin(hint) or hint, typing.get_args(hint)
 
 
-def describe(hint: Any) -> str:
+def describe(hint: object) -> str:
     """Return what an annotation asks for, in words that follow "must be"."""
     kind, arguments = parts(hint)
     if kind is typing.Annotated:
@@ -70,26 +70,26 @@ def describe(hint: Any) -> str:
     return SCALARS[kind][0] if kind in SCALARS else "anything"
 
 
-def is_class(hint: Any) -> bool:
+def is_class(hint: object) -> TypeGuard[type]:
     """Whether an annotation is a class, for which only a mapping with ``_target_`` can stand."""
     if not isinstance(hint, type) or hint in (Any, object):
         return False
     return hint not in SCALARS and parts(hint)[0] not in (*MAPPINGS, *SEQUENCES, tuple)
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return a value in one line, as a configuration would show it."""
     text = f"'{_plain(value)}'" if isinstance(value, str) else _plain(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def _describe_list(arguments: tuple[Any, ...], fixed: bool) -> str:
+def _describe_list(arguments: tuple[object, ...], fixed: bool) -> str:
     number = f"{len(arguments)} " if fixed and arguments else ""
     return f"a list of {number}{_several(arguments[0] if arguments else Any)}"
 
 
-def _several(hint: Any) -> str:
-    if hint is Any:
+def _several(hint: object) -> str:
+    if hint in (Any, object):
         return "values"
     kind, arguments = parts(hint)
     if kind in SCALARS:
@@ -98,13 +98,13 @@ def _several(hint: Any) -> str:
     return SCALARS[typed[0]][1] if len(typed) == 1 else f"values, each {describe(hint)}"
 
 
-def _writable(members: tuple[Any, ...]) -> list[Any]:
+def _writable(members: tuple[object, ...]) -> list[object]:
     """Leave out classes, such as a tensor, where a union has something that can simply be typed."""
     typed = [one for one in members if not is_class(one) and one is not types.NoneType]
     return [one for one in members if not (typed and is_class(one))]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list | tuple):

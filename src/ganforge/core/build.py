@@ -6,7 +6,7 @@ after resolving are refused, at any depth, before anything is imported from outs
 packages are built where the user has named the package; see :mod:`ganforge.core.trust`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import isfunction
 from typing import Any
@@ -56,10 +56,13 @@ PLACES = {
 }
 
 #: Hydra's own keys of a node that may stand in a configuration, and what they may be.
-_KEYWORDS: dict[str, tuple[Any, ...]] = {"_partial_": (True, False), "_convert_": ("none", "partial", "object", "all")}
+_KEYWORDS: dict[str, tuple[object, ...]] = {
+    "_partial_": (True, False),
+    "_convert_": ("none", "partial", "object", "all"),
+}
 
 
-def build(node: Any, place: str, **options: Any) -> Any:
+def build(node: object, place: str, **options: object) -> Any:
     """Build the object that a node describes, with everything below it.
 
     Args:
@@ -76,7 +79,7 @@ def build(node: Any, place: str, **options: Any) -> Any:
     return instantiate(node, **options)
 
 
-def check(node: Any, place: str, source: str = "The configuration") -> None:
+def check(node: object, place: str, source: str = "The configuration") -> None:
     """Refuse a node that asks for anything that may not stand at ``place``; import its classes, and build nothing.
 
     Args:
@@ -96,30 +99,31 @@ def check(node: Any, place: str, source: str = "The configuration") -> None:
             _check_target(found["_target_"], place, source)
 
 
-def check_run(config: Mapping[str, Any], source: str) -> None:
+def check_run(config: Mapping[str, object], source: str) -> None:
     """Check every node of a run's configuration for its place; groups of axes are parts of the model."""
     for key, node in config.items():
         check(node, key if key in PLACES else "model", source)
 
 
-def foreign_packages(config: Any) -> list[str]:
+def foreign_packages(config: object) -> list[str]:
     """Return the packages besides ganforge and torch whose classes a configuration names, in order."""
     targets = [str(node["_target_"]) for node in nodes(config) if isinstance(node, Mapping) and "_target_" in node]
     roots = dict.fromkeys(target.partition(".")[0] for target in targets)
     return [root for root in roots if root in trusted()]
 
 
-def nodes(node: Any) -> Iterator[Any]:
+def nodes(node: object) -> Iterator[object]:
     """Yield ``node`` and everything below it, keys included."""
     yield node
-    is_mapping = isinstance(node, dict | DictConfig)
-    if is_mapping:
+    below: Iterable[object] = node if isinstance(node, list | ListConfig) else ()
+    if isinstance(node, dict | DictConfig):
         yield from node
-    for value in node.values() if is_mapping else node if isinstance(node, list | ListConfig) else ():
+        below = node.values()
+    for value in below:
         yield from nodes(value)
 
 
-def _check_keywords(node: Mapping[str, Any], source: str) -> None:
+def _check_keywords(node: Mapping[str, object], source: str) -> None:
     for key in node:
         word = str(key)
         if word == "_target_" or not (word.startswith("_") and word.endswith("_")):
@@ -131,7 +135,7 @@ def _check_keywords(node: Mapping[str, Any], source: str) -> None:
             )
 
 
-def _check_target(target: Any, place: str, source: str) -> None:
+def _check_target(target: object, place: str, source: str) -> None:
     if isinstance(target, str) and target.partition(".")[0] in trusted():
         _check_trusted(target, place, source)
     elif not isinstance(target, str) or not _is_known(target, PLACES[place]):
@@ -177,12 +181,14 @@ def _is_known(target: str, place: Place) -> bool:
         return False
     if _is_below(found.__module__, place.rooms):
         return True
+    kinds = ((package, _found(base)) for package, base in place.bases)
     return any(
-        _is_below(found.__module__, (package,)) and issubclass(found, _found(base)) for package, base in place.bases
+        _is_below(found.__module__, (package,)) and isinstance(kind, type) and issubclass(found, kind)
+        for package, kind in kinds
     )
 
 
-def _found(target: str) -> Any:
+def _found(target: str) -> object:
     """Return what Hydra would find under a dotted name; ``None`` where there is nothing."""
     from hydra.utils import get_object
 

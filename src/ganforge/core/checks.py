@@ -17,6 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from ganforge.core.annotations import shown
 from ganforge.core.build import PLACES, check
 from ganforge.core.config import default_config
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.options import OPTIONS, Section
 from ganforge.core.values import Mismatch, fit
@@ -47,7 +48,7 @@ def check_options(config: DictConfig, overrides: Sequence[str] = (), name: str =
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     suspects = {key: OmegaConf.select(config, key) for key in keys if key not in checked}
     suspects = {key: value for key, value in suspects.items() if isinstance(value, str | bool)}
-    defaults: Any = default_config(overrides, name) if suspects else None
+    defaults = default_config(overrides, name) if suspects else OmegaConf.create()
     for key, value in suspects.items():
         default = OmegaConf.select(defaults, key)
         if isinstance(default, int | float) and not (isinstance(value, bool) and isinstance(default, bool)):
@@ -82,18 +83,18 @@ class Signature(NamedTuple):
         open: whether it takes names that are not listed.
     """
 
-    hints: Mapping[str, Any]
+    hints: Mapping[str, object]
     required: tuple[str, ...]
     open: bool
 
 
 @cache
-def signature_of(target: Callable[..., Any]) -> Signature:
+def signature_of(target: Callable[..., object]) -> Signature:
     """Return a target's signature; what a constructor passes on as ``**options`` is its next base's."""
     bases = target.__mro__[:-1] if inspect.isclass(target) else ()
     constructors = [base.__dict__["__init__"] for base in bases if "__init__" in base.__dict__]
     functions = constructors or [target]
-    hints: dict[str, Any] = {}
+    hints: dict[str, object] = {}
     required: list[str] = []
     for function in functions:
         try:
@@ -110,7 +111,7 @@ def signature_of(target: Callable[..., Any]) -> Signature:
     return Signature(hints, tuple(required), True)
 
 
-def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+def _annotations(function: Callable[..., object]) -> dict[str, object]:
     try:
         return typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError):  # names that are imported for type checkers alone
@@ -120,7 +121,7 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
 def _check_section(config: DictConfig, section: type[Section], prefix: str = "") -> list[str]:
     """Check the keys of a section and of those in it; return those that have a type of their own."""
     hints = typing.get_type_hints(section, include_extras=True)
-    node: Any = OmegaConf.select(config, prefix.removesuffix(".")) if prefix else config
+    node = OmegaConf.select(config, prefix.removesuffix(".")) if prefix else config
     if not isinstance(node, DictConfig):
         raise GanforgeError(f"{prefix.removesuffix('.')} is a group of keys, got {shown(node)}: set {prefix}KEY=VALUE.")
     checked: list[str] = []
@@ -136,7 +137,7 @@ def _check_section(config: DictConfig, section: type[Section], prefix: str = "")
     return checked
 
 
-def _nodes(config: Any, prefix: str = "") -> Iterator[tuple[str, DictConfig]]:
+def _nodes(config: DictConfig | ListConfig, prefix: str = "") -> Iterator[tuple[str, DictConfig]]:
     """Yield every node with a ``_target_`` and its key, where it is written: what refers to it is the same one."""
     keys: Any = range(len(config)) if isinstance(config, ListConfig) else [key for key in config if key not in _APART]
     if isinstance(config, DictConfig) and "_target_" in config:
@@ -164,13 +165,13 @@ def _check_node(config: DictConfig, key: str, node: DictConfig) -> None:
         raise GanforgeError(f"{key} needs a '{missing[0]}' ({target.__qualname__}): add {key}.{missing[0]}=VALUE.")
 
 
-def _located(key: str, node: DictConfig) -> Any:
+def _located(key: str, node: DictConfig) -> Callable[..., object]:
     """Import a node's target."""
     from hydra.utils import get_object
 
     path = str(node._target_)
     try:
-        target = get_object(path)  # as Hydra does: a package's function may bear the name of its module
+        target: object = get_object(path)  # as Hydra does: a package's function may bear the name of its module
     except (ImportError, AttributeError, ValueError) as error:
         raise GanforgeError(f"{key}._target_: there is no '{path}' ({error}).") from error
     if not callable(target):
@@ -178,16 +179,16 @@ def _located(key: str, node: DictConfig) -> Any:
     return target
 
 
-def _check_value(config: DictConfig, key: str, hint: Any) -> None:
+def _check_value(config: DictConfig, key: str, hint: object) -> None:
     """Check one value, and put in its place what it means."""
     value = OmegaConf.select(config, key)
-    plain = OmegaConf.to_container(value, resolve=True) if isinstance(value, DictConfig | ListConfig) else value
+    given = OmegaConf.to_container(value, resolve=True) if isinstance(value, DictConfig | ListConfig) else value
     try:
-        fitted = fit(plain, hint)
+        fitted = fit(given, hint)
     except Mismatch as mismatch:
         place = ".".join([_written(config, key), *mismatch.path])
         raise GanforgeError(f"{place} must be {mismatch.wanted}, got {mismatch.got}.") from mismatch
-    if repr(fitted) != repr(plain):
+    if repr(fitted) != repr(given):
         OmegaConf.update(config, _written(config, key), fitted)
 
 
@@ -195,17 +196,16 @@ def _written(config: DictConfig, key: str) -> str:
     """Return the key at which a value is written, which others refer to."""
     for _ in range(10):
         parent, _, last = key.rpartition(".")
-        node: Any = OmegaConf.select(config, parent) if parent else config
+        node = OmegaConf.select(config, parent) if parent else config
         if not isinstance(node, DictConfig) or not OmegaConf.is_interpolation(node, last):
             break
-        raw: Any = OmegaConf.to_container(node, resolve=False)
-        match = _REFERENCE.fullmatch(str(raw[last]))
+        match = _REFERENCE.fullmatch(str(plain(node, resolve=False)[last]))
         if match is None:
             break
         key = match[1]
     return key
 
 
-def _nearest(name: str, names: Mapping[str, Any]) -> str:
+def _nearest(name: str, names: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(name, list(names), 2, 0.6)
     return f"; did you mean {' or '.join(near)}?" if near else f": it takes {', '.join(names) or 'none'}."

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -33,7 +32,7 @@ def config_folder() -> Path:
 
 def groups(config: str) -> set[str]:
     """Return the groups in a primary configuration's defaults list, and in those that it is built on."""
-    loaded: Any = OmegaConf.load(config_folder() / f"{config}.yaml")
+    loaded = OmegaConf.load(config_folder() / f"{config}.yaml")
     chosen = {str(key) for entry in loaded.defaults if not isinstance(entry, str) for key in entry}
     bases = [entry for entry in loaded.defaults if isinstance(entry, str) and entry != "_self_"]
     return {key for key in chosen if not key.startswith("override ")}.union(*map(groups, bases))

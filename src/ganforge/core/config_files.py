@@ -2,15 +2,18 @@
 
 import difflib
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.config import default_config
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.yaml_files import read_yaml
+
+if TYPE_CHECKING:
+    from hydra.conf import HydraConf
 
 __all__ = ["check_read", "own_folders"]
 
@@ -18,13 +21,13 @@ __all__ = ["check_read", "own_folders"]
 _REFERENCES = re.compile(r"\$\{(?:[\w.]+:)?\s*([\w.]+)")
 
 
-def own_folders(hydra: Any) -> list[Path]:
+def own_folders(hydra: "HydraConf") -> list[Path]:
     """Return people's own folders among Hydra's sources of configurations."""
     sources = hydra.runtime.config_sources
     return [Path(one.path) for one in sources if one.schema == "file" and one.provider not in ("main", "schema")]
 
 
-def check_read(config: DictConfig, hydra: Any) -> None:
+def check_read(config: DictConfig, hydra: "HydraConf") -> None:
     """Refuse a file of one's own with a key, at the top or of ``network``, that no command, class or reference reads.
 
     It is a typing error, most likely. What is added on the command line, as ``+note=...``, is taken for a note.
@@ -37,13 +40,14 @@ def check_read(config: DictConfig, hydra: Any) -> None:
         GanforgeError: naming file and key.
     """
     folders = own_folders(hydra)
-    defaults = default_config(config_name=hydra.job.config_name) if folders else {}
+    defaults = default_config(config_name=hydra.job.config_name or "train") if folders else OmegaConf.create()
     if not defaults:  # of a primary configuration of one's own, nothing is known
         return
-    raw: Any = OmegaConf.to_container(config, resolve=False)
+    raw = plain(config, resolve=False)
     text = f"{raw} {OmegaConf.to_container(hydra, resolve=False)}"
     read = {*map(str, defaults), *_REFERENCES.findall(text)}
-    children = [f"network.{key}" for key in raw.get("network") or {}]
+    network = raw.get("network")
+    children = [f"network.{key}" for key in network] if isinstance(network, dict) else []
     unread = {key for key in [*raw, *children] if not any(_covers(one, key) for one in read if one != "network")}
     unread.discard("network")
     chosen = {f"{group}/{option}.yaml" for group, option in hydra.runtime.choices.items()}
@@ -60,7 +64,7 @@ def _covers(read: str, key: str) -> bool:
     return f"{key}.".startswith(f"{read}.") or read.startswith(f"{key}.")
 
 
-def _way_out(key: str, package: str, defaults: Mapping[Any, Any]) -> str:
+def _way_out(key: str, package: str, defaults: DictConfig) -> str:
     if key == package:
         return "let the file begin with the line '# @package _global_' for its keys to stand at the top."
     parent, _, last = key.rpartition(".")
@@ -79,7 +83,7 @@ def _sets(folder: Path, file: Path) -> tuple[str, list[str]]:
     group = ".".join(file.parent.relative_to(folder).parts)
     package = {"_global_": "", "_group_": group}.get(match[1], match[1]) if match else group
     entries = content.items() if isinstance(content, dict) else ()
-    values: dict[str, Any] = {str(key): value for key, value in entries if key != "defaults"}
+    values: dict[str, object] = {str(key): value for key, value in entries if key != "defaults"}
     if package:
         return package, [package, *(f"{package}.{key}" for key in values)] if values else []
     below = [f"{key}.{child}" for key, value in values.items() if isinstance(value, dict) for child in value]

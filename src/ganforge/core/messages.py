@@ -4,11 +4,12 @@ import difflib
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ganforge.core.config import config_folder, default_config, groups
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import environment_rank
+from ganforge.core.references import REFERENCES, cannot_resolve
 from ganforge.core.secrets import masked_text
 
 __all__ = ["error_message", "find_cause", "print_error"]
@@ -115,8 +116,10 @@ def _sweep_without_flag(match: re.Match[str], command: _Command) -> str:
     )
 
 
-def _interpolation(match: re.Match[str], command: _Command) -> str:
-    return f"The configuration refers to '{match['key']}', which does not exist: check the last override."
+def _reference(match: re.Match[str], command: _Command) -> str:
+    return cannot_resolve(
+        match, command.overrides, command.config, lambda key: _nearest(key, list(_keys(command)), command)
+    )
 
 
 def _no_home(match: re.Match[str], command: _Command) -> str:
@@ -140,7 +143,7 @@ _PATTERNS = (
     (r"Ambiguous value for argument '(?P<override>[^']+)'", _sweep_without_flag),
     (r"Error parsing override '(?P<override>[^']*)'", _syntax),
     (r"Could not determine home directory|Can't determine home directory", _no_home),
-    (r"Interpolation key '(?P<key>[^']+)' not found", _interpolation),
+    *((pattern, _reference) for pattern in REFERENCES),
 )
 
 
@@ -160,8 +163,8 @@ def _keys(command: _Command) -> Iterator[str]:
     """Yield every dotted key."""
     from omegaconf import DictConfig
 
-    def walk(node: Any, prefix: str) -> Iterator[str]:
-        for key in node:
+    def walk(node: DictConfig, prefix: str) -> Iterator[str]:
+        for key in map(str, node):
             yield f"{prefix}{key}"
             child = node[key]
             if isinstance(child, DictConfig):

@@ -1,7 +1,7 @@
 """What the commands' own keys must be; those below a ``_target_`` are typed by its signature. Imports no torch."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from ganforge.core.annotations import Bounds, Count
 
@@ -63,9 +63,9 @@ class Train(Section):
     name: str
     seed: Seed
     total_kimg: Length
-    term: Mapping[str, Any] | None
-    protocol: Mapping[str, Any] | None
-    schedules: Mapping[str, Any] | None
+    term: Mapping[str, object] | None
+    protocol: Mapping[str, object] | None
+    schedules: Mapping[str, object] | None
     resume: bool | str
     start: Start
     data_changed: bool
@@ -87,7 +87,7 @@ class Evaluate(Section):
     images: str | None
     real: str | None
     image_size: int | Sequence[int] | None
-    protocol: Mapping[str, Any] | None
+    protocol: Mapping[str, object] | None
     repeats: Count
     bootstrap: Annotated[int, Bounds(at_least=0)]
     output: str | None
@@ -132,6 +132,14 @@ class Compare(Section):
     trace: bool
 
 
+class Doctor(Section):
+    """The keys of ``conf/doctor.yaml``."""
+
+    cifar10: bool
+    trace: bool
+    paths: Paths
+
+
 class Study(Section):
     """The keys of ``conf/tune/_study.yaml``."""
 
@@ -156,5 +164,6 @@ OPTIONS: dict[str, type[Section]] = {
     "evaluate": Evaluate,
     "sample": Sample,
     "compare": Compare,
+    "doctor": Doctor,
     "tune": Tune,
 }

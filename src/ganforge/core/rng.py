@@ -2,12 +2,12 @@
 
 import hashlib
 import random
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
 
-__all__ = ["get_state", "seed_all", "set_state", "sub_seed", "torch_generator"]
+__all__ = ["RandomState", "get_state", "seed_all", "set_state", "sub_seed", "torch_generator"]
 
 
 def sub_seed(*parts: int | str) -> int:
@@ -29,23 +29,34 @@ def seed_all(*parts: int | str) -> None:
     torch.manual_seed(seed)
 
 
-def get_state() -> dict[str, object]:
+class RandomState(TypedDict):
+    """The states of a process's generators, as plain containers."""
+
+    python: tuple[int, tuple[int, ...], float | None]
+    numpy: tuple[str, list[int], int, int, float]
+    torch: torch.Tensor
+    cuda: torch.Tensor | None
+
+
+def get_state() -> RandomState:
     """Return the states of Python's, NumPy's, torch's and the current CUDA device's generators as plain containers."""
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    state = np.random.get_state(legacy=True)
+    assert isinstance(state, tuple)
+    name, keys, position, has_gauss, gauss = state
     return {
         "python": random.getstate(),
-        "numpy": (name, keys.tolist(), position, has_gauss, gauss),  # type: ignore[union-attr]
+        "numpy": (name, keys.tolist(), position, has_gauss, gauss),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
     }
 
 
-def set_state(state: dict[str, Any]) -> None:
+def set_state(state: RandomState) -> None:
     """Restore what :func:`get_state` gave; CUDA's only where there is a device."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"].cpu())

@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Any
+from collections.abc import Mapping
 
 __all__ = ["MASK", "masked", "masked_text", "masked_words"]
 
@@ -27,12 +27,16 @@ _ENTRY = re.compile(r"(?P<head>[{,]\s*(?P<name>[\w.\-]+)\s*:\s*)(?P<value>'[^']*
 _SHORTEST = 8
 
 
-def masked(node: Any) -> Any:
-    """Return plain containers with every secret text masked, at any depth."""
+def masked(values: Mapping[str, object]) -> dict[str, object]:
+    """Return plain values with every secret text masked, at any depth."""
+    return {key: MASK if _is_secret(str(key), value) else _masked(value) for key, value in values.items()}
+
+
+def _masked(node: object) -> object:
     if isinstance(node, dict):
-        return {key: MASK if _is_secret(str(key), value) else masked(value) for key, value in node.items()}
+        return masked(node)
     if isinstance(node, list | tuple):
-        return [masked(value) for value in node]
+        return [_masked(value) for value in node]
     return masked_text(node) if isinstance(node, str) else node
 
 
@@ -61,7 +65,7 @@ def _masked_entry(match: re.Match[str]) -> str:
     return match["head"] + MASK if _is_secret(match["name"], match["value"]) else match[0]
 
 
-def _is_secret(name: str, value: Any) -> bool:
+def _is_secret(name: str, value: object) -> bool:
     """Whether a name's value is a secret: numbers, switches and what is empty are none."""
     if not isinstance(value, str) or not _NAME.search(name):
         return False

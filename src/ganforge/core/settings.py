@@ -3,10 +3,10 @@
 import hashlib
 import json
 import re
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.secrets import masked
 
@@ -29,20 +29,21 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
     Raises:
         GanforgeError: if an entry of ``machine`` is not a reference to a key.
     """
-    settings: Any = OmegaConf.to_container(config, resolve=False)
+    settings = plain(config, resolve=False)
     settings.pop("hydra", None)
-    if not (settings.get("start") or {}).get("run"):  # begun from nothing: as if the key did not exist
+    start, machine = settings.get("start"), settings.pop("machine", None)
+    if not (isinstance(start, dict) and start.get("run")):  # begun from nothing: as if the key did not exist
         settings.pop("start", None)
-    keys = [_key_of(name, reference) for name, reference in (settings.pop("machine", None) or {}).items()]
+    keys = [_key_of(name, reference) for name, reference in machine.items()] if isinstance(machine, dict) else []
     for key in keys:
         node, last = _parent(settings, key)
         if last in node:
             node[last] = _blanked(node[last], key)
-    settings = OmegaConf.to_container(OmegaConf.create(settings), resolve=True)
+    settings = plain(OmegaConf.create(settings))
     for key in keys:
         node, last = _parent(settings, key)
         node.pop(last, None)
-    return dict(settings)
+    return settings
 
 
 def signature(*, _root_: DictConfig) -> str:
@@ -69,13 +70,13 @@ def without_settings(config: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "settings"])
 
 
-def shown_settings(config: DictConfig) -> dict[str, Any]:
+def shown_settings(config: DictConfig) -> dict[str, object]:
     """Return what is written or sent of a run's configuration: resolved, without secrets and whom to trust."""
-    plain: Any = masked(OmegaConf.to_container(without_settings(config), resolve=True))
-    return {key: value for key, value in plain.items() if key != "trust"}
+    shown = masked(plain(without_settings(config)))
+    return {key: value for key, value in shown.items() if key != "trust"}
 
 
-def _key_of(name: str, reference: Any) -> str:
+def _key_of(name: str, reference: object) -> str:
     match = _REFERENCE.fullmatch(str(reference))
     if match is None:
         raise GanforgeError(

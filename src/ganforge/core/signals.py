@@ -4,9 +4,8 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
-__all__ = ["SAVE_AND_END", "SLURM_WARNINGS", "handle", "handled_by", "ignore", "restore"]
+__all__ = ["SAVE_AND_END", "SLURM_WARNINGS", "Handlers", "handle", "handled_by", "ignore", "restore"]
 
 #: What SLURM is asked to send before a job's time is over: our template asks for SIGUSR1, submitit for SIGUSR2.
 SLURM_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
@@ -14,10 +13,12 @@ SLURM_WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
 #: What asks a run to save and end. SIGHUP: the terminal was closed, or the connection to it.
 SAVE_AND_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *SLURM_WARNINGS)
 
-Handler = Callable[[int, FrameType | None], None]
+Handler = Callable[[int, FrameType | None], object]
+#: What Python gives as a signal's handler: a function, ``SIG_DFL`` or ``SIG_IGN``, ``None`` for one not set in Python.
+Handlers = Mapping[int, Handler | int | None]
 
 
-def handle(handler: Handler) -> dict[int, Any]:
+def handle(handler: Handler) -> Handlers:
     """Let a function handle every signal of ``SAVE_AND_END``; return the previous handlers.
 
     A SIGHUP that is ignored stays so: the run was started with nohup.
@@ -30,7 +31,7 @@ def handle(handler: Handler) -> dict[int, Any]:
     return {number: signal.signal(number, handler) for number in handled}
 
 
-def restore(handlers: Mapping[int, Any]) -> None:
+def restore(handlers: Handlers) -> None:
     """Put back the handlers that :func:`handle` returned."""
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 __all__ = ["console_optional", "discard", "prepare_streams"]
 
@@ -42,7 +42,7 @@ class _OptionalStream:
         with suppress(*_FAILURES):
             self._stream.flush()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 

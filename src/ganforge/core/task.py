@@ -2,9 +2,8 @@
 
 import os
 from importlib import import_module
-from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.checks import check_options
 from ganforge.core.config import register_resolvers
@@ -33,7 +32,7 @@ class HydraTask:
         self.failure: Exception | None = None
         self._folder = os.getcwd()
 
-    def __call__(self, config: Any) -> Any:
+    def __call__(self, config: DictConfig) -> object:
         """Check the configuration, import the function and call it."""
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
@@ -61,7 +60,7 @@ class HydraTask:
         register_resolvers()
 
 
-def _trust(config: Any) -> list[str]:
+def _trust(config: DictConfig) -> list[str]:
     """Return the packages that a configuration names as trusted."""
     return list(OmegaConf.select(config, "trust") or [])
 

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module, metadata
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from ganforge.core.console import log_to, say
 from ganforge.core.errors import GanforgeError, first_line
@@ -79,7 +80,7 @@ def trusting(entries: Sequence[str], folders: Sequence[Path]) -> Iterator[None]:
             os.environ[_VARIABLE] = before
 
 
-def import_trusted(name: str, module: str) -> Any:
+def import_trusted(name: str, module: str) -> ModuleType:
     """Import a module of a trusted package, from the folder that is trusted.
 
     Raises:
@@ -177,9 +178,9 @@ def _holds(folder: Path, name: str) -> bool:
     return (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py"))
 
 
-def _lies_in(spec: Any, folder: Path) -> bool:
+def _lies_in(spec: ModuleSpec, folder: Path) -> bool:
     """Whether what Python finds is directly in ``folder``."""
-    origins = list(spec.submodule_search_locations or []) or [spec.origin]
+    origins: list[str | None] = [*(spec.submodule_search_locations or [])] or [spec.origin]
     return any(origin and Path(origin).resolve().parent == folder.resolve() for origin in origins)
 
 

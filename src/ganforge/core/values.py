@@ -14,7 +14,7 @@ import pkgutil
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 from ganforge.core.annotations import MAPPINGS, SEQUENCES, UNIONS, Bounds, describe, is_class, parts, shown
 
@@ -36,12 +36,12 @@ class Mismatch(Exception):  # noqa: N818 - who knows the key makes the sentence
         self.path: tuple[str, ...] = ()
 
 
-def is_node(value: Any) -> bool:
+def is_node(value: object) -> TypeGuard[Mapping[str, object]]:
     """Whether a plain value stands for an object that is still to be built."""
     return isinstance(value, Mapping) and "_target_" in value
 
 
-def fit(value: Any, hint: Any) -> Any:
+def fit(value: object, hint: object) -> object:
     """Return a plain value as an annotation asks for it.
 
     Args:
@@ -64,25 +64,27 @@ def fit(value: Any, hint: Any) -> Any:
     return fitted
 
 
-def _mismatch(hint: Any, value: Any) -> Mismatch:
+def _mismatch(hint: object, value: object) -> Mismatch:
     return Mismatch(describe(hint), shown(value))
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if type(value) is int else NotImplemented
 
 
-def _number(value: Any) -> Any:
-    return value if type(value) in (int, float) and math.isfinite(value) else NotImplemented
+def _number(value: object) -> object:
+    if isinstance(value, int | float) and type(value) in (int, float) and math.isfinite(value):
+        return value
+    return NotImplemented
 
 
-def _text(value: Any) -> Any:
+def _text(value: object) -> object:
     return str(value) if type(value) is int else value if isinstance(value, str) else NotImplemented
 
 
-_FITTING: dict[type, Callable[[Any], Any]] = {
+_FITTING: dict[object, Callable[[object], object]] = {
     bool: lambda value: value if isinstance(value, bool) else NotImplemented,
     int: _whole,
     float: _number,
@@ -91,7 +93,7 @@ _FITTING: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _object(node: Any, kind: type) -> Any:
+def _object(node: Mapping[str, object], kind: type) -> object:
     """Take a node whose class is one of ``kind``; protocols, and what a function returns, cannot be known before."""
     try:
         target = pkgutil.resolve_name(str(node["_target_"]))
@@ -103,23 +105,24 @@ def _object(node: Any, kind: type) -> Any:
     return node
 
 
-def _bounded(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _bounded(value: object, arguments: tuple[object, ...]) -> object:
     try:
         fitted = fit(value, arguments[0])
     except Mismatch as error:
         raise _mismatch(typing.Annotated[arguments], value) from error
-    if type(fitted) in (int, float) and any(isinstance(one, Bounds) and fitted not in one for one in arguments[1:]):
+    limits = [one for one in arguments[1:] if isinstance(one, Bounds)]
+    if isinstance(fitted, int | float) and type(fitted) in (int, float) and any(fitted not in one for one in limits):
         raise _mismatch(typing.Annotated[arguments], value)
     return fitted
 
 
-def _literal(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _literal(value: object, arguments: tuple[object, ...]) -> object:
     if is_node(value) or any(type(value) is type(one) and value == one for one in arguments):
         return value
     raise _mismatch(typing.Literal[arguments], value)
 
 
-def _union(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _union(value: object, arguments: tuple[object, ...]) -> object:
     """Take the member that has the value as it is, else the first that can be made of it."""
     fitted, errors = [], []
     for member in arguments:
@@ -134,9 +137,9 @@ def _union(value: Any, arguments: tuple[Any, ...]) -> Any:
     raise inside[0] if inside else _mismatch(typing.Union[arguments], value)  # noqa: UP007
 
 
-def _sequence(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _sequence(value: object, arguments: tuple[object, ...]) -> object:
     """Take a list, or one value of its kind for a list of one."""
-    element = arguments[0] if arguments else Any
+    element = arguments[0] if arguments else typing.Any
     if isinstance(value, list | tuple):
         return _each(value, [element] * len(value))
     if is_node(value):
@@ -146,36 +149,36 @@ def _sequence(value: Any, arguments: tuple[Any, ...]) -> Any:
             return [fit(value, element)]
     except Mismatch:
         pass
-    raise _mismatch(Sequence[element], value)  # type: ignore[valid-type]
+    raise _mismatch(types.GenericAlias(collections.abc.Sequence, (element,)), value)
 
 
-def _tuple(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _tuple(value: object, arguments: tuple[object, ...]) -> object:
     if not arguments or ... in arguments:
         return _sequence(value, arguments[:1])
     if is_node(value):
         return value
     if not isinstance(value, list | tuple) or len(value) != len(arguments):
-        raise _mismatch(tuple[arguments], value)  # type: ignore[valid-type]
+        raise _mismatch(types.GenericAlias(tuple, arguments), value)
     fitted = _each(value, arguments)
     if all(float in (one, *typing.get_args(one)) for one in arguments):  # torch.optim refuses betas=(0, 0.9)
         return [float(one) if type(one) is int else one for one in fitted]
     return fitted
 
 
-def _each(values: Sequence[Any], hints: Sequence[Any]) -> list[Any]:
+def _each(values: Sequence[object], hints: Sequence[object]) -> list[object]:
     return [_within(str(place), *pair) for place, pair in enumerate(zip(values, hints, strict=True))]
 
 
-def _mapping(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _mapping(value: object, arguments: tuple[object, ...]) -> object:
     if is_node(value):
         return value
-    element = arguments[1] if arguments else Any
+    element = arguments[1] if arguments else typing.Any
     if not isinstance(value, Mapping):
-        raise _mismatch(Mapping[str, element], value)  # type: ignore[valid-type]
+        raise _mismatch(types.GenericAlias(collections.abc.Mapping, (str, element)), value)
     return {key: _within(str(key), one, element) for key, one in value.items()}
 
 
-def _within(place: str, value: Any, hint: Any) -> Any:
+def _within(place: str, value: object, hint: object) -> object:
     try:
         return fit(value, hint)
     except Mismatch as error:
@@ -183,13 +186,13 @@ def _within(place: str, value: Any, hint: Any) -> Any:
         raise
 
 
-def _callable(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _callable(value: object, arguments: tuple[object, ...]) -> object:
     if is_node(value):
         return value
     raise _mismatch(Callable, value)
 
 
-_COMPOUND: dict[Any, Callable[[Any, tuple[Any, ...]], Any]] = {
+_COMPOUND: dict[object, Callable[[object, tuple[object, ...]], object]] = {
     typing.Annotated: _bounded,
     typing.Literal: _literal,
     **dict.fromkeys(UNIONS, _union),

@@ -3,10 +3,13 @@
 import difflib
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ganforge.core.config import quoted
 from ganforge.core.errors import GanforgeError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 __all__ = ["readable", "split_options"]
 
@@ -89,7 +92,7 @@ def _readable(word: str, several: bool) -> str:
     return word if as_typed else as_text
 
 
-def _parsed(word: str) -> Any:
+def _parsed(word: str) -> "Override | None":
     """Return Hydra's reading of a word; ``None`` if it has none."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException

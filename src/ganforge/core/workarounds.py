@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.launch import STATUSES
 from ganforge.core.signals import SLURM_WARNINGS, ignore
 from ganforge.core.streams import console_optional
+
+if TYPE_CHECKING:
+    from lightning_fabric.plugins import TorchCheckpointIO
+    from pytorch_lightning.strategies import DDPStrategy
 
 __all__ = [
     "accept_launchers_of_plugins",
@@ -78,7 +82,7 @@ def files_read_by_name() -> None:
     """
     from hydra._internal.sources_registry import SourcesRegistry
     from hydra.core.plugins import Plugins
-    from hydra.plugins.config_source import ConfigSource
+    from hydra.plugins.config_source import ConfigResult, ConfigSource
     from omegaconf import OmegaConf
 
     Plugins.instance()  # imports the classes of sources, and registers them
@@ -87,13 +91,13 @@ def files_read_by_name() -> None:
         return
     header, read = ConfigSource._get_header_dict, source.load_config
 
-    def header_without_mark(config_text: str) -> Any:
+    def header_without_mark(config_text: str) -> dict[str, str | None]:
         return header(config_text.removeprefix("\ufeff"))
 
-    def load_by_name(self: Any, config_path: str) -> Any:
+    def load_by_name(self: ConfigSource, config_path: str) -> ConfigResult:
         file = os.path.join(self.path, self._normalize_file_name(config_path))
         try:
-            loaded = read(self, config_path)
+            loaded: ConfigResult = read(self, config_path)
         except Exception as error:
             raise _unreadable(file, error) from error
         if not OmegaConf.is_dict(loaded.config):
@@ -133,7 +137,7 @@ def quiet_lightning() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def gradient_averaging() -> Any:
+def gradient_averaging() -> "DDPStrategy":
     """Return Lightning's DDP strategy without its wrapper, by two of its private hooks.
 
     Lightning offers process handling and the wrapper only together; :mod:`ganforge.core.distributed` has the reason
@@ -143,7 +147,7 @@ def gradient_averaging() -> Any:
     from torch import distributed, nn
 
     class GradientAveraging(DDPStrategy):
-        def _setup_model(self, model: nn.Module) -> Any:
+        def _setup_model(self, model: nn.Module) -> Any:  # its own gives the wrapper
             for tensor in [*model.parameters(), *model.buffers()]:
                 distributed.broadcast(tensor.data, src=0)
             return model
@@ -154,7 +158,7 @@ def gradient_averaging() -> Any:
     return GradientAveraging()
 
 
-def checkpoints_in_place() -> Any:
+def checkpoints_in_place() -> "TorchCheckpointIO":
     """Return Lightning's plugin that writes checkpoints, but for where it writes.
 
     Its own writes to the machine's temporary folder first, which may be full where the run's disk is not, and where a
@@ -164,7 +168,9 @@ def checkpoints_in_place() -> Any:
     from lightning_fabric.plugins import TorchCheckpointIO
 
     class InPlace(TorchCheckpointIO):
-        def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        def save_checkpoint(
+            self, checkpoint: dict[str, object], path: str | os.PathLike[str], storage_options: object = None
+        ) -> None:
             content = BytesIO()  # torch's own writer hides why it fails
             torch.save(checkpoint, content)
             with open(path, "wb") as file:
@@ -173,7 +179,7 @@ def checkpoints_in_place() -> Any:
     return InPlace()
 
 
-def stand_in_trainer(optimizers: Any, backward: Callable[..., None]) -> Any:
+def stand_in_trainer(optimizers: Sequence[object], backward: Callable[..., None]) -> Any:
     """Return what a training step asks a Trainer for: ``self.optimizers()`` reads the strategy's private list."""
     strategy = SimpleNamespace(_lightning_optimizers=optimizers, backward=backward)
     return SimpleNamespace(optimizers=optimizers, strategy=strategy, should_stop=False, precision_plugin=None)

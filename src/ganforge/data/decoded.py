@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -27,8 +27,12 @@ __all__ = ["decode"]
 _BATCH = 64  # files that a worker decodes at a time; so many are decoded sooner than workers start
 
 
-class _Decoder(Dataset[tuple[int, np.ndarray | None, tuple[str, ...]]]):
-    """Reads one file: its number, its pixels or ``None``, and notes or why not."""
+#: A file's number, its pixels or ``None``, and notes or why not.
+_Decoded = tuple[int, np.ndarray | None, tuple[str, ...]]
+
+
+class _Decoder(Dataset[_Decoded]):
+    """Reads one file."""
 
     def __init__(self, files: Sequence[ImageFile], modality: Images) -> None:
         if modality.channels not in (1, 3):
@@ -40,7 +44,7 @@ class _Decoder(Dataset[tuple[int, np.ndarray | None, tuple[str, ...]]]):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[int, np.ndarray | None, tuple[str, ...]]:
+    def __getitem__(self, index: int) -> _Decoded:
         from PIL import Image, ImageOps
 
         size = (self.modality.width, self.modality.height)
@@ -144,7 +148,7 @@ def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     finish(folder, kept, len(unreadable), dict(notes))
 
 
-def _identity(items: list[Any]) -> Any:
+def _identity(items: list[_Decoded]) -> list[_Decoded]:
     return items
 
 

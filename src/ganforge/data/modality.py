@@ -136,7 +136,19 @@ class Images(Modality):
         return torch.where(choice[:, None, None, None], samples.flip(-1), samples)
 
 
-class Vectors(Modality):
+class _AsStored(Modality):
+    """A kind that networks see as it is stored."""
+
+    def decode(self, stored: Tensor) -> Tensor:
+        """Return them as they are."""
+        return stored
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Return them as they are."""
+        return samples
+
+
+class Vectors(_AsStored):
     """Plain numbers, ``(n, dim)`` float32, the same in store as for networks.
 
     Args:
@@ -149,10 +161,6 @@ class Vectors(Modality):
         if dim < 1:
             raise GanforgeError(f"A vector has at least 1 coordinate, got dim={dim}.")
         self.shape = (dim,)
-
-    def decode(self, stored: Tensor) -> Tensor:
-        """Return them as they are."""
-        return stored
 
     def encode(self, samples: Tensor) -> Tensor:
         """Return them as float32."""
@@ -169,19 +177,11 @@ class Vectors(Modality):
         return torch.randn(n, *self.shape, generator=generator)
 
 
-class Raw(Modality):
+class Raw(_AsStored):
     """Tensors of an unknown kind: of a module without a data module of ganforge's."""
 
     name = "samples"
     shape = ()
-
-    def decode(self, stored: Tensor) -> Tensor:
-        """Return them as they are."""
-        return stored
-
-    def encode(self, samples: Tensor) -> Tensor:
-        """Return them as they are."""
-        return samples
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
         """Raise GanforgeError: an unknown kind has no picture."""
@@ -192,7 +192,7 @@ class Raw(Modality):
         raise GanforgeError("The modality of these samples is not known: call module.bind(data_module) first.")
 
 
-class Labels(Modality):
+class Labels(_AsStored):
     """Class labels, ``(n,)`` int64.
 
     Args:
@@ -204,14 +204,6 @@ class Labels(Modality):
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
-
-    def decode(self, stored: Tensor) -> Tensor:
-        """Return them as they are."""
-        return stored
-
-    def encode(self, samples: Tensor) -> Tensor:
-        """Return them as they are."""
-        return samples
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:
         """Raise GanforgeError: labels have no picture."""

@@ -1,6 +1,7 @@
 """Published datasets through torchvision's readers; downloaded only on request."""
 
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class TorchVision:
         return open_dataset(self.name, self.root, self.download, which)
 
 
-def open_dataset(name: str, root: Path, download: bool, which: dict[str, Any]) -> Any:
+def open_dataset(name: str, root: Path, download: bool, which: Mapping[str, object]) -> Any:
     """Open a torchvision dataset. Of several processes one downloads.
 
     Raises:

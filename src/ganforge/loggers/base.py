@@ -1,7 +1,6 @@
 """The base of ganforge's loggers, and all loggers of a run as one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 from torch import Tensor
@@ -22,17 +21,17 @@ class RunLogger(Logger):
     def log_alarm(self, title: str, text: str) -> None:
         """Log an alarm, with a notification where the logger has one."""
 
-    def log_origin(self, origin: Mapping[str, Any]) -> None:
+    def log_origin(self, origin: Mapping[str, object]) -> None:
         """Link the run to the one that it begins from, before training."""
 
     def rewind(self, images_seen: int) -> None:
         """Drop what was logged after a clock from which training is about to go on."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         """Return the logger's state for checkpoints, as plain containers."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, object]) -> None:
         """Restore the state of :meth:`state_dict`, before training resumes."""
 
 
@@ -69,7 +68,7 @@ class Loggers:
         for logger in self._own:
             logger.log_alarm(title, text)
 
-    def log_origin(self, origin: Mapping[str, Any]) -> None:
+    def log_origin(self, origin: Mapping[str, object]) -> None:
         """Link the run to the one that it begins from, before training.
 
         Args:
@@ -94,7 +93,7 @@ class Loggers:
         states = {type(logger).__name__: logger.state_dict() for logger in self._own}
         return {name: state for name, state in states.items() if state}
 
-    def load_state_dict(self, states: Mapping[str, Any]) -> None:
+    def load_state_dict(self, states: Mapping[str, dict[str, object]]) -> None:
         """Restore the states of :meth:`state_dict`, for loggers that are still there."""
         for logger in self._own:
             if type(logger).__name__ in states:

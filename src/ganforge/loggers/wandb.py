@@ -105,8 +105,8 @@ class WandbLogger(RunLogger):
         self._tags, self._folder, self._mode = tags, Path(folder), mode or "auto"
         self._run: Run | None = None
         self._broken = False
-        self._config: dict[str, Any] = {}
-        self._origin: dict[str, Any] | None = None
+        self._config: dict[str, object] = {}
+        self._origin: dict[str, object] | None = None
 
     @property
     def name(self) -> str:
@@ -161,14 +161,14 @@ class WandbLogger(RunLogger):
         return run
 
     @rank_zero_only
-    def log_origin(self, origin: Mapping[str, Any]) -> None:
+    def log_origin(self, origin: Mapping[str, object]) -> None:
         """Name the run that this one begins from in the run's notes and configuration, with its identifier."""
         linked = f" (W&B run {origin['wandb']})" if origin["wandb"] else ""
         self._settings["notes"] = f"Begun from {origin['run']}, {origin['checkpoint']}{linked}."
         self._origin = dict(origin)
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+    def log_hyperparams(self, params: dict[str, object] | Namespace, *args: object, **kwargs: object) -> None:
         """Keep the configuration for the run's start."""
         self._config = dict(params) if isinstance(params, dict) else vars(params)
 
@@ -209,11 +209,11 @@ class WandbLogger(RunLogger):
         """Return the run's identifier, for checkpoints; nothing where nothing is logged."""
         return {} if self._mode == "disabled" else {"run_id": self.version}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, object]) -> None:
         """Continue the W&B run of a checkpoint from elsewhere; a folder that has an identifier keeps it."""
         if not (self._folder / ID_FILE).exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_text(self._folder / ID_FILE, state["run_id"])
+            write_text(self._folder / ID_FILE, str(state["run_id"]))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

@@ -1,6 +1,7 @@
 """Bases of terms that are for one player alone."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.step import Player, Term
@@ -9,36 +10,36 @@ __all__ = ["DiscriminatorTerm", "GeneratorTerm"]
 
 
 @dataclass(kw_only=True, eq=False)
-class DiscriminatorTerm(Term):
+class _OnePlayerTerm(Term):
+    only: ClassVar[Player]
+
+    def __post_init__(self) -> None:
+        if self.player != self.only:
+            raise GanforgeError(
+                f"{type(self).__name__}: it acts on the {self.only} alone; set player to '{self.only}' or leave the "
+                "term out."
+            )
+        super().__post_init__()
+
+
+@dataclass(kw_only=True, eq=False)
+class DiscriminatorTerm(_OnePlayerTerm):
     """A term without meaning in the generator's loss; takes :class:`Term`'s arguments.
 
     Raises:
         GanforgeError: if ``player`` is the generator.
     """
 
-    def __post_init__(self) -> None:
-        if self.player == "generator":
-            raise GanforgeError(
-                f"{type(self).__name__}: it acts on the discriminator alone; set player to 'discriminator' "
-                "or leave the term out."
-            )
-        super().__post_init__()
+    only = "discriminator"
 
 
 @dataclass(kw_only=True, eq=False)
-class GeneratorTerm(Term):
+class GeneratorTerm(_OnePlayerTerm):
     """A term without meaning in the discriminator's loss; takes :class:`Term`'s arguments.
 
     Raises:
         GanforgeError: if ``player`` is the discriminator.
     """
 
+    only = "generator"
     player: Player = "generator"
-
-    def __post_init__(self) -> None:
-        if self.player == "discriminator":
-            raise GanforgeError(
-                f"{type(self).__name__}: it acts on the generator alone; set player to 'generator' or leave "
-                "the term out."
-            )
-        super().__post_init__()

@@ -105,7 +105,7 @@ class Protocol:
         """Which way each value is better, by name or pattern."""
         return {pattern: way for metric in self.metrics.values() for pattern, way in metric.better.items()}
 
-    def describe(self, weights: str, is_drawn: bool = False) -> dict[str, Any]:
+    def describe(self, weights: str, is_drawn: bool = False) -> dict[str, object]:
         """Return the protocol as plain values.
 
         Args:
@@ -131,7 +131,7 @@ class Protocol:
         return f"{self.name}@{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
-def _described(metric: Any) -> dict[str, Any]:
+def _described(metric: Any) -> dict[str, object]:
     """Return a metric's class and parameters, nested extractors and the like by their text."""
     parameters = {field.name: getattr(metric, field.name) for field in dataclasses.fields(metric)}
     return {"metric": type(metric).__name__, **json.loads(json.dumps(parameters, default=str))}

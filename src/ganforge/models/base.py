@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
@@ -18,6 +18,7 @@ from ganforge.core.distributed import average_buffers, average_gradients, world_
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch, Loaded
 from ganforge.ema import EMA
+from ganforge.models.contents import Progress
 from ganforge.models.generative import Generative
 from ganforge.models.ledger import Ledger
 from ganforge.models.phase import Losses, Phase
@@ -219,18 +220,18 @@ class AdversarialModule(Resumable, Generative):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         return norm if scaler is None else norm / scaler.get_scale()
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See :class:`Resumable`; adds the open interval of the loss log and the optimizers' classes."""
-        super().on_save_checkpoint(checkpoint)
+    def progress(self) -> Progress:
+        """See :class:`Resumable`; with the open interval of the loss log and the optimizers' classes."""
+        progress = super().progress()
         self.ledger.fold(self.images_seen)
-        checkpoint["ganforge"] |= {"ledger": self.ledger.state_dict(), "optimizers": self._optimizer_kinds}
+        return {**progress, "ledger": self.ledger.state_dict(), "optimizers": self._optimizer_kinds}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def restore(self, progress: Progress) -> None:
         """See :class:`Resumable`; intervals of the loss log end where they would have."""
-        super().on_load_checkpoint(checkpoint)
+        super().restore(progress)
         self.ledger.batches = self.batches_seen
-        if "ledger" in checkpoint["ganforge"]:
-            self.ledger.load_state_dict(checkpoint["ganforge"]["ledger"])
+        if "ledger" in progress:
+            self.ledger.load_state_dict(progress["ledger"])
 
     def on_train_batch_end(self, outputs: object, batch: Loaded, batch_idx: int) -> None:
         """Raise the error of a loss that was not finite, after the callbacks; log what none of them has logged."""

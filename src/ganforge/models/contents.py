@@ -2,14 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, cast
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganforge.core.errors import GanforgeError
+from ganforge.core.rng import RandomState
+from ganforge.models.ledger import LedgerState
 
-__all__ = ["ENTRIES", "Entry", "Use", "images_seen_of", "networks_misfit", "optimizers_misfit", "require"]
+__all__ = [
+    "ENTRIES",
+    "Checkpoint",
+    "Entry",
+    "Progress",
+    "Use",
+    "images_seen_of",
+    "networks_misfit",
+    "optimizers_misfit",
+    "require",
+]
 
 #: ``resume``: go on exactly; ``fork``: begin another run with its networks; ``sample``: draw from it and evaluate it.
 Use = Literal["resume", "fork", "sample"]
@@ -19,6 +32,36 @@ _USES: dict[Use, str] = {
     "fork": "begin another run with its networks: 'start={run: PATH, networks: [generator, discriminator]}'",
     "sample": "draw from it and evaluate it: ganforge sample PATH, ganforge evaluate PATH",
 }
+
+
+class Progress(TypedDict, total=False):
+    """The part of a checkpoint that is ganforge's own."""
+
+    version: str
+    images_seen: int
+    batches_seen: int
+    rng: list[RandomState]
+    ledger: LedgerState
+    optimizers: dict[str, str]
+    pools: list[list[dict[str, Tensor]]]
+
+
+class OptimizerState(TypedDict):
+    """An optimizer's ``state_dict``; its options are of many types."""
+
+    state: dict[int, object]
+    param_groups: list[dict[str, Any]]
+
+
+class Checkpoint(TypedDict, total=False):
+    """A checkpoint's parts; which of them are there is for :func:`require` to say."""
+
+    state_dict: dict[str, object]
+    optimizer_states: list[OptimizerState]
+    callbacks: dict[str, dict[str, object]]
+    loops: dict[str, object]
+    loggers: dict[str, dict[str, object]]
+    ganforge: Progress
 
 
 @dataclass(frozen=True)
@@ -56,15 +99,15 @@ ENTRIES: dict[str, Entry] = {
 }
 
 
-def _find(content: Mapping[str, Any], place: str) -> Any:
+def _find(content: Mapping[str, object], place: str) -> object:
     """Return what is at a dotted place; ``None`` if there is nothing."""
-    node: Any = content
+    node: object = content
     for key in place.split("."):
         node = node.get(key) if isinstance(node, Mapping) else None
     return node
 
 
-def _missing(content: Mapping[str, Any]) -> dict[str, Entry]:
+def _missing(content: Mapping[str, object]) -> dict[str, Entry]:
     """Return the entries that are not there, or not of their type, the outermost alone."""
     found: dict[str, Entry] = {}
     for place, entry in ENTRIES.items():
@@ -73,14 +116,14 @@ def _missing(content: Mapping[str, Any]) -> dict[str, Entry]:
     return found
 
 
-def images_seen_of(content: Mapping[str, Any]) -> int | None:
+def images_seen_of(content: Mapping[str, object]) -> int | None:
     """Return a checkpoint's clock, ``None`` if it has none."""
     found = _find(content, "ganforge.images_seen")
     return found if isinstance(found, int) else None
 
 
-def require(content: Mapping[str, Any], use: Use, name: object = "") -> None:
-    """Refuse a checkpoint that lacks what a use of it needs.
+def require(content: Mapping[str, object], use: Use, name: object = "") -> Checkpoint:
+    """Return a checkpoint that has what a use of it needs.
 
     Args:
         content: the loaded checkpoint.
@@ -97,7 +140,7 @@ def require(content: Mapping[str, Any], use: Use, name: object = "") -> None:
         if use in entry.needed_for
     ]
     if not lacking:
-        return
+        return cast("Checkpoint", content)
     named = f" '{name}'" if name else ""
     path = str(name or "PATH")
     writer = _find(content, "ganforge.version")
@@ -111,7 +154,7 @@ def require(content: Mapping[str, Any], use: Use, name: object = "") -> None:
     raise GanforgeError(f"The checkpoint{named}, {by}, lacks {', '.join(lacking)}: {still}.")
 
 
-def networks_misfit(module: nn.Module, state: Mapping[str, Any]) -> str | None:
+def networks_misfit(module: nn.Module, state: Mapping[str, object]) -> str | None:
     """Return how a checkpoint's networks differ from a module's, network by network; ``None`` if they do not.
 
     Args:
@@ -133,8 +176,8 @@ def networks_misfit(module: nn.Module, state: Mapping[str, Any]) -> str | None:
     return "; ".join(lines) or None
 
 
-def _shapes(name: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    def shape(of: Mapping[str, Any]) -> str:
+def _shapes(name: str, there: Mapping[str, torch.Size], here: Mapping[str, torch.Size]) -> str:
+    def shape(of: Mapping[str, torch.Size]) -> str:
         return "x".join(map(str, of[name])) or "a number" if name in of else "absent"
 
     return f"'{name.partition('.')[2]}' ({shape(there)} there, {shape(here)} here)"
@@ -145,7 +188,7 @@ def _and_more(count: int) -> str:
 
 
 def optimizers_misfit(
-    made: Mapping[str, Optimizer], states: Sequence[Mapping[str, Any]], kinds: Mapping[str, str] | None
+    made: Mapping[str, Optimizer], states: Sequence[OptimizerState], kinds: Mapping[str, str] | None
 ) -> str | None:
     """Return how a checkpoint's optimizers differ in kind from a module's; ``None`` if their states can be taken.
 

@@ -16,6 +16,7 @@ from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.precision import widen
 from ganforge.losses.step import Player, Step
 from ganforge.models.base import AdversarialModule
+from ganforge.models.contents import Progress, require
 from ganforge.models.game import Game
 from ganforge.models.image_pool import ImagePool
 from ganforge.models.phase import Losses, Phase
@@ -155,24 +156,23 @@ class CycleGAN(AdversarialModule):
         for conditioning in (self.source, self.target):
             conditioning.bind(data.heldout)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See :class:`AdversarialModule`; adds the histories, which every rank has of its own."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint["ganforge"]["pools"] = of_every_rank([pool.state_dict() for pool in self.pools])
+    def progress(self) -> Progress:
+        """See :class:`AdversarialModule`; with the histories, which every rank has of its own."""
+        return {**super().progress(), "pools": of_every_rank([pool.state_dict() for pool in self.pools])}
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def restore(self, progress: Progress) -> None:
         """See :class:`AdversarialModule`."""
-        super().on_load_checkpoint(checkpoint)
-        self._restore_pools(checkpoint)
+        super().restore(progress)
+        self._restore_pools(progress)
 
-    def begin_from(self, checkpoint: Mapping[str, Any], networks: Sequence[str] | None, *, keep_clock: bool) -> None:
+    def begin_from(self, checkpoint: Mapping[str, object], networks: Sequence[str] | None, *, keep_clock: bool) -> None:
         """See :class:`AdversarialModule`; everything includes the histories."""
         super().begin_from(checkpoint, networks, keep_clock=keep_clock)
         if networks is None:
-            self._restore_pools(checkpoint)
+            self._restore_pools(require(checkpoint, "resume")["ganforge"])
 
-    def _restore_pools(self, checkpoint: Mapping[str, Any]) -> None:
-        states = checkpoint["ganforge"].get("pools", [])
+    def _restore_pools(self, progress: Progress) -> None:
+        states = progress.get("pools", [])
         if rank() < len(states):
             for pool, state in zip(self.pools, states[rank()], strict=True):
                 pool.load_state_dict(state)

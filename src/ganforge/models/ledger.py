@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -10,7 +10,15 @@ from torch import Tensor
 from ganforge.core.distributed import any_rank
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "LedgerState"]
+
+
+class LedgerState(TypedDict):
+    """The open interval of a :class:`Ledger`: by name, sums and shares of losses, and notes."""
+
+    sums: dict[str, float]
+    shares: dict[str, float]
+    notes: dict[str, float]
 
 
 class Ledger:
@@ -120,12 +128,12 @@ class Ledger:
             self._shares[name] = self._shares.get(name, 0.0) + share
         self._pending.clear()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> LedgerState:
         """Return the open interval after :meth:`fold`, as plain containers."""
         notes = {name: _plain(value) for name, value in self._notes.items()}
         return {"sums": dict(self._sums), "shares": dict(self._shares), "notes": notes}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: LedgerState) -> None:
         """Restore what :meth:`state_dict` gave: the interval goes on as if nothing had come between."""
         self._sums, self._shares, self._notes = dict(state["sums"]), dict(state["shares"]), dict(state["notes"])
 

@@ -1,7 +1,7 @@
 """A module that resumes from its checkpoints exactly: the clock, random states, and state outside of modules."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 import pytorch_lightning as pl
 import torch
@@ -12,7 +12,7 @@ from ganforge import __version__
 from ganforge.core import rng
 from ganforge.core.distributed import of_every_rank, rank
 from ganforge.core.errors import GanforgeError
-from ganforge.models.contents import networks_misfit, optimizers_misfit, require
+from ganforge.models.contents import Checkpoint, Progress, networks_misfit, optimizers_misfit, require
 
 __all__ = ["Resumable", "Stateful"]
 
@@ -25,6 +25,13 @@ class Stateful(Protocol):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore the state of :meth:`state_dict`."""
+
+
+class ExtraState(TypedDict):
+    """What a module's ``state_dict`` holds besides tensors."""
+
+    rate_scale: float
+    parts: dict[str, dict[str, Tensor]]
 
 
 class Resumable(pl.LightningModule):
@@ -41,49 +48,56 @@ class Resumable(pl.LightningModule):
         self.images_seen = 0
         self.batches_seen = 0
         self.rate_scale = 1.0
-        self._restored_rng: dict[str, Any] | None = None
+        self._restored_rng: rng.RandomState | None = None
         #: The checkpoint whose optimizers are to be fitted, and whether they are to be loaded here, not by Lightning.
-        self._restored_optimizers: tuple[Mapping[str, Any], bool] | None = None
+        self._restored_optimizers: tuple[Checkpoint, bool] | None = None
 
     def stateful(self) -> Mapping[str, Stateful]:
         """Return by name the stateful parts that are no modules."""
         return {}
 
-    def get_extra_state(self) -> dict[str, Any]:
+    def get_extra_state(self) -> ExtraState:
         """Return the state of :meth:`stateful`, as part of ``state_dict``."""
         parts = {name: part.state_dict() for name, part in self.stateful().items()}
         return {"rate_scale": self.rate_scale, "parts": parts}
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
+    def set_extra_state(self, state: ExtraState) -> None:
         """Restore the state of :meth:`get_extra_state`; a part that is not in it keeps its present state."""
         self.rate_scale = state["rate_scale"]
         for name, part in self.stateful().items():
             if name in state["parts"]:
                 part.load_state_dict(state["parts"][name])
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the clock and every rank's random state."""
-        checkpoint["ganforge"] = {
+    def progress(self) -> Progress:
+        """Return the clock and every rank's random state; a collective call."""
+        return {
             "version": __version__,
             "images_seen": self.images_seen,
             "batches_seen": self.batches_seen,
             "rng": of_every_rank(rng.get_state()),
         }
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        """Add :meth:`progress`."""
+        checkpoint["ganforge"] = self.progress()
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, object]) -> None:
         """Restore what :meth:`on_save_checkpoint` added; random states wait for the first batch.
 
         Raises:
             GanforgeError: if something is missing, or it holds other networks; naming what.
         """
-        require(checkpoint, "resume")
-        self._check_networks(checkpoint["state_dict"])
-        state = checkpoint["ganforge"]
-        self.images_seen, self.batches_seen = state["images_seen"], state["batches_seen"]
-        self._restored_optimizers = checkpoint, False
-        self._await_random_state(checkpoint)
+        saved = require(checkpoint, "resume")
+        self._check_networks(saved["state_dict"])
+        self.restore(saved["ganforge"])
+        self._restored_optimizers = saved, False
+        self._await_random_state(saved)
 
-    def begin_from(self, checkpoint: Mapping[str, Any], networks: Sequence[str] | None, *, keep_clock: bool) -> None:
+    def restore(self, progress: Progress) -> None:
+        """Restore the clock of :meth:`progress`."""
+        self.images_seen, self.batches_seen = progress["images_seen"], progress["batches_seen"]
+
+    def begin_from(self, checkpoint: Mapping[str, object], networks: Sequence[str] | None, *, keep_clock: bool) -> None:
         """Begin a run of another configuration from a checkpoint; called before training.
 
         Learning rates and the optimizers' other options stay those of this module.
@@ -97,22 +111,21 @@ class Resumable(pl.LightningModule):
         Raises:
             GanforgeError: if something is missing or does not fit; naming what.
         """
-        require(checkpoint, "fork" if networks is not None else "resume")
+        saved = require(checkpoint, "fork" if networks is not None else "resume")
         if networks is None:
-            self._check_networks(checkpoint["state_dict"])
-            self.load_state_dict(checkpoint["state_dict"])
+            self._check_networks(saved["state_dict"])
+            self.load_state_dict(saved["state_dict"])
             self.rate_scale = 1.0
-            self._restored_optimizers = checkpoint, True
-            self._await_random_state(checkpoint)
+            self._restored_optimizers = saved, True
+            self._await_random_state(saved)
         else:
             for name in networks:
-                self._take_network(name, checkpoint["state_dict"])
+                self._take_network(name, saved["state_dict"])
         if keep_clock:
-            require(checkpoint, "sample")
-            self.images_seen = checkpoint["ganforge"]["images_seen"]
-            self.batches_seen = checkpoint["ganforge"].get("batches_seen", 0)
+            progress = require(checkpoint, "sample")["ganforge"]
+            self.images_seen, self.batches_seen = progress["images_seen"], progress.get("batches_seen", 0)
 
-    def _take_network(self, name: str, state: Mapping[str, Any]) -> None:
+    def _take_network(self, name: str, state: Mapping[str, object]) -> None:
         """Load one network, and its average: from the checkpoint's, or where that has none from the weights."""
         own = dict(self.named_children())
         tensors = _below(name, state)
@@ -131,7 +144,7 @@ class Resumable(pl.LightningModule):
         if average is not None:
             average.load_state_dict(_below(f"{name}_ema", state) or tensors)
 
-    def _check_networks(self, state: Mapping[str, Any]) -> None:
+    def _check_networks(self, state: Mapping[str, object]) -> None:
         misfit = networks_misfit(self, state)
         if misfit is not None:
             raise GanforgeError(
@@ -139,7 +152,7 @@ class Resumable(pl.LightningModule):
                 "networks: [NAME]}' begins a run from those that are alike."
             )
 
-    def _await_random_state(self, checkpoint: Mapping[str, Any]) -> None:
+    def _await_random_state(self, checkpoint: Checkpoint) -> None:
         states = checkpoint["ganforge"]["rng"]
         if rank() < len(states):
             self._restored_rng = states[rank()]
@@ -172,6 +185,6 @@ class Resumable(pl.LightningModule):
             self._restored_rng = None
 
 
-def _below(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
+def _below(name: str, state: Mapping[str, object]) -> dict[str, object]:
     """Return the entries of one network, by their names in it."""
     return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}

@@ -5,9 +5,9 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from torch import Tensor
 
@@ -17,12 +17,51 @@ from ganforge.core.files import OwnFiles, write_text
 from ganforge.reports.panels import Panel, precision_recall
 from ganforge.reports.style import without_formulas
 
-__all__ = ["check_place", "write"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+__all__ = ["Measured", "Real", "RealImages", "check_place", "write"]
 
 _FILES = ("page.html", "page.png", "values.json", "values.csv")
 
 
-def check_place(output: Path, real: dict[str, Any]) -> None:
+class RealImages(TypedDict):
+    """What identifies one split of the real images."""
+
+    images: int
+    fingerprint: str
+
+
+class Real(TypedDict):
+    """The real images that samples are compared with."""
+
+    name: str
+    train: RealImages
+    heldout: RealImages
+
+
+class Measured(Protocol):
+    """One protocol's values, as :class:`ganforge.commands.evaluate.Result` has them."""
+
+    @property
+    def tag(self) -> str:
+        """The protocol's name and hash."""
+
+    @property
+    def description(self) -> Mapping[str, object]:
+        """The protocol as plain values."""
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Means over the sets of samples, by name."""
+
+    @property
+    def intervals(self) -> Mapping[str, tuple[float, float]]:
+        """95 % intervals, by name."""
+
+
+def check_place(output: Path, real: Real) -> None:
     """Refuse a folder that holds an evaluation against other real images.
 
     Raises:
@@ -30,7 +69,8 @@ def check_place(output: Path, real: dict[str, Any]) -> None:
     """
     try:
         before = json.loads((output / "values.json").read_text())["real"]
-        same = all(before[part]["fingerprint"] == real[part]["fingerprint"] for part in ("train", "heldout"))
+        parts = {"train": real["train"], "heldout": real["heldout"]}
+        same = all(before[part]["fingerprint"] == images["fingerprint"] for part, images in parts.items())
     except (OSError, ValueError, KeyError, TypeError):
         return
     if not same:
@@ -42,8 +82,8 @@ def check_place(output: Path, real: dict[str, Any]) -> None:
 
 def write(
     title: str,
-    results: dict[str, Any],
-    real: dict[str, Any],
+    results: Mapping[str, Measured],
+    real: Real,
     draw: Callable[[], Sequence[Panel]],
     output: Path,
 ) -> list[Path]:
@@ -68,7 +108,7 @@ def write(
     return [output / name for name in _FILES]
 
 
-def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: Path) -> None:
+def _values(title: str, results: Mapping[str, Measured], real: Real, output: Path) -> None:
     """Write the values for programs."""
     document = {
         "subject": title,
@@ -97,7 +137,7 @@ def _values(title: str, results: dict[str, Any], real: dict[str, Any], output: P
     write_text(output / "values.csv", rows.getvalue())
 
 
-def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _lines(results: Mapping[str, Measured]) -> list[tuple[str, str, str, str]]:
     """Return protocol, name, value and interval of each value as text."""
     lines = []
     for result in results.values():
@@ -108,7 +148,7 @@ def _lines(results: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return lines
 
 
-def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any:
+def _figure(title: str, results: Mapping[str, Measured], panels: Sequence[Panel]) -> "Figure":
     """Draw everything on one sheet."""
     from matplotlib.figure import Figure
 
@@ -141,7 +181,7 @@ def _figure(title: str, results: dict[str, Any], panels: Sequence[Panel]) -> Any
     return figure
 
 
-def _html(title: str, results: dict[str, Any], real: dict[str, Any], panels: Sequence[Panel]) -> str:
+def _html(title: str, results: Mapping[str, Measured], real: Real, panels: Sequence[Panel]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("ganforge.reports"), autoescape=True, undefined=StrictUndefined)
@@ -169,7 +209,7 @@ def _data_uri(panel: Panel) -> str:
     return f"data:image/png;base64,{base64.b64encode(handle.getvalue()).decode()}"
 
 
-def _image(picture: Tensor) -> Any:
+def _image(picture: Tensor) -> "Image.Image":
     """Return a picture, small ones enlarged so that pixels are seen."""
     from PIL import Image
 

@@ -172,7 +172,7 @@ def _differences(study: Study) -> Iterator[dict[str, object]]:
         yield {"label": variant.label, "changed": changed}
 
 
-def _figures(study: Study, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+def _figures(study: Study, blocks: list[dict[str, Any]]) -> dict[str, object]:
     """Return every plot by the id of the element that shows it, and by horizontal axis where there are several."""
     from ganforge.reports.parallel import parallel_plot
     from ganforge.reports.plots import AXES, as_json, curves_plot, panels_plot, values_plot

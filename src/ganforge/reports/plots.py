@@ -1,8 +1,8 @@
 """Interactive plots, by plotly: figures as JSON that a page draws."""
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ganforge.reports.bands import Band, band, panels, seeds
 from ganforge.reports.measures import Measure, scores
@@ -81,7 +81,12 @@ def curves_plot(study: Study, measure: Measure, axis: str) -> "go.Figure":
 
 
 def _add_curves(
-    figure: "go.Figure", study: Study, variants: Sequence[Variant], key: tuple[str, str], axis: str, at: dict[str, Any]
+    figure: "go.Figure",
+    study: Study,
+    variants: Sequence[Variant],
+    key: tuple[str, str],
+    axis: str,
+    at: Mapping[str, object],
 ) -> None:
     """Draw seeds below bands below means."""
     style, scale = line_styles(study.variants), AXES[axis][1]

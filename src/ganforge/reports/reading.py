@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.files import read_json
@@ -202,7 +201,7 @@ def _settings(settings: dict[str, object], seed: object) -> dict[str, object]:
     return {key: value for key, value in _flatten(settings, "") if not (key == "data.seed" and value == seed)}
 
 
-def _flatten(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _flatten(node: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]]:
     """Yield dotted keys with their values; lists stay whole, and what is empty is as good as absent."""
     for key, value in node.items():
         if isinstance(value, dict):

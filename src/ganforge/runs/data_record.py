@@ -1,14 +1,13 @@
 """A run's data, by fingerprints: recorded when it begins, compared when it goes on or is evaluated."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import DATA, Split, Splits
 
-__all__ = ["changes", "check_data", "fingerprints"]
+__all__ = ["Record", "changes", "check_data", "fingerprints"]
 
-Record = dict[str, dict[str, Any]]
+Record = dict[str, dict[str, int | str]]
 
 
 def fingerprints(splits: Splits) -> Record:
@@ -16,7 +15,7 @@ def fingerprints(splits: Splits) -> Record:
     return {"train": _fingerprints(splits.train), "heldout": _fingerprints(splits.heldout)}
 
 
-def _fingerprints(split: Split) -> dict[str, Any]:
+def _fingerprints(split: Split) -> dict[str, int | str]:
     columns = {DATA: split.data, **split.given}
     return {"samples": len(split), **{name: column.fingerprint for name, column in columns.items()}}
 

@@ -1,18 +1,17 @@
 """In what two runs' settings differ. Imports no torch."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-__all__ = ["ABSENT", "Differences", "describe", "differences", "is_length"]
+__all__ = ["ABSENT", "Differences", "describe", "differences", "lengths"]
 
 #: Stands where one of two settings has no such key.
 ABSENT = "absent"
 
 #: By dotted key, what it was and what it is.
-Differences = dict[str, tuple[Any, Any]]
+Differences = dict[str, tuple[object, object]]
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Differences:
+def differences(there: Mapping[str, object], here: Mapping[str, object]) -> Differences:
     """Return the values in which settings differ, each change once: copies of it deeper down are left out.
 
     How a run has started and the values that only repeat another one's change (``model.generator.width`` that of
@@ -34,9 +33,12 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Difference
     return found
 
 
-def is_length(found: Differences) -> bool:
-    """Whether nothing but the training's length differs."""
-    return found.keys() == {"total_kimg"} and all(isinstance(kimg, int | float) for kimg in found["total_kimg"])
+def lengths(found: Differences) -> tuple[float, float] | None:
+    """Return both training lengths in kimg where nothing else differs; else ``None``."""
+    there, here = found.get("total_kimg", (None, None))
+    if len(found) == 1 and isinstance(there, int | float) and isinstance(here, int | float):
+        return there, here
+    return None
 
 
 def describe(found: Differences, limit: int = 4) -> str:
@@ -50,7 +52,7 @@ def _last(key: str) -> str:
     return key.rpartition(".")[2]
 
 
-def _flatten(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _flatten(node: object, prefix: str) -> Iterator[tuple[str, object]]:
     """Yield dotted keys and plain values; a list is one value."""
     if isinstance(node, Mapping) and node:
         for key, value in node.items():

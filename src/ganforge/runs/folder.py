@@ -44,7 +44,7 @@ class RunFolder:
             return {}
         return loaded if isinstance(loaded, dict) else {}
 
-    def update(self, **values: Any) -> None:
+    def update(self, **values: object) -> None:
         """Add values to ``run.json``; secrets in it are masked."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self._status, json.dumps(masked({**self.status(), **values}), indent=2) + "\n")
@@ -152,7 +152,7 @@ def _process_start(pid: int) -> str:
         return ""
 
 
-def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resume") -> tuple[Path, dict[str, Any]]:
+def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resume") -> tuple[Path, dict[str, object]]:
     """Return the checkpoint that ``resume`` asks for, and its content, after loading it whole.
 
     Args:
@@ -179,7 +179,7 @@ def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resum
     return path, content
 
 
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
+def load_checkpoint(path: Path) -> dict[str, object] | None:
     """Load a checkpoint without running any code from it; ``None`` if it is damaged or not one of ours."""
     import torch
 

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -16,6 +16,9 @@ from ganforge.core.launch import environment_rank
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.start import RESUME_WORDS, check_settings, recorded_settings, settings_of
 from ganforge.runs.summary import format_scores
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["check_precision", "check_space", "claim", "in_one_sentence", "processes_wanted", "recorded"]
 
@@ -151,7 +154,7 @@ def check_precision(config: DictConfig) -> None:
         )
 
 
-def check_space(folder: RunFolder, model: Any) -> None:
+def check_space(folder: RunFolder, model: "nn.Module") -> None:
     """Refuse to start where the checkpoints will not fit: weights, averages, Adam's two moments, kept four times."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
     needed, free = 4 * 3 * size + 50_000_000, shutil.disk_usage(folder.path).free

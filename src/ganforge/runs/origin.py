@@ -1,10 +1,9 @@
 """Where training starts: from nothing, from the run's own checkpoint or another run's; and how that is recorded."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from omegaconf import DictConfig
 
@@ -12,13 +11,29 @@ from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError
 from ganforge.core.launch import environment_rank
 from ganforge.loggers.base import Loggers
-from ganforge.models.contents import images_seen_of, require
-from ganforge.runs.data_record import changes, check_data, fingerprints
+from ganforge.models.contents import Checkpoint, images_seen_of, require
+from ganforge.runs.data_record import Record, changes, check_data, fingerprints
 from ganforge.runs.differences import ABSENT, differences
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.runs.start import RESUME_WORDS, recorded_settings, settings_of, wants_fork
 
+if TYPE_CHECKING:
+    from ganforge.data.module import DataModule
+    from ganforge.models.base import AdversarialModule
+
 __all__ = ["Origin", "find_origin", "record_start", "rewind_logs", "settle_data"]
+
+
+class Source(TypedDict):
+    """The run that another one begins from, as ``run.json`` and loggers have it."""
+
+    run: str
+    checkpoint: str
+    images_seen: int | None
+    networks: Literal["all"] | list[str]
+    clock: Literal["reset", "keep"]
+    wandb: str | None
+    changed: dict[str, list[object]] | None
 
 
 @dataclass(frozen=True)
@@ -33,27 +48,27 @@ class Origin:
     """
 
     mode: str
-    record: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, object] = field(default_factory=dict)
     resume_from: Path | None = None
-    content: dict[str, Any] | None = None
+    content: Checkpoint | None = None
 
 
-def find_origin(config: DictConfig, folder: RunFolder, loggers: Loggers, model: Any) -> Origin:
+def find_origin(config: DictConfig, folder: RunFolder, loggers: Loggers, model: "AdversarialModule") -> Origin:
     """Return where training starts: the run's own checkpoint, another run's, which the model is given, or nothing."""
     if config.resume in RESUME_WORDS and not folder.has_checkpoint():
         return _forked(config, loggers, model) if wants_fork(config) else Origin("new")
     path, content = checkpoint_to_resume(folder, config.resume)
-    require(content, "resume", path)
-    images_seen = content["ganforge"]["images_seen"]
-    record = {"checkpoint": str(path), "images_seen": images_seen, "total_kimg": config.total_kimg}
+    saved = require(content, "resume", path)
+    images_seen = saved["ganforge"]["images_seen"]
+    record: dict[str, object] = {"checkpoint": str(path), "images_seen": images_seen, "total_kimg": config.total_kimg}
     if images_seen >= model.total_images:
         say(f"All images were seen at {path} ({images_seen:,}): finishing what was left of the run.")
-        return Origin("finish", record, content=content)
+        return Origin("finish", record, content=saved)
     say(f"Going on from {path} at {images_seen:,} images.")
-    return Origin("extend" if config.resume == "extend" else "continue", record, path, content)
+    return Origin("extend" if config.resume == "extend" else "continue", record, path, saved)
 
 
-def _forked(config: DictConfig, loggers: Loggers, model: Any) -> Origin:
+def _forked(config: DictConfig, loggers: Loggers, model: "AdversarialModule") -> Origin:
     """Give the model what ``start`` takes from another run."""
     content, record = _source_of(config)
     _say_fork(record)
@@ -65,17 +80,17 @@ def _forked(config: DictConfig, loggers: Loggers, model: Any) -> Origin:
             "reached: raise total_kimg, or set start.clock=reset."
         )
     loggers.log_origin(record)
-    return Origin("fork", record)
+    return Origin("fork", {**record})
 
 
 def rewind_logs(origin: Origin, loggers: Loggers) -> None:
     """Drop what was logged after the clock that training goes on from, once nothing can be refused any more."""
-    content = origin.content or {}
+    content: Checkpoint = origin.content or {}
     loggers.load_state_dict(content.get("loggers", {}))
     loggers.rewind(images_seen_of(content) or 0)
 
 
-def settle_data(config: DictConfig, folder: RunFolder, data: Any, origin: Origin) -> dict[str, Any]:
+def settle_data(config: DictConfig, folder: RunFolder, data: "DataModule", origin: Origin) -> Record:
     """Load the data and return their record, after comparing a run that goes on with what it began with."""
     splits, recorded = data.splits(), folder.status().get("data")
     if origin.mode in ("new", "fork"):
@@ -89,7 +104,7 @@ def settle_data(config: DictConfig, folder: RunFolder, data: Any, origin: Origin
     return fingerprints(splits)
 
 
-def record_start(folder: RunFolder, origin: Origin, data: Mapping[str, Any]) -> None:
+def record_start(folder: RunFolder, origin: Origin, data: Record) -> None:
     """Add to ``run.json`` how training has started this time, and the data's record; the first process does it."""
     if environment_rank() > 0:
         return
@@ -98,7 +113,7 @@ def record_start(folder: RunFolder, origin: Origin, data: Mapping[str, Any]) -> 
     folder.update(start=[*(starts if isinstance(starts, list) else []), entry], data=data)
 
 
-def _source_of(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+def _source_of(config: DictConfig) -> tuple[dict[str, object], Source]:
     """Return the content of the checkpoint that ``start`` names, and what ``run.json`` keeps of it.
 
     Raises:
@@ -114,7 +129,7 @@ def _source_of(config: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     file, content = checkpoint_to_resume(folder, checkpoint, "start.checkpoint")
     own = settings_of(config) or recorded_settings(RunFolder(Path(config.paths.run)))  # a child reads what was begun
     changed = differences(recorded_settings(folder), own)
-    record = {
+    record: Source = {
         "run": str(path),
         "checkpoint": file.name if file.parent == folder.checkpoints else str(file),
         "images_seen": images_seen_of(content),
@@ -135,7 +150,7 @@ def _wandb_of(folder: RunFolder) -> str | None:
     return found if found.isalnum() and len(found) < 100 else None
 
 
-def _say_fork(record: Mapping[str, Any]) -> None:
+def _say_fork(record: Source) -> None:
     """Say from what a run begins and what is different."""
     what = "everything" if record["networks"] == "all" else ", ".join(record["networks"])
     clock = "its clock goes on" if record["clock"] == "keep" else "the clock begins at 0"

@@ -5,7 +5,6 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -28,7 +27,7 @@ _PACKAGES = (
 )
 
 
-def provenance(config: DictConfig) -> dict[str, Any]:
+def provenance(config: DictConfig) -> dict[str, object]:
     """Return what ``run.json`` keeps of the program, of trusted packages in the configuration, and of the machine."""
     return {
         "environment": {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")},

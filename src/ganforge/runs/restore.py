@@ -3,18 +3,26 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge import __version__
 from ganforge.core.build import build, check_run, nodes
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.yaml_files import read_yaml
-from ganforge.data.columns import DATA, Splits
+from ganforge.data.columns import DATA, Column, Splits
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import Origin, SeededSampler
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ganforge.data.module import DataModule
+    from ganforge.metrics.extractors.base import Extractor
+    from ganforge.models.base import AdversarialModule
 
 __all__ = ["Restored", "read_config", "restore", "settle"]
 
@@ -35,8 +43,8 @@ class Restored:
 
     folder: RunFolder
     config: DictConfig
-    module: Any
-    data: Any
+    module: "AdversarialModule"
+    data: "DataModule"
     checkpoint: Path
     images_seen: int
     changed_is_meant: bool = True
@@ -49,7 +57,7 @@ class Restored:
         """
         from ganforge.runs.data_record import check_data
 
-        splits: Splits = self.data.splits()
+        splits = self.data.splits()
         if not self.changed_is_meant:
             ways = "give them back, or take the present ones with data_changed=true."
             check_data(self.folder.status().get("data"), splits, self.folder.path, ways)
@@ -71,11 +79,12 @@ class Restored:
         sampler = samplers[name or next(iter(samplers))]
         protocols = list((self.config.get("protocol") or {}).values())
 
-        def train() -> Any:
+        def train() -> Column:
             return self.splits().train.towards(sampler.target).data
 
-        def features() -> Any:
-            return build(protocols[0].extractor, "protocol").load().module
+        def features() -> "nn.Module":
+            extractor: Extractor = build(protocols[0].extractor, "protocol")
+            return extractor.load().module
 
         origin = Origin(
             str(self.folder.path),
@@ -88,11 +97,10 @@ class Restored:
         )
         return SeededSampler(sampler, origin, **options)
 
-    def _description(self, sampler: Sampler) -> dict[str, Any]:
+    def _description(self, sampler: Sampler) -> dict[str, object]:
         """Return the configuration of a sampler's network and of the latent, as plain values."""
-        model = OmegaConf.to_container(self.config.model, resolve=True)
-        assert isinstance(model, dict)
-        networks = [node for name, node in model.items() if getattr(self.module, str(name), None) is sampler.network]
+        model = plain(self.config.model)
+        networks = [node for name, node in model.items() if getattr(self.module, name, None) is sampler.network]
         return {"generator": next(iter(networks), None), "latent": model.get("latent"), "images_seen": self.images_seen}
 
 
@@ -115,19 +123,20 @@ def restore(run: str | Path, checkpoint: str = "last", command: DictConfig | Non
 
     folder = RunFolder(path)
     file, content = checkpoint_to_resume(folder, checkpoint, "checkpoint")
-    require(content, "sample", file)
+    saved = require(content, "sample", file)
     if command is not None:
         settle(config, command)
-    module, data = build(config.model, "model"), build(config.data, "data")
+    module: AdversarialModule = build(config.model, "model")
+    data: DataModule = build(config.data, "data")
     module.bind(data)
-    misfit = networks_misfit(module, content["state_dict"])
+    misfit = networks_misfit(module, saved["state_dict"])
     if misfit is not None:
         raise GanforgeError(
             f"'{file}' does not hold the networks that '{path / 'config.yaml'}' describes ({misfit}): it is from "
             "another run or another version of ganforge."
         )
-    module.load_state_dict({"_extra_state": module.get_extra_state(), **content["state_dict"]})
-    images_seen = content["ganforge"]["images_seen"]
+    module.load_state_dict({"_extra_state": module.get_extra_state(), **saved["state_dict"]})
+    images_seen = saved["ganforge"]["images_seen"]
     module.images_seen = images_seen
     changed_is_meant = command is None or bool(command.get("data_changed"))
     return Restored(folder, config, module.eval().requires_grad_(False), data, file, images_seen, changed_is_meant)
@@ -153,12 +162,12 @@ def settle(config: DictConfig, command: DictConfig) -> None:
             f"data.source.path={images} names a folder of images, and the run's data are not one: paths.data=FOLDER "
             "says where datasets lie."
         )
-    for node in [node for node in nodes(source) if isinstance(node, DictConfig)]:
+    for one in [node for node in nodes(source) if isinstance(node, DictConfig)]:
         moved = {"download": command.download, "cache": command.paths.cache, "path": images}
-        for key in [key for key in moved if key in node and moved[key] is not None]:
-            node[key] = moved[key]
-        if "root" in node:
-            node.root = command.paths.data or _datasets(node.root)
+        for key in [key for key in moved if key in one and moved[key] is not None]:
+            one[key] = moved[key]
+        if "root" in one:
+            one.root = command.paths.data or _datasets(one.root)
     for node in nodes(config.get("protocol")):
         if isinstance(node, DictConfig) and "download" in node:
             node.download = command.download
@@ -182,23 +191,23 @@ def read_config(folder: Path) -> DictConfig:
             f"'{folder}' is no run's folder, it holds no config.yaml: give outputs/<name>/<signature>, or a checkpoint."
         )
     try:
-        plain = read_yaml(path)
+        read = read_yaml(path)
     except (OSError, ValueError) as error:
         raise GanforgeError(
             f"'{path}' cannot be read ({first_line(error)}): repeat the run with force=true."
         ) from error
-    if not isinstance(plain, dict) or "model" not in plain:
+    if not isinstance(read, dict) or "model" not in read:
         raise GanforgeError(f"'{path}' is not the configuration of a run: it names no model.")
-    if any("${" in node for node in nodes(plain) if isinstance(node, str)):
+    if any("${" in node for node in nodes(read) if isinstance(node, str)):
         raise GanforgeError(
             f"'{path}' holds a '${{', which the configuration of a run never does, as it is written resolved: if the "
             "run is yours, repeat it with force=true; if it is not, build nothing that you have not read."
         )
     try:
-        check_run(plain, f"'{path}'")
+        check_run(read, f"'{path}'")
     except GanforgeError as error:
         raise GanforgeError(f"{error}{_versions(folder)}") from error
-    return OmegaConf.create(cast("dict[str, Any]", plain))
+    return OmegaConf.create(read)
 
 
 def _versions(folder: Path) -> str:

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.sweep import inside_a_sweep
-from ganforge.runs.differences import Differences, describe, differences, is_length
+from ganforge.runs.differences import Differences, describe, differences, lengths
 from ganforge.runs.folder import RunFolder
 
 __all__ = ["RESUME_WORDS", "at_its_place", "check_settings", "recorded_settings", "settings_of", "wants_fork"]
@@ -21,15 +21,13 @@ RESUME_WORDS = (True, False, "auto", "extend")
 _FEW = 4
 
 
-def settings_of(config: DictConfig) -> dict[str, Any]:
+def settings_of(config: DictConfig) -> dict[str, object]:
     """Return a configuration's settings as plain containers; empty in a child process, where they are not known."""
     settings = config.get("settings")
-    plain = {} if settings is None else OmegaConf.to_container(settings, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return {} if settings is None else plain(settings)
 
 
-def recorded_settings(folder: RunFolder) -> dict[str, Any]:
+def recorded_settings(folder: RunFolder) -> dict[str, object]:
     """Return the settings that a run's folder has recorded; empty where it has none."""
     settings = folder.status().get("settings")
     return settings if isinstance(settings, dict) else {}
@@ -59,18 +57,18 @@ def at_its_place(config: DictConfig) -> DictConfig:
     others = _siblings(folder, settings)
     found = next((path for path, differing in others.items() if not differing), None)
     if found is None and config.resume == "extend":
-        found = _to_extend(others, settings)
+        found = _to_extend(others)
     return config if found is None else _moved(config, found)
 
 
-def _to_extend(others: Mapping[Path, Differences], settings: Mapping[str, Any]) -> Path:
+def _to_extend(others: Mapping[Path, Differences]) -> Path:
     """Return the longest run that differs in its length alone."""
-    lengths = {path: _kimg(path) for path, differing in others.items() if is_length(differing)}
-    shorter = {path: kimg for path, kimg in lengths.items() if kimg < settings["total_kimg"]}
+    found = {path: length for path, differing in others.items() if (length := lengths(differing)) is not None}
+    shorter = {path: there for path, (there, here) in found.items() if there < here}
     if shorter:
         return max(shorter, key=lambda path: shorter[path])
-    if lengths:
-        path, kimg = max(lengths.items(), key=lambda item: item[1])
+    if found:
+        path, (kimg, _) = max(found.items(), key=lambda item: item[1])
         raise GanforgeError(
             f"resume=extend makes a run longer, and '{path}' has been trained for {kimg:g} kimg: raise total_kimg."
         )
@@ -81,12 +79,7 @@ def _to_extend(others: Mapping[Path, Differences], settings: Mapping[str, Any]) 
     raise GanforgeError(f"There is no run that differs from this configuration in total_kimg alone: {hint}.")
 
 
-def _kimg(path: Path) -> float:
-    kimg = recorded_settings(RunFolder(path)).get("total_kimg")
-    return float(kimg) if isinstance(kimg, int | float) else 0.0
-
-
-def _siblings(folder: RunFolder, settings: Mapping[str, Any]) -> dict[Path, Differences]:
+def _siblings(folder: RunFolder, settings: Mapping[str, object]) -> dict[Path, Differences]:
     """Return the other runs of the same name and seed that have a checkpoint, and how they differ."""
     found = {}
     for path in sorted(folder.path.parent.glob("*/run.json")):
@@ -94,14 +87,9 @@ def _siblings(folder: RunFolder, settings: Mapping[str, Any]) -> dict[Path, Diff
         recorded = recorded_settings(other)
         if other.path == folder.path or not recorded or recorded.get("seed") != settings.get("seed"):
             continue
-        if other.has_checkpoint() and _source(recorded) == _source(settings):
+        if other.has_checkpoint() and recorded.get("start") == settings.get("start"):
             found[other.path] = differences(recorded, settings)
     return found
-
-
-def _source(settings: Mapping[str, Any]) -> Any:
-    """Return what a run was begun from."""
-    return settings.get("start")
 
 
 def _nearest(others: Mapping[Path, Differences]) -> tuple[Path, Differences] | None:
@@ -113,15 +101,16 @@ def _moved(config: DictConfig, place: Path) -> DictConfig:
     """Return the configuration with its run in another folder, in what is already resolved to the old one, too."""
     old = str(config.paths.run)
 
-    def moved(node: Any) -> Any:
+    def moved(node: object) -> object:
         if isinstance(node, dict):
             return {key: moved(value) for key, value in node.items()}
         if isinstance(node, list):
             return [moved(value) for value in node]
-        is_inside = isinstance(node, str) and (node == old or node.startswith(f"{old}/"))
-        return f"{place}{node[len(old) :]}" if is_inside else node
+        if isinstance(node, str) and (node == old or node.startswith(f"{old}/")):
+            return f"{place}{node[len(old) :]}"
+        return node
 
-    changed: DictConfig = OmegaConf.create(moved(OmegaConf.to_container(config, resolve=False)))
+    changed = OmegaConf.create({key: moved(value) for key, value in plain(config, resolve=False).items()})
     with open_dict(changed):
         changed.paths.run = str(place)
     OmegaConf.set_struct(changed, True)
@@ -150,27 +139,29 @@ def _check_same(config: DictConfig, folder: RunFolder, differing: Differences) -
     if not differing:
         return
     place = f"'{folder.path}' holds a run that differs in {describe(differing)}"
-    if not is_length(differing):
+    length = lengths(differing)
+    if length is None:
         raise GanforgeError(
             f"{place}: 'start={{run: {folder.path}}}' with a folder of its own (paths.run or name) begins from its "
             "weights; force=true deletes it and starts over."
         )
-    old, new = differing["total_kimg"]
+    old, new = length
     if new < old:
         raise GanforgeError(f"{place}: it was trained longer; give total_kimg={old:g}, or another name= for a new run.")
     if config.resume != "extend":
         raise GanforgeError(f"{place}: add resume=extend to train it longer, or another name= for a new run.")
 
 
-def _check_no_neighbour(folder: RunFolder, settings: Mapping[str, Any]) -> None:
+def _check_no_neighbour(folder: RunFolder, settings: Mapping[str, object]) -> None:
     """Refuse to begin where ``resume=true`` expects a run, and one is near."""
     nearest = _nearest(_siblings(folder, settings))
     if nearest is None:
         return
     path, differing = nearest
     way = f"'start={{run: {path}}}' begins a run from its weights"
-    if is_length(differing):
-        old, new = differing["total_kimg"]
+    length = lengths(differing)
+    if length is not None:
+        old, new = length
         way = "resume=extend trains it longer" if new > old else f"total_kimg={old:g} names it"
     raise GanforgeError(
         f"There is no run of this configuration to go on from, and the nearest, '{path}', differs in "
@@ -183,7 +174,7 @@ def _many_are_meant() -> bool:
     return inside_a_sweep() or any(name in os.environ for name in ("WANDB_SWEEP_ID", "SLURM_ARRAY_TASK_ID"))
 
 
-def _check_foreign(path: Path, settings: Mapping[str, Any]) -> None:
+def _check_foreign(path: Path, settings: Mapping[str, object]) -> None:
     """Compare with the run that a checkpoint given by its path is from."""
     if not path.is_file():
         return  # refused when it is to be read, with what is there

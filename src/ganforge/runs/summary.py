@@ -1,13 +1,19 @@
 """What is printed when a run begins and when it ends."""
 
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from ganforge.core.console import say
 from ganforge.core.sweep import inside_a_sweep
 from ganforge.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
+
+    from ganforge.data.module import DataModule
+    from ganforge.models.base import AdversarialModule
 
 __all__ = ["announce", "format_scores", "print_summary"]
 
@@ -20,7 +26,9 @@ def format_scores(scores: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in scores.items() if name != "images_seen")
 
 
-def announce(config: DictConfig, folder: RunFolder, model: Any, data: Any, trainer: Any) -> None:
+def announce(
+    config: DictConfig, folder: RunFolder, model: "AdversarialModule", data: "DataModule", trainer: "Trainer"
+) -> None:
     """Print what is about to be trained, on what and where."""
     players = ", ".join(
         f"{name} {sum(p.numel() for module in modules for p in module.parameters()):,}"

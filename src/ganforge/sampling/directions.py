@@ -6,7 +6,7 @@ first, each with the sign that makes its largest coordinate positive.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -93,11 +93,11 @@ def _padded(vectors: Tensor, sampler: SeededSampler) -> Tensor:
 
 
 def _style_weights(network: nn.Module) -> Tensor:
-    affine: list[Any] = [module.affine for module in network.modules() if hasattr(module, "affine")]
-    affine = [layer for layer in affine if isinstance(layer, nn.Module)]  # batch norm's "affine" is a bool
-    if not affine:
+    found = (getattr(module, "affine", None) for module in network.modules())
+    weights = [layer.weight for layer in found if isinstance(layer, nn.Module)]  # batch norm's "affine" is a bool
+    if not weights:
         raise GanforgeError("The generator's layers have no 'affine' that reads styles: use mode.directions=ganspace.")
-    return torch.cat([layer.weight for layer in affine])
+    return torch.cat([weight for weight in weights if isinstance(weight, Tensor)])
 
 
 class FirstLayer(NamedTuple):

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +45,7 @@ class Drawing(nn.Module):
         super().__init__()
         self.clamp, self.has_latent = sampler.modality.clamp, sampler.latent is not None
         self.network = copy.deepcopy(sampler.network).cpu().eval().requires_grad_(False)
-        self.options: dict[str, Any] = {}
+        self.options: dict[str, object] = {}
         if sampler.has_styles:
             self.options = {"noise": "constant", "truncation": 1.0 if psi is None else psi}
         for module in list(self.network.modules()):
@@ -98,7 +97,7 @@ class Exported(Result):
         if not is_own:
             raise GanforgeError(f"'{beside}' was not written by this mode, and is not replaced: choose another output.")
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, object]:
         """Return the network's configuration and inputs, as plain values."""
         return {**self.sampler.origin.description(), "classes": self.sampler.classes}
 

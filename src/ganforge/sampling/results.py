@@ -5,13 +5,17 @@ import re
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import replacing
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
 __all__ = ["Film", "Picture", "Result"]
 
@@ -104,7 +108,7 @@ class Picture(Result):
         self.pixels, self.note = pixels, note
 
     @property
-    def image(self) -> Any:
+    def image(self) -> "Image.Image":
         """The picture as a ``PIL.Image``."""
         return _pillow(self.pixels)
 
@@ -164,7 +168,7 @@ class Film(Result):
         frames = torch.nn.functional.pad(self.frames, (0, width % 2, 0, height % 2), value=255)
         with av.open(str(path), "w", format="mp4") as container:
             container.metadata["comment"] = _MARK.decode()
-            stream: Any = container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
+            stream = container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
             stream.height, stream.width = frames.shape[-2:]
             stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
             for frame in frames.permute(0, 2, 3, 1).contiguous().numpy():
@@ -172,7 +176,7 @@ class Film(Result):
             container.mux(stream.encode())
 
 
-def _mark() -> Any:
+def _mark() -> "PngInfo":
     """Return what a PNG says of the program that has written it."""
     from PIL.PngImagePlugin import PngInfo
 
@@ -181,7 +185,7 @@ def _mark() -> Any:
     return information
 
 
-def _pillow(pixels: Tensor) -> Any:
+def _pillow(pixels: Tensor) -> "Image.Image":
     from PIL import Image
 
     return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())

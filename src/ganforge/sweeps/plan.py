@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -13,6 +13,9 @@ from ganforge.core.checks import check_options
 from ganforge.core.errors import GanforgeError
 from ganforge.core.secrets import masked_words
 from ganforge.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
 
 __all__ = ["Job", "name_of", "plan"]
 
@@ -44,7 +47,7 @@ class Job:
         return any(now.get(key) != self.before.get(key) for key in ("started", "host", "pid", "process_start"))
 
 
-def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]:
+def plan(loader: "ConfigLoader", config: DictConfig, arguments: Sequence[str]) -> list[Job]:
     """Compose every combination, so that a wrong name stops the sweep before it starts, and read its folder's state.
 
     Args:
@@ -75,7 +78,7 @@ def plan(loader: Any, config: DictConfig, arguments: Sequence[str]) -> list[Job]
     return jobs
 
 
-def _combinations(loader: Any, arguments: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _combinations(loader: "ConfigLoader", arguments: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Return label and overrides of every combination, the last key's values changing fastest."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf, read_write
 
@@ -22,6 +22,10 @@ from ganforge.sweeps.guard import Guard
 from ganforge.sweeps.plan import Job, name_of
 from ganforge.sweeps.share import Workers, devices_of_workers, fit_launcher, visible_gpus
 from ganforge.sweeps.table import Row, conclude, render, rows_of, save
+
+if TYPE_CHECKING:
+    from hydra.plugins.launcher import Launcher
+    from hydra.types import HydraContext, TaskFunction
 
 __all__ = ["Sweep"]
 
@@ -40,8 +44,8 @@ class Sweep:
 
     def __init__(
         self,
-        context: Any,
-        task: Any,
+        context: "HydraContext",
+        task: "TaskFunction",
         config: DictConfig,
         jobs: Sequence[Job],
         batch: int | None,
@@ -67,9 +71,10 @@ class Sweep:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.stop.unlink(missing_ok=True)
             say(f"Sweep {self.name}: {len(self.jobs)} runs, {len(todo)} to do.")
-            with _asks_to_stop(self.stop):
-                for batch in self._batches(todo):
-                    self.launch(launcher, batch)
+            if launcher is not None:
+                with _asks_to_stop(self.stop):
+                    for batch in self._batches(todo):
+                        self.launch(launcher, batch)
             rows = rows_of(self.jobs, self.outcomes)
             save(self.folder / "sweep.json", self.name, rows)
             say(f"\n{render(rows)}\n\nThe table is kept in {self.folder / 'sweep.json'}")
@@ -77,7 +82,7 @@ class Sweep:
             conclude(rows, stopped=asked_to_stop(self.stop))
         return rows
 
-    def _launcher(self, todo: Sequence[Job]) -> object:
+    def _launcher(self, todo: Sequence[Job]) -> "Launcher":
         """Build the launcher that was chosen, sharing the machine out among its workers."""
         from hydra.core.plugins import Plugins
 
@@ -104,7 +109,7 @@ class Sweep:
         for start in range(0, len(todo), size):
             yield todo[start : start + size]
 
-    def launch(self, launcher: Any, batch: Sequence[Job]) -> None:
+    def launch(self, launcher: "Launcher", batch: Sequence[Job]) -> None:
         """Launch and wait; a worker that dies takes the launcher with it, and what it left is launched once more."""
         remaining = list(batch)
         for attempt in (1, 2):

@@ -1,10 +1,9 @@
 """The results of a sweep: the table on the console, and the same as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ganforge.core.errors import GanforgeError, Stopped
 from ganforge.core.files import write_text
@@ -43,11 +42,11 @@ def rows_of(jobs: Sequence[Job], outcomes: dict[Path, dict[str, object]]) -> lis
     return [_row(job, outcomes.get(job.folder)) for job in jobs]
 
 
-def _row(job: Job, outcome: dict[str, Any] | None) -> Row:
+def _row(job: Job, outcome: Mapping[str, object] | None) -> Row:
     status = RunFolder(job.folder).status()
     state, note = job.state, job.note
     if state == "todo" and outcome is not None:
-        state, note = outcome["state"], outcome["error"]
+        state, note = str(outcome["state"]), str(outcome["error"])
     elif state == "todo":
         state, note = _state_without_word(job, status)
     scores = {} if state == "waiting" else status.get("scores") or {}  # an earlier life's are not this sweep's
@@ -62,7 +61,7 @@ def _row(job: Job, outcome: dict[str, Any] | None) -> Row:
     )
 
 
-def _state_without_word(job: Job, status: dict[str, Any]) -> tuple[str, str]:
+def _state_without_word(job: Job, status: Mapping[str, object]) -> tuple[str, str]:
     """Return the state of a run whose worker returned nothing."""
     writer = RunFolder(job.folder).is_being_written()
     if writer is not None:

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,7 +78,7 @@ def _check_resuming(loop: ManualLoop, fresh: AdversarialModule, batch: Batch, na
     """A module that never trained goes on from a checkpoint as the one that wrote it does, to the bit."""
     states = [copy.deepcopy(optimizer.state_dict()) for optimizer in loop.optimizers]
     weights = copy.deepcopy(loop.module.state_dict())
-    checkpoint: dict[str, Any] = {"state_dict": weights, "optimizer_states": states, "callbacks": {}, "loops": {}}
+    checkpoint: dict[str, object] = {"state_dict": weights, "optimizer_states": states, "callbacks": {}, "loops": {}}
     loop.module.on_save_checkpoint(checkpoint)
     other = ManualLoop(fresh)
     fresh.on_load_checkpoint(checkpoint)

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.config import quoted
+from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import write_text
 from ganforge.core.secrets import MASK, masked, masked_words
@@ -44,7 +45,7 @@ class Plan:
 
     name: str
     folder: Path
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # the group's own keys, each of its type
     overrides: tuple[str, ...]
     signature: str
 
@@ -55,7 +56,7 @@ class Plan:
         Raises:
             GanforgeError: for what cannot be tuned.
         """
-        settings: Any = OmegaConf.to_container(config.tune, resolve=True)
+        settings: dict[str, Any] = plain(config.tune)
         space = Space(settings["space"], overrides)
         folder = Path(config.paths.outputs) / "tune" / str(config.name)
         settings["directions"] = _directions(settings["objective"], space.base.get("protocol"))
@@ -66,7 +67,7 @@ class Plan:
     @staticmethod
     def read(path: Path) -> "Plan":
         """Return what :meth:`write` wrote."""
-        content: Any = read_yaml(path)
+        content = read_yaml(path)
         content |= {"folder": Path(content["folder"]), "overrides": tuple(content["overrides"])}
         if MASK in str(content["settings"]["storage"]):
             content["settings"]["storage"] = os.environ.get(_STORAGE, content["settings"]["storage"])
@@ -90,7 +91,7 @@ class Plan:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_text(self.file, OmegaConf.to_yaml(OmegaConf.create(content)))
 
-    def _content(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, object]:
         return {**vars(self), "folder": str(self.folder), "overrides": list(self.overrides)}
 
     @property
@@ -146,7 +147,7 @@ class Plan:
                 raise GanforgeError(f"'{word}' has no place in a study, whose trials it would not fit: leave it out.")
 
 
-def _directions(objective: Any, protocols: Any) -> list[str]:
+def _directions(objective: object, protocols: DictConfig | None) -> list[str]:
     """Return what is better of each objective: metrics say it themselves, speed is maximized, losses are minimized."""
     from ganforge.core.build import build
     from ganforge.metrics.directions import directions

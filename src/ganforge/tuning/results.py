@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganforge.core.config import compose, groups
+from ganforge.core.containers import plain
 from ganforge.core.files import write_text
 from ganforge.core.secrets import masked, masked_words
 from ganforge.core.tables import text_table
@@ -120,7 +121,7 @@ def _key(word: str) -> str:
 def _split(words: Sequence[str]) -> tuple[list[object], list[str]]:
     """Separate choices of groups, as a defaults list has them, from the keys of single values; the last word counts."""
     known = groups("train")
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, object] = {}
     keys: dict[str, None] = {}
     for word in words:
         key = _key(word)
@@ -129,15 +130,16 @@ def _split(words: Sequence[str]) -> tuple[list[object], list[str]]:
         else:
             keys[key] = None
     base = chosen.pop("experiment", None)
-    defaults: list[object] = [base] if isinstance(base, str) else list(base or [])
+    defaults: list[object] = [base] if isinstance(base, str) else list(base) if isinstance(base, list) else []
     defaults += [{f"override /{group}": option} for group, option in chosen.items()]
     return [*defaults, "_self_"], list(keys)
 
 
 def _option(text: str) -> object:
     """Read a group's option as typed: a word, or a list of words."""
-    loaded: Any = OmegaConf.to_container(OmegaConf.create(f"option: {text}"))
-    return loaded["option"]
+    read = OmegaConf.create(f"option: {text}")
+    assert isinstance(read, DictConfig)
+    return plain(read, resolve=False)["option"]
 
 
 def _whole_lists(config: DictConfig, key: str) -> tuple[str, object]:
@@ -151,7 +153,7 @@ def _whole_lists(config: DictConfig, key: str) -> tuple[str, object]:
     return key, OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
 
 
-def _put(content: dict[str, Any], key: str, value: Any) -> None:
+def _put(content: dict[str, Any], key: str, value: object) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         content = content.setdefault(parent, {})

@@ -2,10 +2,16 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.extras import install
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.storages import BaseStorage
+    from optuna.storages.journal._file import BaseJournalFileLock
 
 __all__ = ["open_storage", "optuna", "owner_of", "trial_of"]
 
@@ -13,7 +19,7 @@ __all__ = ["open_storage", "optuna", "owner_of", "trial_of"]
 _JOURNAL = b'{"op_code":'
 
 
-def optuna() -> Any:
+def optuna() -> ModuleType:
     """Import Optuna, without its own console lines.
 
     Raises:
@@ -27,7 +33,7 @@ def optuna() -> Any:
     return module
 
 
-def open_storage(address: str) -> Any:
+def open_storage(address: str) -> "BaseStorage":
     """Open a journal's file, or a database with ``://`` in its address.
 
     A process that was killed while it wrote, or a machine that lost its power, may leave half a line at a journal's
@@ -40,12 +46,13 @@ def open_storage(address: str) -> Any:
     try:
         if "://" in address:
             _require_own_database(address)
-            return storages.RDBStorage(address)
+            database: BaseStorage = storages.RDBStorage(address)
+            return database
         _require_own(address)
         Path(address).parent.mkdir(parents=True, exist_ok=True)
         backend = storages.journal.JournalFileBackend(address)
         _mend(Path(address), storages.journal.JournalFileSymlinkLock(address))
-        return storages.JournalStorage(backend)
+        storage: BaseStorage = storages.JournalStorage(backend)
     except GanforgeError:
         raise
     except Exception as error:
@@ -53,6 +60,7 @@ def open_storage(address: str) -> Any:
         raise GanforgeError(
             f"The study's storage '{address}' cannot be opened ({reason}): check tune.storage."
         ) from error
+    return storage
 
 
 def _require_own(address: str) -> None:
@@ -85,7 +93,7 @@ def _require_own_database(address: str) -> None:
         )
 
 
-def _mend(journal: Path, guard: Any) -> None:
+def _mend(journal: Path, guard: "BaseJournalFileLock") -> None:
     guard.acquire()
     try:
         with journal.open("r+b") as file:
@@ -95,14 +103,15 @@ def _mend(journal: Path, guard: Any) -> None:
         guard.release()
 
 
-def trial_of(study: Any, storage: Any, number: int) -> Any:
+def trial_of(study: "Study", storage: "BaseStorage", number: int) -> "Trial":
     """Return a trial that is already running, to go on with it."""
     identity = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study.study_name), number)
-    return optuna().trial.Trial(study, identity)
+    trial: Trial = optuna().trial.Trial(study, identity)
+    return trial
 
 
-def owner_of(storage: Any, trial: Any) -> dict[str, Any] | None:
+def owner_of(storage: "BaseStorage", trial: "Trial") -> dict[str, object] | None:
     """Return the process that trains a trial now, if one does; what a trial itself says is as old as its object."""
     frozen = storage.get_trial(trial._trial_id)
-    owner: dict[str, Any] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
+    owner: dict[str, object] | None = None if frozen.state.is_finished() else frozen.user_attrs.get("owner")
     return owner

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ganforge.core.build import build
 from ganforge.core.console import say
@@ -15,6 +15,11 @@ from ganforge.runs.folder import is_alive, this_process
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.space import Space
 from ganforge.tuning.storage import open_storage, optuna, owner_of, trial_of
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
 __all__ = ["SharedStudy"]
 
@@ -40,7 +45,7 @@ class SharedStudy:
         self.plan, self.space = plan, space
         self.storage = open_storage(plan.storage)
         with lock(plan.folder):
-            self.study = optuna().create_study(
+            self.study: Study = optuna().create_study(
                 storage=self.storage, study_name=plan.name, directions=plan.directions, load_if_exists=True
             )
             self._agree()
@@ -50,20 +55,22 @@ class SharedStudy:
             self.study.set_user_attr("joined", joined + 1)
         self.study.sampler = self._sampler(joined, len(self.trials()))
 
-    def trials(self) -> list[Any]:
+    def trials(self) -> "list[FrozenTrial]":
         """Return all trials, as they are now."""
-        trials: list[Any] = self.study.get_trials(deepcopy=False)
+        trials: list[FrozenTrial] = self.study.get_trials(deepcopy=False)
         return trials
 
     def identity(self, number: int) -> str:
         """Return what identifies a trial, also among those of an earlier study with the same name."""
-        return f"{self.plan.name} {number} {self.trials()[number].datetime_start.isoformat()}"
+        started = self.trials()[number].datetime_start
+        assert started is not None
+        return f"{self.plan.name} {number} {started.isoformat()}"
 
     def done(self) -> int:
         """Return how many trials have finished or were pruned, over all workers."""
         return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in self.trials())
 
-    def next_trial(self) -> Any | None:
+    def next_trial(self) -> "Trial | None":
         """Take on a trial: one whose process has died, or a new one; ``None`` if the others do what is left."""
         with lock(self.plan.folder):
             for lost in filter(self.is_lost, self._running()):
@@ -79,12 +86,12 @@ class SharedStudy:
             self._own(trial)
         return trial
 
-    def release(self, trial: Any) -> None:
+    def release(self, trial: "Trial") -> None:
         """Let any worker go on with a trial that this one leaves, saved; one that another has taken over is its own."""
         if owner_of(self.storage, trial) == this_process():
             trial.set_user_attr("owner", {})
 
-    def tell(self, trial: Any, state: str, values: list[float] | None = None, error: str | None = None) -> None:
+    def tell(self, trial: "Trial", state: str, values: list[float] | None = None, error: str | None = None) -> None:
         """Record how a trial ended: ``COMPLETE``, ``PRUNED``, or ``FAIL`` with its sentence.
 
         Raises:
@@ -96,14 +103,14 @@ class SharedStudy:
             trial.set_user_attr("error", error)
         self.study.tell(trial, values, state=optuna().trial.TrialState[state])
 
-    def _running(self) -> list[Any]:
+    def _running(self) -> "list[FrozenTrial]":
         return [trial for trial in self.trials() if trial.state.name == "RUNNING"]
 
-    def _own(self, trial: Any) -> None:
+    def _own(self, trial: "Trial") -> None:
         trial.set_user_attr("owner", this_process())
         trial.set_user_attr("run", str(self.plan.trial_folder(trial.number)))
 
-    def _adopt(self, lost: Any) -> Any | None:
+    def _adopt(self, lost: "FrozenTrial") -> "Trial | None":
         trial = trial_of(self.study, self.storage, lost.number)
         died = lost.user_attrs.get("deaths", 0) + bool(lost.user_attrs.get("owner"))
         self._own(trial)
@@ -115,7 +122,7 @@ class SharedStudy:
             return None
         return trial
 
-    def _has_claimed(self, trial: Any) -> bool:
+    def _has_claimed(self, trial: "Trial") -> bool:
         """Whether a trial stays this worker's: a lock in the folder does not hold machines that share a storage alone.
 
         Of those that write their names at the same time the last one has it, once all have looked.
@@ -124,9 +131,9 @@ class SharedStudy:
             time.sleep(random.uniform(*_CLAIM_SECONDS))
         return owner_of(self.storage, trial) == this_process()
 
-    def is_lost(self, trial: Any) -> bool:
+    def is_lost(self, trial: "FrozenTrial") -> bool:
         """Whether nobody trains a trial that counts as running."""
-        owner: Mapping[str, Any] | None = trial.user_attrs.get("owner")
+        owner: Mapping[str, object] | None = trial.user_attrs.get("owner")
         if owner is None:  # between being created and being owned are milliseconds, or a death
             started = trial.datetime_start
             return started is None or (datetime.now(started.tzinfo) - started).total_seconds() > 60
@@ -170,15 +177,17 @@ class SharedStudy:
         for point in points:
             self.study.enqueue_trial(point, skip_if_exists=True)
 
-    def _sampler(self, *position: int) -> Any:
+    def _sampler(self, *position: int) -> "BaseSampler":
         """Build the sampler; a seed is mixed with how many joined before and trials there are, to repeat none."""
         settings = self.plan.settings["sampler"]
         if settings is None:
-            return optuna().samplers.RandomSampler()
+            sampler: BaseSampler = optuna().samplers.RandomSampler()
+            return sampler
         seed = settings.get("seed")
         mixed = random.randrange(2**31) if seed is None else random.Random(str([seed, *position])).randrange(2**31)
         try:
-            return build({**settings, "seed": mixed}, "sampler")
+            sampler = build({**settings, "seed": mixed}, "sampler")
         except Exception as error:
             reason = first_line(error.__cause__ or error)
             raise GanforgeError(f"tune.sampler cannot be built: {reason}.") from error
+        return sampler

@@ -13,6 +13,7 @@ from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, Tak
 from ganforge.core.files import is_disk_full, lock
 from ganforge.core.messages import error_message
 from ganforge.core.yaml_files import read_yaml
+from ganforge.models.contents import images_seen_of
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
 from ganforge.tuning.results import best_trials, keep_best, shown, write_best
@@ -144,9 +145,10 @@ def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
         return
     for word in ("last", "previous"):
         content = load_checkpoint(folder.checkpoints / f"{word}.ckpt")
-        if content is not None and content["ganforge"]["images_seen"] < config.total_kimg * 1000:
+        seen = None if content is None else images_seen_of(content)
+        if seen is not None and seen < config.total_kimg * 1000:
             config.resume = word
-            say(f"Trial {number}: going on at {content['ganforge']['images_seen']:,} images.")
+            say(f"Trial {number}: going on at {seen:,} images.")
             return
     config.resume, config.force = False, True
 
