@@ -122,7 +122,7 @@ def test_cyclegan_resumes_to_the_bit(run_folder):
     train("cyclegan", "unpaired", *words, "name=whole", "total_kimg=0.096")
     train("cyclegan", "unpaired", *words, "name=parts", "total_kimg=0.048")
     train("cyclegan", "unpaired", *words, "name=parts", "total_kimg=0.096", "resume=extend")
-    states = [restore(next(Path("outputs").glob(f"{name}/*"))).module for name in ("whole", "parts")]
+    states = [restore(next(Path("outputs").glob(f"{name}/*/config.yaml")).parent).module for name in ("whole", "parts")]
     (whole, parts) = (module.state_dict() for module in states)
     assert all(torch.equal(whole[key], parts[key]) for key in whole if isinstance(whole[key], torch.Tensor))
 

@@ -175,9 +175,8 @@ class _Side:
             order = torch.randperm(len(train), generator=torch_generator(self.seed, "health", "train"))
             real = train.modality.decode(train[order[:count]])
             self._real_spread[count] = spread(train.modality.embed(real))
-        names = "diversity", "nearest"
-        real_spread, generated = self._real_spread[count], spread(train.modality.embed(samples[:count]))
-        return {name: fake / max(of, 1e-12) for name, fake, of in zip(names, generated, real_spread, strict=True)}
+        pairs = zip(spread(train.modality.embed(samples[:count])), self._real_spread[count], strict=True)
+        return dict(zip(("diversity", "nearest"), (fake / max(of, 1e-12) for fake, of in pairs), strict=True))
 
 
 def _judged(parts: Iterable[Tensor]) -> Tensor:
