@@ -29,10 +29,10 @@ demo: $(READY) ## train a DCGAN on real digits, three to four minutes on two CPU
 	$(BIN)/ganforge train
 
 test: $(READY) ## run the default tests, under three minutes
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, every variant
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
 	$(BIN)/python -m pytest -q -m gpu

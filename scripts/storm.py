@@ -3,11 +3,11 @@
     python scripts/storm.py --kills 200
 
 Twelve variants are trained once each without disturbance. Then they are trained again, and while they train they are
-killed (SIGKILL), asked to stop (SIGTERM, SIGHUP), or their disk is full from some moment on (RLIMIT_FSIZE=0: the kernel
-refuses every write); the same command with resume=true goes on, is disturbed again, and so on until it is finished. At
-the end the last checkpoint (weights, averages, optimizers, random states, clocks), the scores in run.json and the rows
-of metrics.csv, but those of speed, must be equal. Exits with 1 if one is not, and keeps the folders. --figures writes
-what was done as JSON; docs/reliability.md quotes it.
+killed (SIGKILL), asked to stop (SIGTERM, SIGINT, SIGHUP), or their disk is full from some moment on (RLIMIT_FSIZE=0:
+the kernel refuses every write); the same command with resume=true goes on, is disturbed again, and so on until it is
+finished. At the end the last checkpoint (weights, averages, optimizers, random states, clocks), the scores in
+run.json and the rows of metrics.csv, but those of speed, must be equal. Exits with 1 if one is not, and keeps the
+folders. --figures writes what was done as JSON; docs/reliability.md quotes it.
 
 Training processes are forked from one that has imported everything, and so begin at once. Linux only.
 """
@@ -72,7 +72,7 @@ VARIANTS = {
     "ragan": ("model=ragan", "network.width=4"),
 }
 #: What disturbs a run, and how often; SIGKILL is the hardest.
-DISTURBANCES = {"SIGKILL": 3, "SIGTERM": 1, "SIGHUP": 1, "full disk": 1}
+DISTURBANCES = {"SIGKILL": 3, "SIGTERM": 1, "SIGINT": 1, "SIGHUP": 1, "full disk": 1}
 ATTEMPTS = 200
 
 
@@ -154,17 +154,11 @@ def run_folder(outputs: Path) -> Path:
     return status.parent
 
 
-def differences(one: Path, other: Path, *, loss_rows: bool = True) -> list[str]:
-    """Return in what two runs' folders differ: the last checkpoint, the scores, and the rows of metrics.csv.
-
-    Args:
-        one: a run's folder.
-        other: another's.
-        loss_rows: whether rows of losses are compared as well as measured values.
-    """
+def differences(one: Path, other: Path) -> list[str]:
+    """Return in what two runs' folders differ: the last checkpoint, the scores, and the rows of metrics.csv."""
     left, right = (load_checkpoint(folder / "checkpoints" / "last.ckpt") or {} for folder in (one, other))
     found = _unequal(left, right, "last.ckpt")
-    if _rows(one, loss_rows) != _rows(other, loss_rows):
+    if _rows(one) != _rows(other):
         found.append("metrics.csv")
     scores = [json.loads((folder / "run.json").read_text()).get("scores") for folder in (one, other)]
     return found if scores[0] == scores[1] else [*found, "scores in run.json"]
@@ -181,11 +175,10 @@ def _unequal(left: Any, right: Any, place: str) -> list[str]:
     return [] if left == right else [place]
 
 
-def _rows(folder: Path, loss_rows: bool) -> list[tuple[str, ...]]:
+def _rows(folder: Path) -> list[tuple[str, ...]]:
     with (folder / "metrics.csv").open(newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if not row["name"].startswith("speed/")]
-    kept = [row for row in rows if loss_rows or row["name"].startswith("metrics/")]
-    return [(row["images_seen"], row["name"], row["value"], row["protocol"]) for row in kept]
+    return [(row["images_seen"], row["name"], row["value"], row["protocol"]) for row in rows]
 
 
 class Storm:
@@ -229,7 +222,7 @@ class Storm:
             self.figures.starts += 1
             if "Traceback" in done.printed:
                 self.figures.lost.append(f"{name}: a traceback after {kind or 'nothing'}: {done.printed}")
-            if _is_finished(done):
+            if done.status == 0:
                 break
             if not is_as_meant(done, kind):
                 self.figures.lost.append(f"{name}: status {done.status} after {kind or 'nothing'}: {done.printed}")
@@ -237,15 +230,8 @@ class Storm:
             met[kind] += 1
         self.figures.disturbances += met
         self.figures.runs += 1
-        # A graceful stop cuts the interval over which losses are averaged; its row is of fewer batches.
-        exact = not met["SIGTERM"] and not met["SIGHUP"]
         whole, other = (run_folder(self.folder / each) for each in (f"whole_{variant}", name))
-        self.figures.lost += [f"{name}: {found}" for found in differences(whole, other, loss_rows=exact)]
-
-
-def _is_finished(done: Start) -> bool:
-    """Whether a run is finished; one that was killed between its last checkpoint and the mark is too."""
-    return done.status == 0 or "is reached: raise total_kimg" in done.printed
+        self.figures.lost += [f"{name}: {found}" for found in differences(whole, other)]
 
 
 def is_as_meant(done: Start, kind: str) -> bool:

@@ -1,6 +1,7 @@
-"""Fixtures: every test has its own working folder, offline, and a cache shared by the whole session."""
+"""Fixtures: every test has its own working folder and random state, offline; a process has one cache."""
 
 import os
+import random
 
 # Tests' tensors are tiny: a second thread waits more than it works, and much more on a machine that does other things.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -10,9 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import is_hypothesis_test, settings
 
+from composing import merge_once
 from ganforge import cli
 from quick import QUICK
+
+merge_once()
+
+#: Of properties over families of inputs; the same examples everywhere.
+settings.register_profile("quick", max_examples=15, deadline=None, derandomize=True, database=None)
+settings.register_profile("slow", settings.get_profile("quick"), max_examples=100)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("slow" if config.option.markexpr == "slow" else "quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the slow tests try each property again, with more examples."""
+    if config.option.markexpr == "slow":
+        for item in items:
+            if is_hypothesis_test(getattr(item, "obj", None)):
+                item.add_marker(pytest.mark.slow)
+
 
 pytest_plugins = ["made_up_runs"]
 
@@ -30,6 +53,12 @@ def _isolated(tmp_path: Path, session_cache: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path.with_name(f"{tmp_path.name}.config")))
     for name in ("GANFORGE_TRUST", "WANDB_API_KEY", "GANFORGE_DATA", "TORCH_HOME"):
         monkeypatch.delenv(name, raising=False)
+    import numpy as np
+    import torch  # not above: xdist's controller runs no test
+
+    torch.manual_seed(0)  # whatever has run before in this process
+    np.random.seed(0)
+    random.seed(0)
 
 
 @pytest.fixture

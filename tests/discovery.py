@@ -14,6 +14,25 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (config_folder() / group).glob("[!_]*.yaml"))
 
 
+def together(*groups: str) -> list[list[str]]:
+    """Return overrides that choose every option of these groups: their first ones together, the second ones, and so on.
+
+    With what some of them need beside them.
+    """
+    names = {group: options(group) for group in groups}
+    chosen = [
+        [f"{group}={found[number]}" for group, found in names.items() if number < len(found)]
+        for number in range(max(map(len, names.values())))
+    ]
+    return [[*words, *_companions(words)] for words in chosen]
+
+
+def _companions(words: list[str]) -> list[str]:
+    points = [] if {"data=grid", "data=ring"}.isdisjoint(words) else ["network=mlp_points"]
+    codes = {"model=infogan", "network=dcgan_codes"}.isdisjoint(words)
+    return [*points, *([] if codes else ["latent=coded"])]
+
+
 def classes_in(package: ModuleType) -> Iterator[type]:
     """Yield the classes that a package defines, module by module."""
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import DATA, LABEL, Batch, Column
 
@@ -42,7 +43,7 @@ class Label(Conditioning):
 
     key = LABEL
 
-    def __init__(self, classes: int | None) -> None:
+    def __init__(self, classes: Count | None) -> None:
         if classes is None:
             raise GanforgeError(
                 "conditioning=label needs class labels, and data has none (data.classes is null): choose a labelled "

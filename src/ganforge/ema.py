@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Positive
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["EMA"]
@@ -20,7 +21,7 @@ class EMA:
         rampup: half-life's upper limit as a share of images seen; ``None`` for no limit.
     """
 
-    def __init__(self, halflife_kimg: float, rampup: float | None = 0.05) -> None:
+    def __init__(self, halflife_kimg: Positive, rampup: Positive | None = 0.05) -> None:
         if not halflife_kimg > 0:
             raise GanforgeError(f"ema.halflife_kimg must be > 0, got {halflife_kimg}; ema=none trains without average.")
         if rampup is not None and not rampup > 0:

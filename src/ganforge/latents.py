@@ -1,12 +1,12 @@
 """Priors over the generator's input."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from ganforge.core.annotations import Count
+from ganforge.core.annotations import Bounds, Count, Whole
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["Coded", "Latent", "Normal", "Uniform", "slerp"]
@@ -103,7 +103,13 @@ class Coded(Latent):
         dim: their sum, if given, for configurations that state it.
     """
 
-    def __init__(self, noise: int = 62, categories: int = 10, continuous: int = 2, dim: int | None = None) -> None:
+    def __init__(
+        self,
+        noise: Whole = 62,
+        categories: Annotated[int, Bounds(at_least=2)] = 10,
+        continuous: Whole = 2,
+        dim: Count | None = None,
+    ) -> None:
         super().__init__(noise + categories + continuous)
         if categories < 2 or noise < 0 or continuous < 0:
             raise GanforgeError("latent.categories must be at least 2, latent.noise and latent.continuous at least 0.")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ganforge.core.annotations import NonNegative
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["ExtraAdam", "Extragradient", "OptimisticAdam", "check_pairs"]
@@ -124,7 +125,7 @@ class Extragradient(_Lookahead):
         GanforgeError: if ``lr`` is negative.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3) -> None:
+    def __init__(self, params: Iterable[Any], lr: NonNegative = 1e-3) -> None:
         _check_ranges(self, lr=lr)
         super().__init__(params, {"lr": lr})
 

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 
+from ganforge.core.annotations import NonNegative, Positive, ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 
@@ -31,7 +32,7 @@ class Constant(Schedule):
 class _Ramp(Schedule):
     """From ``start`` to ``end`` between ``begin_kimg`` and ``end_kimg`` thousand images, constant outside."""
 
-    def __init__(self, start: float, end: float, end_kimg: float, begin_kimg: float = 0.0) -> None:
+    def __init__(self, start: float, end: float, end_kimg: Positive, begin_kimg: NonNegative = 0.0) -> None:
         if not end_kimg > begin_kimg >= 0:
             raise GanforgeError(
                 f"A {type(self).__name__} schedule needs end_kimg > begin_kimg >= 0, "
@@ -80,7 +81,7 @@ class Cosine(_Ramp):
 class Step(Schedule):
     """``start``, multiplied by ``factor`` at each of ``at_kimg``."""
 
-    def __init__(self, start: float, factor: float, at_kimg: list[float]) -> None:
+    def __init__(self, start: float, factor: float, at_kimg: list[NonNegative]) -> None:
         self.start, self.factor, self.at_kimg = start, factor, sorted(at_kimg)
 
     def __call__(self, images_seen: int) -> float:
@@ -101,7 +102,7 @@ class Growth(Schedule):
         share: part of the run spent growing.
     """
 
-    def __init__(self, image_size: ImageSize, total_kimg: float, share: float = 0.5) -> None:
+    def __init__(self, image_size: ImageSize, total_kimg: Positive, share: ProperFraction = 0.5) -> None:
         height, width = height_and_width(image_size)
         self.levels = height.bit_length() - 3
         if self.levels < 0 or 4 << self.levels != height or height != width:

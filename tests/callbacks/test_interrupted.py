@@ -14,6 +14,7 @@ import torch
 
 from ganforge.metrics.inputs import FewSamplesWarning
 from ganforge.runs.folder import load_checkpoint
+from quick import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def start(*options, common=OPTIONS):
 
 def run(*options, common=OPTIONS):
     process = start(*options, common=common)
-    out, _ = process.communicate(timeout=280)
+    out, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, out
 
 
@@ -50,7 +51,7 @@ def checkpoint(name, which="last"):
     return load_checkpoint(path)
 
 
-def wait_for(pattern, process, seconds=120):
+def wait_for(pattern, process, seconds=PATIENCE):
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         if list(Path("outputs").glob(pattern)):
@@ -104,7 +105,7 @@ def test_signals_save_and_say_how_to_go_on(number, code, devices):
     process = start("name=stopped", "total_kimg=48", f"trainer.devices={devices}")
     wait_for("stopped/*/checkpoints/last.ckpt", process)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == code, out
     assert "repeat the command with resume=true" in out
     assert "Traceback" not in out
@@ -114,6 +115,44 @@ def test_signals_save_and_say_how_to_go_on(number, code, devices):
     assert checkpoint("stopped")["ganforge"]["images_seen"] == content["images_seen"]
 
 
+#: Kills the process that is about to record how its training ended: all images are seen, and nothing says so.
+KILLS = """
+import os, signal, sys
+
+def hook(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith("/run.json"):
+        with open(arguments[0]) as file:
+            if '"ending": {' in file.read():
+                os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+"""
+
+
+def test_two_processes_killed_before_the_record_of_their_end_are_finished(tmp_path, monkeypatch):
+    options = ["trainer.devices=2", "data.batch_size=20", "total_kimg=0.4", "callbacks.evaluate.every_kimg=0.2"]
+    code, out = run("name=whole", *options)
+    assert code == 0, out
+    (tmp_path / "killing").mkdir()
+    (tmp_path / "killing" / "sitecustomize.py").write_text(KILLS)
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path / "killing"), prepend=os.pathsep)
+        code, out = run("name=parts", *options)
+    assert code == 1, out
+    assert checkpoint("parts")["ganforge"]["images_seen"] == 400
+    (whole,), (parts,) = (list(Path("outputs", name).glob("*/run.json")) for name in ("whole", "parts"))
+    assert "scores" not in json.loads(parts.read_text())
+    code, out = run("name=parts", *options, "resume=true")
+    assert code == 0, out
+    assert out.count("All images were seen") == 1
+    expected, status = json.loads(whole.read_text()), json.loads(parts.read_text())
+    assert [entry["mode"] for entry in status["start"]] == ["new", "finish"]
+    for key in ("state", "images_seen", "scores", "best", "ending"):
+        assert status[key] == expected[key], key
+    same(checkpoint("whole"), checkpoint("parts"))
+    assert logged("whole") == logged("parts")
+
+
 def test_two_processes_that_were_stopped_log_what_uninterrupted_ones_log():
     options = ["trainer.devices=2", "data.batch_size=20", "total_kimg=4", "protocol=[]", "model.log_every=7"]
     code, out = run("name=whole", *options)
@@ -121,7 +160,7 @@ def test_two_processes_that_were_stopped_log_what_uninterrupted_ones_log():
     process = start("name=parts", *options)
     wait_for("parts/*/checkpoints/last.ckpt", process)
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode in (0, 143), out
     code, out = run("name=parts", *options, "resume=true")
     assert code == 0, out
@@ -206,9 +245,9 @@ def test_ranks_stay_equal_and_equal_one_process(tmp_path):
     """Weights after 8 batches: ranks equal to the bit, and equal to one process up to the order of sums."""
     program = tmp_path / "ranks.py"
     program.write_text(RANKS.format(tests=str(Path(__file__).parents[1] / "models")))
-    subprocess.run([sys.executable, str(program), "1"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([sys.executable, str(program), "1"], cwd=tmp_path, check=True, timeout=PATIENCE)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run([*launcher, str(program), "2"], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([*launcher, str(program), "2"], cwd=tmp_path, check=True, timeout=PATIENCE)
     one, first, second = (torch.load(tmp_path / name, weights_only=True) for name in ("1-0.pt", "2-0.pt", "2-1.pt"))
     for alone, left, right in zip(one, first, second, strict=True):
         assert torch.equal(left, right)

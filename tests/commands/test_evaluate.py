@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from comparisons import close_to
 from PIL import Image
 
 from ganforge import cli
@@ -109,7 +110,7 @@ def test_folders_and_npz_against_each_other_and_against_a_dataset(evaluate, tmp_
         assert code == 0, err
         found[name] = json.loads((tmp_path / f"{name}_evaluation_other" / "values.json").read_text())
     values = [document["protocols"]["digits"]["values"] for document in found.values()]
-    assert values[0] == values[1] == values[2]
+    assert values[1:] == [close_to(values[0])] * 2
     low, high = found["grey"]["protocols"]["digits"]["intervals"]["fid"]
     assert low < values[0]["fid"] < high
     code, out, err = evaluate(f"images={grey}", f"real={sixteen}", "protocol=smoke", "bootstrap=0")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from ganforge import cli
 from ganforge.core.trust import trust_file
 from ganforge.runs.folder import load_checkpoint
 from ganforge.runs.restore import restore
+from quick import PATIENCE
 
 FOLDER = Path(__file__).parents[1] / "packages" / "two_ways"
 TRAIN = ["train", "--config-dir", str(FOLDER), "model=two_ways", "data=two_clouds", "logger=csv", "trainer=cpu"]
@@ -162,13 +165,27 @@ def test_a_home_that_cannot_be_written_to_is_a_note(monkeypatch, capsys):
     assert "Note: 'file/ganforge/trust.yaml' cannot be written" in capsys.readouterr().out
 
 
+def test_tuned_and_the_best_one_trained_by_the_line_that_is_said(capsys):
+    pytest.importorskip("optuna")
+    study = [*TRAIN[1:], "trust=[two_ways]", "total_kimg=0.08", "callbacks.evaluate.every_kimg=0.04"]
+    study += ["tune.n_trials=1", "tune.objective=[metrics/b_to_a/fid]", "~tune.space.n_critic", "~tune.space.beta1"]
+    assert cli.main(["tune", *study, "callbacks.health=null", "callbacks.samples=null"]) == 0
+    said = capsys.readouterr().out
+    (line,) = re.findall(r"To train the best one: ganforge (.*)", said)
+    trial = json.loads(Path("outputs/tune/two/trial_0000/run.json").read_text())
+    assert f"metrics/b_to_a/fid {trial['scores']['b_to_a/fid']:.5g}" in said
+    assert cli.main([*shlex.split(line), "seed=0", "name=best", "logger=csv", "trainer=cpu"]) == 0
+    (best,) = Path("outputs/best").glob("*/run.json")
+    assert json.loads(best.read_text())["scores"] == trial["scores"]
+
+
 @pytest.mark.slow
 def test_children_and_workers_import_the_package(run_folder, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-m", "ganforge.cli", *TRAIN, "total_kimg=0.08"]
-    subprocess.run([*command, "trust=[two_ways]", "trainer.devices=2"], check=True, env=environment, timeout=250)
+    subprocess.run([*command, "trust=[two_ways]", "trainer.devices=2"], check=True, env=environment, timeout=PATIENCE)
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "finished"
     sweep = [*command[:5], "-m", *command[5:], "name=swept", "seed=1,2", "hydra/launcher=joblib"]
-    subprocess.run(sweep, check=True, env=environment, timeout=250)
+    subprocess.run(sweep, check=True, env=environment, timeout=PATIENCE)
     states = [json.loads(path.read_text())["state"] for path in Path("outputs/swept").glob("*/run.json")]
     assert states == ["finished"] * 2

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from quick import PATIENCE
+
 SCRIPTS = sorted((Path(__file__).parents[2] / "scripts").glob("*.py"))
 
 
@@ -23,6 +25,8 @@ def test_every_script_can_be_imported(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_every_script_says_how_to_use_it(path):
-    done = subprocess.run([sys.executable, path, "--help"], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, path, "--help"], capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout

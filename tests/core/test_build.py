@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 import ganforge
+from discovery import together
 from ganforge.core.build import PLACES, build, check, check_run
-from ganforge.core.config import compose, config_folder
+from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 
 SOURCE = Path(ganforge.__file__).parent
@@ -189,15 +190,13 @@ def test_what_is_composed_is_built_as_it_was():
     assert type(build(config.data, "data")).__name__ == "ImageData"
 
 
-@pytest.mark.parametrize("group", ["model", "data", "network", "loss", "optimizer", "augment", "logger"])
-def test_every_option_that_ganforge_ships_passes(group):
-    for path in sorted((config_folder() / group).glob("[!_]*.yaml")):
-        words = [f"{group}={path.stem}"]
-        words += ["experiment=mixture"] if path.stem in ("ring", "grid") else []
-        words += ["latent=coded"] if path.stem == "dcgan_codes" else []
-        plain = OmegaConf.to_container(compose(words), resolve=True)
-        plain.pop("settings")
-        check_run(plain, str(path))
+@pytest.mark.parametrize(
+    "words", together("model", "data", "loss", "optimizer", "augment", "logger") + together("network"), ids=" ".join
+)
+def test_every_option_that_ganforge_ships_passes(words):
+    plain = OmegaConf.to_container(compose(words), resolve=True)
+    plain.pop("settings")
+    check_run(plain, " ".join(words))
 
 
 #: Arguments that name files or the network, of all classes that may be built from a run's folder: what each does there.

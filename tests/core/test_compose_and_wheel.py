@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from ganforge import cli
 from ganforge.core.config import compose
+from quick import PATIENCE, SMOKE
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_command_line_and_python_compose_the_same_signature(train, run_folder):
-    assert train("seed=3") == 0
-    from quick import QUICK
-
-    config = compose([*QUICK, "seed=3"])
+def test_command_line_and_python_compose_the_same_signature(run_folder):
+    words = [*SMOKE, "protocol=[]", "seed=3"]
+    assert cli.main(["train", *words]) == 0
+    config = compose(words)
     assert Path(config.paths.run).name == run_folder().name
     assert {Path(config.logger.csv.path).parent, Path(config.callbacks.curves.path).parent} == {Path(config.paths.run)}
     assert json.loads((run_folder() / "run.json").read_text())["command"]
@@ -65,5 +66,5 @@ def test_installed_wheel_trains_in_another_folder(tmp_path):
     )
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    subprocess.run([sys.executable, "-c", program], cwd=elsewhere, check=True, timeout=200)
+    subprocess.run([sys.executable, "-c", program], cwd=elsewhere, check=True, timeout=PATIENCE)
     assert list(elsewhere.glob("outputs/*/*/samples/latest.png"))

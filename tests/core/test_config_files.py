@@ -83,7 +83,7 @@ def test_what_is_referred_to_is_read(tmp_path, capsys):
     assert "server.kimg must be a number greater than 0" in capsys.readouterr().err
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(min_size=1, max_size=40))
 def test_no_content_is_taken_for_nothing(content, refused):
     """Random bytes at the top of an experiment: a sentence, whatever they are."""

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ganforge import cli
 from ganforge.core.console import log_to, say
 from ganforge.core.streams import console_optional, discard, prepare_streams
-from quick import QUICK
+from quick import PATIENCE, QUICK
 
 FAILURES = {
     "reader gone": BrokenPipeError(errno.EPIPE, "Broken pipe"),
@@ -76,7 +76,7 @@ def test_a_run_is_finished_whenever_its_console_fails(failure, train, run_folder
     healthy = random.Random(str(failure)).randrange(8)
     monkeypatch.setattr(sys, "stdout", FailingStream(failure, healthy))
     monkeypatch.setattr(sys, "stderr", FailingStream(failure))
-    assert train() == 0
+    assert train("protocol=[]") == 0
     assert json.loads((run_folder() / "run.json").read_text())["state"] == "finished"
     assert "checkpoint" in (run_folder() / "train.log").read_text()
 
@@ -154,7 +154,7 @@ def the_run():
 @pytest.mark.parametrize(("console", "devices"), [*((name, 1) for name in CONSOLES), ("full", 2), ("all closed", 2)])
 def test_a_real_run_is_finished_without_its_console(console, devices):
     line = CONSOLES[console].format(" ".join(f"'{word}'" for word in [*TRAIN, f"trainer.devices={devices}"]))
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], check=False, timeout=250)
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], check=False, timeout=PATIENCE)
     assert done.returncode == 0
     assert the_run()["state"] == "finished"
     assert not list(Path("outputs").rglob(".*.part"))
@@ -168,7 +168,7 @@ def test_no_command_complains_of_a_reader_that_has_read_enough(options, train):
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "ganforge.cli", *options]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE)
     os.close(write)
     assert done.returncode == (0 if "train" in options else 128 + signal.SIGPIPE)
     assert done.stderr == ""
@@ -186,7 +186,7 @@ def on_a_terminal():
     """Return a function that starts a run on a terminal, closes that once there is a checkpoint, and waits."""
     started = []
 
-    def start(command, seconds=200):
+    def start(command, seconds=PATIENCE):
         master, slave = os.openpty()
         ends = {"stdin": slave, "stdout": slave, "stderr": slave}
         process = subprocess.Popen([sys.executable, "-c", TAKE_TERMINAL, *command], **ends, start_new_session=True)

@@ -14,6 +14,7 @@ from ganforge.core.errors import GanforgeError, StudyError, TakenOver
 from ganforge.core.launch import exit_status, launch, supervise
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.lifecycle import recorded
+from quick import PATIENCE
 
 ENDS = """
 import sys
@@ -45,16 +46,23 @@ def test_a_run_that_was_taken_over_keeps_the_record_of_its_new_worker(tmp_path):
 
 
 HANGS = """
-import signal, subprocess, sys, time
+import pathlib, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if len(sys.argv) > 1:
+    signal.signal(signal.SIGTERM, lambda *_: pathlib.Path(sys.argv[1]).with_name("asked").touch())
     child = subprocess.Popen([sys.executable, __file__], start_new_session=True)
     open(sys.argv[1], "w").write(f"{child.pid}\\n")
 time.sleep(600)
 """
 
 
-@pytest.mark.timeout(60)
+def wait_until(condition):
+    limit = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
 @pytest.mark.skipif(
     not os.path.exists("/proc"), reason="without /proc, as on macOS, only the processes themselves are killed"
 )
@@ -64,11 +72,10 @@ def test_a_second_ctrl_c_kills_what_hangs_and_what_that_has_started(tmp_path):
     process = subprocess.Popen([sys.executable, str(tmp_path / "hangs.py"), str(pid_file)], start_new_session=True)
 
     def interrupt():
-        while not (pid_file.exists() and pid_file.read_text().endswith("\n")):
-            time.sleep(0.02)
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.3)
+        wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until((tmp_path / "asked").exists)  # two that come at once are one to Python
+        os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
@@ -76,4 +83,4 @@ def test_a_second_ctrl_c_kills_what_hangs_and_what_that_has_started(tmp_path):
     thread.join()
     assert (codes, received) == ([-signal.SIGKILL], signal.SIGINT)
     stat = Path("/proc", pid_file.read_text().strip(), "stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    wait_until(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z")

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from ganforge import cli
 from ganforge.core.config import compose, config_folder
 from ganforge.core.errors import GanforgeError
 from ganforge.core.settings import counted_settings, without_settings
+from quick import SMOKE
 
 
 @pytest.fixture
@@ -80,12 +82,11 @@ def test_users_add_keys_of_their_own_to_the_machine():
     assert Path(first.paths.run).name == Path(second.paths.run).name
 
 
-def test_a_run_records_what_counts(train, run_folder):
-    assert train("seed=3") == 0
+def test_a_run_records_what_counts(run_folder):
+    words = [*SMOKE, "protocol=[]", "seed=3"]
+    assert cli.main(["train", *words]) == 0
     recorded = json.loads((run_folder() / "run.json").read_text())["settings"]
-    from quick import QUICK
-
-    assert recorded == OmegaConf.to_container(compose([*QUICK, "seed=3"]).settings)
+    assert recorded == OmegaConf.to_container(compose(words).settings)
     assert recorded["callbacks"]["curves"]["path"] == "<paths.run>/curves.png"
     written = OmegaConf.load(run_folder() / "config.yaml")
     assert "settings" not in written

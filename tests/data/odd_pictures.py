@@ -4,11 +4,7 @@ import io
 import struct
 
 import numpy as np
-from hypothesis import settings
 from PIL import Image
-
-#: For property tests: the same examples everywhere.
-EXAMPLES = settings(max_examples=30, deadline=None, database=None, derandomize=True)
 
 #: Formats that keep pixels exactly, and what to save them with.
 LOSSLESS = {

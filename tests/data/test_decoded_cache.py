@@ -1,7 +1,8 @@
 """The decoded cache: found damaged it is filled again, and places that cannot be written are named."""
 
 import errno
-import io
+import os
+import resource
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,15 +12,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_pictures import EXAMPLES, file_of, huge_png, noise, picture_files
+from odd_pictures import file_of, huge_png, noise, picture_files
 from PIL import Image
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import lock
-from ganforge.data import decoded, decoded_cache
+from ganforge.data import decoded, decoded_cache, folder
 from ganforge.data.decoded import decode
 from ganforge.data.folder import ImageFolder
 from ganforge.data.modality import Images
+from ganforge.runs.data_record import fingerprints
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,6 @@ def same(one, other):
     return torch.equal(one.data.read(), other.data.read()) and torch.equal(one.label, other.label)
 
 
-@EXAMPLES
 @given(st.sampled_from(["images.npy", "kept.json"]), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_any_flipped_byte_is_found(files, whole, name, share, change):
     cache, expected = whole
@@ -56,7 +57,6 @@ def test_any_flipped_byte_is_found(files, whole, name, share, change):
         assert read.data.fingerprint == expected.data.fingerprint
 
 
-@EXAMPLES
 @given(st.sampled_from(["images.npy", "kept.json"]), st.floats(0, 1, exclude_max=True))
 def test_any_cut_is_found(files, whole, name, share):
     cache, expected = whole
@@ -119,6 +119,27 @@ def test_the_fingerprint_is_that_of_the_pixels(files, whole, tmp_path):
     assert decode(copies, None, Images(8, 3), tmp_path).data.fingerprint != whole[1].data.fingerprint
 
 
+@pytest.mark.parametrize("most", [0, decoded_cache.IN_MEMORY], ids=["mapped", "in memory"])
+def test_fingerprints_of_a_folder_are_those_of_its_pixels_wherever_it_lies(files, most, tmp_path, monkeypatch):
+    """Neither paths nor times are in them, as runs compare them where they go on; one pixel is."""
+    monkeypatch.setattr(folder, "IN_MEMORY", most)
+    first, second = tmp_path / "first" / "set", tmp_path / "second" / "another"
+    for place in (first, second):
+        place.mkdir(parents=True)
+        for number, file in enumerate(files):
+            shutil.copyfile(file, place / file.name)
+            os.utime(place / file.name, (number, number + len(str(place))))
+
+    def found(place, cache):
+        return fingerprints(ImageFolder(str(place), str(tmp_path / cache), heldout=0.4).load(Images(8, 3)))
+
+    before = found(first, "cache")
+    assert found(second, "cache") == before
+    assert found(second, "another cache") == before
+    Image.fromarray(noise(9, 9, 3, seed=77)).save(second / files[0].name)
+    assert found(second, "cache") != before
+
+
 def test_a_whole_cache_needs_no_right_to_write(files, whole, monkeypatch):
     def refuse(folder):
         raise OSError(errno.EROFS, "Read-only file system")
@@ -127,23 +148,42 @@ def test_a_whole_cache_needs_no_right_to_write(files, whole, monkeypatch):
     assert same(decode(files, list(range(5)), Images(8, 3), whole[0]), whole[1])
 
 
-class FullDisk(io.BytesIO):
-    def write(self, content):
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system reserves no space")
+def test_a_disk_that_is_too_full_is_found_before_anything_is_decoded(files, tmp_path, monkeypatch):
+    """The kernel refuses the reservation of five images of 192 bytes, in a file that may have 500."""
+    read = []
+    original = decoded.read_picture
+    monkeypatch.setattr(decoded, "read_picture", lambda *words: read.append(1) or original(*words))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        with pytest.raises(GanforgeError, match=rf"cannot be kept in '{tmp_path}' .*paths\.cache=.*GANFORGE_CACHE"):
+            decode(files, None, Images(8, 3), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not read
+    assert {path.name for path in tmp_path.glob("decoded/*/*")} == {".lock"}
+    assert len(decode(files, None, Images(8, 3), tmp_path)) == 5
 
 
-@pytest.mark.parametrize("fault", ["file", "read-only", "full"])
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_file_systems_that_reserve_nothing_are_written_all_the_same(files, whole, code, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(code, "not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    assert same(decode(files, list(range(5)), Images(8, 3), tmp_path), whole[1])
+    (one,), (other,) = (cache.glob("decoded/*/images.npy") for cache in (tmp_path, whole[0]))
+    assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["file", "read-only"])
 def test_places_that_cannot_be_written_are_named(files, fault, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     if fault == "file":
         cache.write_text("")
-    elif fault == "read-only":
-        monkeypatch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only")))
     else:
-        original = Path.open
-        monkeypatch.setattr(
-            Path, "open", lambda self, mode="r", *rest: FullDisk() if mode == "wb" else original(self, mode, *rest)
-        )
+        monkeypatch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only")))
     with pytest.raises(GanforgeError, match=rf"cannot be kept in '{cache}' .*paths\.cache=FOLDER .*GANFORGE_CACHE"):
         decode(files, None, Images(8, 3), cache)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_pictures import EXAMPLES, LOSSLESS, file_of, huge_png, noise, picture_files, profile, srgb_of
+from odd_pictures import LOSSLESS, file_of, huge_png, noise, picture_files, profile, srgb_of
 from PIL import Image, ImageCms, ImageOps
 
 import ganforge
@@ -39,7 +39,6 @@ def test_plain_pictures_are_as_pillow_reads_them(name, channels, mode):
     assert notes == ()
 
 
-@EXAMPLES
 @given(st.integers(1, 8), st.sampled_from(sorted(LOSSLESS)), st.integers(1, 9), st.integers(1, 9))
 def test_orientations_are_undone_in_every_format(orientation, kind, height, width):
     exif = Image.Exif()
@@ -80,7 +79,6 @@ def test_damaged_metadata_turn_nothing():
     assert np.array_equal(read(content)[0], noise(4, 5, 3))
 
 
-@EXAMPLES
 @given(st.integers(0, 99), st.sampled_from(["RGBA", "LA"]), st.sampled_from([1, 3]))
 def test_transparency_is_over_white(seed, mode, channels):
     image = Image.fromarray(noise(6, 5, 4, seed=seed)).convert(mode)
@@ -109,7 +107,6 @@ def test_a_transparent_colour_of_16_bits():
     assert np.array_equal(pixels, expected)
 
 
-@EXAMPLES
 @given(st.integers(0, 65535), st.sampled_from(["PNG", "TIFF", "PPM"]))
 def test_of_16_bits_the_high_bytes_count(level, kind):
     content = file_of(Image.fromarray(np.full((3, 4), level, np.uint16)), kind)
@@ -210,7 +207,6 @@ def test_postscript_starts_no_program(monkeypatch):
         read(POSTSCRIPT)
 
 
-@EXAMPLES
 @given(st.sampled_from(sorted(FILES)), st.floats(0, 1, exclude_max=True))
 def test_a_file_cut_anywhere_is_unreadable_or_whole(name, share):
     content = FILES[name]
@@ -223,7 +219,6 @@ def test_a_file_cut_anywhere_is_unreadable_or_whole(name, share):
     assert np.array_equal(pixels, read(content)[0])  # what was cut off held no pixels
 
 
-@EXAMPLES
 @given(st.sampled_from(sorted(FILES)), st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255))))
 def test_damage_is_one_kind_of_error(name, flips):
     content = bytearray(FILES[name])

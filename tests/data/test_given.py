@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_pictures import EXAMPLES, file_of, huge_png, noise, picture_files
+from odd_pictures import file_of, huge_png, noise, picture_files
 from PIL import Image
 
 from ganforge.core.errors import GanforgeError
@@ -141,7 +141,6 @@ def test_arrays_that_are_no_images(arrays, said, tmp_path):
         read_images(saved(tmp_path / "x.npz", **arrays), tmp_path)
 
 
-@EXAMPLES
 @given(st.integers(2, 4), st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 3, 4]), st.booleans())
 def test_channels_may_be_last_or_first(tmp_path_factory, count, height, width, channels, is_last):
     images = noise(count, height, width, channels)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_pictures import EXAMPLES, file_of, noise
+from odd_pictures import file_of, noise
 from PIL import Image
 
 from ganforge.core.console import log_to, say
@@ -60,7 +60,6 @@ def relative_names(draw):
     return "/".join([*folders, draw(NAMES) + draw(SUFFIXES)])
 
 
-@EXAMPLES
 @given(st.lists(relative_names(), min_size=1, max_size=12, unique_by=str.casefold))
 def test_folders_and_archives_are_listed_alike(names):
     folders = {parent for name in names for parent in (str(p) for p in Path(name).parents)}
@@ -147,7 +146,6 @@ def test_archives_of_odd_members(tmp_path):
 # Classes
 
 
-@EXAMPLES
 @given(st.sets(st.integers(0, 65_535), min_size=1, max_size=15), st.integers(0, 3))
 def test_names_that_are_numbers_are_the_labels(numbers, digits):
     names = [f"{number:0{digits}d}" for number in numbers]
@@ -157,7 +155,6 @@ def test_names_that_are_numbers_are_the_labels(numbers, digits):
     assert labels == {name: int(name) for name in names}
 
 
-@EXAMPLES
 @given(st.sets(st.text("abcXYZ019_", min_size=1, max_size=4), min_size=2, max_size=8), st.data())
 def test_other_names_are_numbered_whether_they_hold_images_or_not(names, data):
     names = {f"n{name}".casefold() for name in names}
@@ -201,7 +198,6 @@ def table(place, text):
     return place
 
 
-@EXAMPLES
 @given(st.lists(st.integers(0, 65_535), min_size=2, max_size=12), st.booleans(), st.sampled_from(["\n", "\r\n"]))
 def test_a_table_of_labels_is_read(labels, has_mark, end):
     rows = [("file", "label"), *((f"{k:06d}.png", label) for k, label in enumerate(labels))]
@@ -268,7 +264,6 @@ def test_what_is_said_of_such_names_can_be_written(tmp_path):
     assert "'M\\xf6we' and Möwe" in (tmp_path / "log.txt").read_text()
 
 
-@EXAMPLES
 @given(st.binary(min_size=1, max_size=12).filter(lambda name: b"\0" not in name))
 def test_every_name_can_be_shown(name):
     text = shown(os.fsdecode(name))

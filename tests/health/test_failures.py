@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ganforge import cli
+from quick import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +101,7 @@ def test_processes_decide_alike(action):
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=PATIENCE,
         env=dict(os.environ),
     )
     assert done.returncode == (1 if action == "stop" else 0), done.stderr

@@ -28,7 +28,7 @@ TINY = [
 def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Return a function of a command line that holds all that, and returns the sentence."""
 
-    def refuse(words: Sequence[str], *, may_write: bool = False) -> str:
+    def refuse(words: Sequence[str]) -> str:
         before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
         try:
             status = cli.main(words)
@@ -40,8 +40,7 @@ def refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., 
         assert sentence.startswith("ganforge: "), sentence
         assert "Traceback" not in sentence
         assert "--help', or add debug=true" not in sentence, sentence  # a library's text, not a sentence of ours
-        if not may_write:
-            assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
         return sentence
 
     return refuse

@@ -15,6 +15,7 @@ from ganforge.loggers.base import Loggers
 from ganforge.loggers.table import FIELDS, TableLogger
 from ganforge.loggers.wandb import WandbLogger, choose_mode, stable_id
 from ganforge.runs.folder import load_checkpoint
+from quick import PATIENCE
 from recording_loggers import ForeignLogger
 
 
@@ -186,7 +187,7 @@ def test_wandb_offline_run_is_complete_and_resumed_with_the_same_identifier(tmp_
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert read.returncode == 0, read.stderr
     assert "images_seen" in read.stdout

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ganforge.loggers.wandb import WandbLogger
+from quick import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +103,12 @@ def sync(receiver, *folders):
     environment = {**os.environ, "WANDB_BASE_URL": address, "WANDB_API_KEY": "local-" + 40 * "0"}
     environment.pop("WANDB_MODE", None)
     done = subprocess.run(
-        [*WANDB, "sync", *map(str, folders)], env=environment, capture_output=True, text=True, check=False, timeout=120
+        [*WANDB, "sync", *map(str, folders)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -131,7 +137,11 @@ def test_each_part_says_that_it_resumes_its_run(tmp_path, caplog):
     assert f"wandb sync {tmp_path / 'wandb' / 'offline-run-*'}" in caplog.text
     for file in (tmp_path / "wandb").glob("offline-run-*/*.wandb"):
         read = subprocess.run(
-            [*WANDB, "leet", "inspect", "--json", str(file)], capture_output=True, text=True, check=True, timeout=120
+            [*WANDB, "leet", "inspect", "--json", str(file)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE,
         )
         records = [json.loads(line) for line in read.stdout.splitlines()]
         (run,) = [record["run"] for record in records if record["type"] == "run"]

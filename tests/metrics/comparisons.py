@@ -1,5 +1,6 @@
 """Comparisons of random features, for tests of metrics."""
 
+import pytest
 import torch
 
 from ganforge.data.modality import Images
@@ -10,6 +11,14 @@ from ganforge.metrics.moments import Moments
 def normal(count, dimensions=8, seed=0, shift=0.0, scale=1.0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(count, dimensions, generator=generator) * scale + shift
+
+
+def close_to(values):
+    """Compare with values that were measured of the same samples: features are float32, and sums have any order.
+
+    A Fréchet distance takes square roots of eigenvalues near 0, of which rounding leaves about 1e-8 of themselves.
+    """
+    return pytest.approx(values, rel=1e-6, abs=1e-9)
 
 
 def images(count, size=32, channels=3, seed=0):

@@ -16,7 +16,7 @@ from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.protocol import Protocol, Sampling
 from ganforge.metrics.sources import Stored
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 COUNT = 70  # does not divide by any batch size
 
 

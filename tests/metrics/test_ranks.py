@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from quick import PATIENCE
+
 pytestmark = pytest.mark.slow
 METRICS = {
     "kid": "{_target_:ganforge.metrics.kernel.KernelDistance,subset_size:20}",
@@ -61,7 +63,7 @@ def test_every_metric_agrees_on_any_number_of_processes(run):
             *FEW,
             *added,
         ]
-        done = subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=280)
+        done = subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         found[processes] = json.loads((output / "values.json").read_text())["protocols"]["digits"]
     assert len(found[1]["values"]) > 30
@@ -74,12 +76,12 @@ def test_every_metric_agrees_on_any_number_of_processes(run):
 def test_no_process_waits_for_a_dead_one(run):
     words = ["evaluate", f"run={run}", "trainer.devices=3", *FEW, "protocol.digits.num_fake=2000000"]
     started = subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    victim = _worker(started.pid, deadline=time.monotonic() + 120)
+    victim = _worker(started.pid, deadline=time.monotonic() + PATIENCE)
     time.sleep(5)
     os.kill(victim, signal.SIGKILL)
     killed = time.monotonic()
-    _, error = started.communicate(timeout=60)
-    assert time.monotonic() - killed < 60
+    _, error = started.communicate(timeout=PATIENCE)
+    assert time.monotonic() - killed < PATIENCE
     assert started.returncode == 1
     assert "One of the 3 processes failed" in error.splitlines()[-1]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -21,7 +21,6 @@ from ganforge.metrics.manifold import PrecisionRecall
 from ganforge.metrics.protocol import Protocol, Sampling
 from ganforge.metrics.sources import Stored
 
-EXAMPLES = settings(max_examples=15, deadline=None, database=None, derandomize=True)
 CPU = torch.device("cpu")
 METRICS = {"fid": FrechetDistance(), "precision_recall": PrecisionRecall()}
 pytestmark = pytest.mark.filterwarnings("ignore::ganforge.metrics.inputs.FewSamplesWarning")
@@ -50,7 +49,6 @@ def whole(tmp_path_factory):
 KINDS = st.sampled_from(["moments", "features"])
 
 
-@EXAMPLES
 @given(KINDS, st.floats(0, 1, exclude_max=True), st.integers(1, 255), st.booleans())
 def test_damage_anywhere_changes_no_value(whole, kind, share, change, is_cut):
     cache, expected = whole

@@ -1,7 +1,9 @@
 """The Dirac-GAN through the real training code, against its Jacobian and against the authors' notebook."""
 
 import inspect
+import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -87,9 +89,17 @@ def measured_map(places: Tensor) -> Tensor:
     return torch.linalg.lstsq(places[:-1], places[1:]).solution.T
 
 
-@pytest.mark.parametrize("procedure", PROCEDURES)
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize(("loss", "rise", "fall"), LOSSES, ids=[name(loss) for loss, _, _ in LOSSES])
+def every_rate() -> list[Any]:
+    """Return all combinations; each loss without a penalty and with R1, and each penalty with one loss, are quick."""
+    combinations = []
+    for (loss, rise, fall), penalty, procedure in itertools.product(LOSSES, PENALTIES, PROCEDURES):
+        marks = [] if penalty in ("none", "r1") or isinstance(loss, adversarial.Minimax) else [pytest.mark.slow]
+        identifier = f"{name(loss)}-{penalty}-{procedure}"
+        combinations.append(pytest.param(loss, rise, fall, penalty, procedure, id=identifier, marks=marks))
+    return combinations
+
+
+@pytest.mark.parametrize(("loss", "rise", "fall", "penalty", "procedure"), every_rate())
 def test_contraction_rate(loss: AdversarialLoss, rise: float, fall: float, penalty: str, procedure: str) -> None:
     options, curvature = PENALTIES[penalty]
     played = dirac_game(loss, procedure=PROCEDURES[procedure], step_size=H, start=(1e-6, -7e-7), **options)
@@ -170,7 +180,14 @@ def test_logistic_loss_with_r1_has_the_paper_s_eigenvalue(gamma: float) -> None:
 
 
 @pytest.mark.parametrize("procedure", PROCEDURES)
-@pytest.mark.parametrize("loss", [Wasserstein(), adversarial.Minimax(), adversarial.NonSaturating()], ids=name)
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Wasserstein(),
+        *(pytest.param(loss, marks=pytest.mark.slow) for loss in (adversarial.Minimax(), adversarial.NonSaturating())),
+    ],
+    ids=name,
+)
 def test_one_centred_penalty_does_not_converge(loss: AdversarialLoss, procedure: str) -> None:
     """Its gradient has no limit at psi = 0, hence no Jacobian there (theorem in section 3.2 of the paper)."""
     terms = {"gradient_penalty": GradientPenalty(weight=0.35)}
@@ -197,13 +214,18 @@ NOTEBOOK = {
 }
 
 
+#: The whole table in the slow tests, a converging, a circling and a diverging row in the quick ones.
+QUICK_ROWS = ("GAN", "WGAN clip 1", "NSGAN R1 .3")
+ROWS = [pytest.param(row, marks=[] if row in QUICK_ROWS else pytest.mark.slow) for row in NOTEBOOK]
+
+
 def rounded(value: float, like: str) -> float:
     """Round to as many digits as ``like`` has."""
     digits = len(like.partition("e")[0].replace(".", "").lstrip("0"))
     return float(f"{value:.{digits - 1}e}")
 
 
-@pytest.mark.parametrize("row", NOTEBOOK)
+@pytest.mark.parametrize("row", ROWS)
 def test_notebook_simultaneous(row: str) -> None:
     loss, options, printed, _, _ = NOTEBOOK[row]
     distance = play(dirac_game(loss, procedure=SimultaneousGAN, **options), 500)[-1].norm().item()
@@ -211,7 +233,7 @@ def test_notebook_simultaneous(row: str) -> None:
 
 
 @pytest.mark.parametrize("n_critic", [1, pytest.param(5, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("row", NOTEBOOK)
+@pytest.mark.parametrize("row", ROWS)
 def test_notebook_alternating(row: str, n_critic: int) -> None:
     """In the notebook the generator begins, here the discriminator does.
 

@@ -10,8 +10,8 @@ import torch
 from interruptions import Killed, assert_same_run, killed_at, rows_of, signalled_at
 
 from ganforge import cli
-from ganforge.runs.folder import load_checkpoint
-from quick import QUICK
+from ganforge.runs.folder import RunFolder, load_checkpoint
+from quick import SMOKE
 
 #: Intervals of the log, checkpoints, evaluations and health checks at different clocks, and lazy players.
 OPTIONS = [
@@ -25,6 +25,12 @@ OPTIONS = [
 ]
 
 
+@pytest.fixture
+def train():
+    """Run ``ganforge train`` with everything that it writes, and return its exit status."""
+    return lambda *overrides: cli.main(["train", *SMOKE, *overrides])
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """Return the folder of an uninterrupted run, and the files of its folder in the order in which they took place."""
@@ -33,7 +39,7 @@ def whole(tmp_path_factory):
     os.chdir(place)
     try:
         with pytest.MonkeyPatch.context() as patch, killed_at(patch, None) as places:
-            assert cli.main(["train", *QUICK, *OPTIONS, "name=whole", f"paths.cache={place}/cache"]) == 0
+            assert cli.main(["train", *SMOKE, *OPTIONS, "name=whole", f"paths.cache={place}/cache"]) == 0
             return place / folder_of("whole"), list(places)
     finally:
         os.chdir(before)
@@ -44,7 +50,10 @@ def folder_of(name):
     return folder
 
 
-@pytest.mark.parametrize("before_the_end", range(9))
+@pytest.mark.parametrize(
+    "before_the_end",
+    [pytest.param(number, marks=[] if number in (0, 5) else pytest.mark.slow) for number in range(9)],
+)
 def test_killed_before_any_file_of_the_ending_takes_its_place(before_the_end, whole, train, monkeypatch, capsys):
     uninterrupted, places = whole
     number = len(places) - 1 - before_the_end
@@ -66,7 +75,13 @@ def test_killed_before_any_file_of_the_ending_takes_its_place(before_the_end, wh
 
 
 @pytest.mark.parametrize(
-    ("number", "images"), [(signal.SIGTERM, 0), (signal.SIGTERM, 32), (signal.SIGINT, 80), (signal.SIGUSR1, 96)]
+    ("number", "images"),
+    [
+        pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow),
+        (signal.SIGTERM, 32),
+        pytest.param(signal.SIGINT, 80, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, 96, marks=pytest.mark.slow),
+    ],
 )
 def test_stopped_by_a_signal_logs_what_an_uninterrupted_run_logs(number, images, whole, train, monkeypatch):
     with signalled_at(monkeypatch, images, number):
@@ -111,3 +126,25 @@ def test_a_run_that_was_finished_but_not_recorded_is_evaluated_if_that_is_missin
     assert again["state"] == "finished"
     assert again["scores"] == status["scores"]
     assert again["start"][-1]["mode"] == "finish"
+
+
+def test_force_twice_with_a_kill_between_keeps_the_run_until_another_one_has_a_checkpoint(tmp_path):
+    checkpoints = tmp_path / "run" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "last.ckpt").write_text("hours of work")
+    killed = RunFolder(tmp_path / "run")
+    killed.set_aside()
+    killed.update(state="running")
+    refused = RunFolder(tmp_path / "run")
+    refused.set_aside()
+    refused.update(state="failed")
+    refused.settle()
+    assert (checkpoints / "last.ckpt").read_text() == "hours of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    trained = RunFolder(tmp_path / "run")
+    trained.set_aside()
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "last.ckpt").write_text("new")
+    trained.settle()
+    assert (checkpoints / "last.ckpt").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

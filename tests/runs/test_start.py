@@ -120,8 +120,21 @@ def test_there_must_be_something_to_extend(run, train, capsys):
         "differs in total_kimg (0.064 there, 0.128 here), data.batch_size (16 there, 8 here)" in capsys.readouterr().err
     )
     assert cli.main(["train", "-m", *QUICK, *SHORT, "seed=0,1", "resume=extend"]) == 1
-    assert "give the command without -m" in "".join(capsys.readouterr())
-    assert run_folders()[0] == run
+    assert "seed=1: There is no run that differs from this configuration in total_kimg alone" in capsys.readouterr().err
+    assert run_folders() == [run]
+
+
+def test_a_sweep_trains_its_runs_longer(run, train, capsys):
+    assert cli.main(["train", "-m", *QUICK, *SHORT, "seed=0,1"]) == 0
+    folders = run_folders()
+    longer = ["train", "-m", *QUICK, "total_kimg=0.128", *SHORT[1:], "seed=0,1", "resume=extend"]
+    assert cli.main(longer) == 0
+    assert run_folders() == folders
+    assert [status(folder)["images_seen"] for folder in folders] == [128, 128]
+    assert [status(folder)["start"][-1]["mode"] for folder in folders] == ["extend", "extend"]
+    capsys.readouterr()
+    assert cli.main(longer) == 0
+    assert capsys.readouterr().out.count("finished before") == 2
 
 
 def test_a_fork_takes_everything_but_the_options_that_are_new(run, train, capsys):
@@ -176,11 +189,9 @@ def test_a_moved_run_goes_on_where_it_is(run, train):
     assert not Path("outputs").exists()
 
 
-SETTINGS = st.recursive(
-    st.integers(0, 3) | st.booleans() | st.none() | st.sampled_from(["a", "b"]) | st.lists(st.integers(0, 2)),
-    lambda inner: st.dictionaries(st.sampled_from(["lr", "width", "model", "data", "total_kimg"]), inner, max_size=4),
-    max_leaves=8,
-)
+VALUES = st.integers(0, 3) | st.booleans() | st.none() | st.sampled_from(["a", "b"]) | st.lists(st.integers(0, 2))
+KEYS = st.sampled_from(["lr", "width", "model", "data", "total_kimg"])
+SETTINGS = VALUES | st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=3), max_size=4)
 TREES = st.dictionaries(st.sampled_from(["seed", "model", "data", "total_kimg", "network"]), SETTINGS, max_size=4)
 
 

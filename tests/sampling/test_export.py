@@ -14,6 +14,7 @@ from sampling_runs import CONDITIONAL, DCGAN, STYLES
 from discovery import options
 from ganforge.sampling import export
 from ganforge.sampling.export import Drawing
+from quick import PATIENCE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sampling.md").read_text()
 SNIPPETS = dict(re.findall(r"```python (\w+)\n(.*?)```", PAGE, re.DOTALL))
@@ -40,7 +41,7 @@ def run_snippet(form, folder, inputs):
         "given = {name: given[name] for name in ('latent', 'labels') if name in given}\n"
         f"{again}\nsave_file({{'images': {convert}(images)}}, 'images.safetensors')\n{forbidden}"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=folder, check=True, timeout=200)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=folder, check=True, timeout=PATIENCE)
     return load_file(folder / "images.safetensors")["images"]
 
 

@@ -13,7 +13,6 @@ from ganforge.runs.folder import RunFolder
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_disturbed_runs_equal_undisturbed_ones_to_the_bit(tmp_path):
     """About two minutes on two cores that do nothing else."""
     figures = tmp_path / "figures.json"
@@ -53,7 +52,7 @@ def test_the_storm_finds_every_difference(change, found, tmp_path):
 
 
 def test_what_a_storm_takes_for_a_loss():
-    ended = {"SIGKILL": -9, "SIGTERM": 143, "SIGHUP": 129, "full disk": 1}
+    ended = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129, "full disk": 1}
     for kind in ended:
         for met, status in ended.items():
             done = storm.Start(status, "No space left for 'x'." if met == "full disk" else "", 1.0)

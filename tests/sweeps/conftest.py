@@ -21,7 +21,7 @@ class Runs:
     def seeds(self):
         return [config.seed for config in self.configs]
 
-    def __call__(self, config, folder):
+    def __call__(self, config, folder, parts):
         wanted = ("name", "seed", "resume", "total_kimg", "optimizer.generator")
         values = {key: OmegaConf.select(config, key) for key in wanted}  # now: interpolations need Hydra
         self.configs.append(SimpleNamespace(**{key.partition(".")[0]: value for key, value in values.items()}))
@@ -36,6 +36,7 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     stand_in = Runs()
+    monkeypatch.setattr(train, "build_parts", lambda config, processes: SimpleNamespace(said=[]))
     monkeypatch.setattr(train, "train_here", stand_in)
     return stand_in
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganforge import cli
 from ganforge.runs.folder import load_checkpoint
+from quick import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -29,7 +30,7 @@ def start(folder, *options):
 
 def sweep(folder, *options):
     process = start(folder, *options)
-    out, _ = process.communicate(timeout=900)
+    out, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, out
 
 
@@ -52,7 +53,7 @@ def states(folder):
 
 
 def wait_for(folder, pattern, process, count=1):
-    limit = time.monotonic() + 400
+    limit = time.monotonic() + PATIENCE
     while len(list(Path(folder).glob(pattern))) < count:
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < limit
@@ -152,7 +153,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(launcher, number, tmp_path):
     process = start(tmp_path, *options, f"hydra/launcher={launcher}", *workers)
     wait_for(tmp_path, "*/*/checkpoints/last.ckpt", process, count=at_once)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=200)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number, out
     assert f"The sweep is stopped: {at_once} saved on the way, {4 - at_once} not started." in out
     assert "Traceback" not in out

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from ganforge.core.config import config_folder, register_resolvers
 from ganforge.core.errors import GanforgeError
 from ganforge.sweeps.share import devices_of_workers, fit_launcher, visible_gpus
+from quick import PATIENCE
 
 
 def launcher(name):
@@ -61,7 +62,7 @@ def test_each_process_has_its_place_until_it_ends(tmp_path):
     third = start()
     assert third[1] == first[1]
     for process, _ in (second, third):
-        process.communicate("", timeout=20)
+        process.communicate("", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(("named", "expected"), [("", []), ("-1", []), ("2, 5", ["2", "5"])])

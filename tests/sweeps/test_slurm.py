@@ -16,6 +16,7 @@ from ganforge.core.errors import Stopped
 from ganforge.core.slurm import is_running, queued_again
 from ganforge.core.sweep import ask_to_stop, asked_to_stop
 from ganforge.runs.folder import RunFolder
+from quick import PATIENCE
 
 
 @pytest.fixture
@@ -159,13 +160,13 @@ def test_a_warned_job_saves_queues_itself_and_goes_on(devices, scontrol):
     ]
     command = [sys.executable, "-m", "ganforge.cli", "train", *options, "total_kimg=16"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    limit = time.monotonic() + 200
+    limit = time.monotonic() + PATIENCE
     while not list(Path("outputs").glob("*/*/checkpoints/last.ckpt")):
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < limit
         time.sleep(0.05)
     process.send_signal(signal.SIGUSR1)
-    out, _ = process.communicate(timeout=100)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGUSR1, out
     assert "Queueing SLURM job 77 again." in out
     assert "requeue 77" in scontrol[1]()
@@ -182,4 +183,4 @@ def test_a_warned_job_saves_queues_itself_and_goes_on(devices, scontrol):
     else:
         raise AssertionError("it did not go on")
     again.send_signal(signal.SIGTERM)
-    again.communicate(timeout=100)
+    again.communicate(timeout=PATIENCE)

@@ -47,6 +47,22 @@ def test_every_combination_and_a_table(runs, sweep, capsys):
     assert runs.seeds[6:] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("optimizer.generator.lr=0.001,-1", "optimizer.generator.lr must be a number >= 0, got -1."),
+        ("model.n_critic=1,1.5", "model.n_critic must be a whole number >= 1, got 1.5."),
+        ("+network.generator.widht=3,4", "network.generator has no 'widht' (Generator); did you mean width?"),
+        ("data.horizontal_flip=0,2", "data.horizontal_flip must be a number >= 0 and at most 1, got 2."),
+    ],
+)
+def test_every_point_is_checked_before_the_first_run(word, sentence, runs, sweep, capsys):
+    assert sweep(word, "seed=1,2") == 1
+    assert sentence in capsys.readouterr().err
+    assert not runs.configs
+    assert not Path("outputs").exists()
+
+
 def test_a_failure_stops_no_other_and_is_repeated_on_request_only(runs, sweep, capsys):
     runs.plans[1] = GanforgeError("The data is not there: fetch it.")
     runs.plans[2] = ValueError("shapes differ\nmore")
@@ -110,8 +126,8 @@ def test_ctrl_c_between_runs(runs, sweep, monkeypatch):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     call = type(runs).__call__
 
-    def and_ctrl_c(self, config, folder):
-        call(self, config, folder)
+    def and_ctrl_c(self, config, folder, parts):
+        call(self, config, folder, parts)
         os.kill(os.getpid(), signal.SIGINT)  # a run that trains has its own handler
 
     monkeypatch.setattr(type(runs), "__call__", and_ctrl_c)

@@ -422,6 +422,7 @@ def test_a_phase_may_move_its_own_player_alone():
         check_procedure(gan(kind=Meddling), next(iter(Endless())))
 
 
+@pytest.mark.slow
 def test_the_package_needs_neither_pytest_nor_hydra():
     program = "import sys, ganforge.testing; sys.exit(bool({'pytest', 'hydra', 'omegaconf'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

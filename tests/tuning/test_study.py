@@ -16,7 +16,7 @@ from ganforge.core.errors import GanforgeError, TakenOver
 from ganforge.runs.folder import this_process
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.reports import Reporter
-from ganforge.tuning.results import best_trials, importances, table, write_best
+from ganforge.tuning.results import best_trials, importances, keep_best, table, write_best
 from ganforge.tuning.storage import open_storage
 from ganforge.tuning.study import SharedStudy
 
@@ -240,6 +240,35 @@ def test_the_best_configuration_is_an_experiment_that_composes_the_same_run():
     assert Path(composed.paths.run).name == Path(direct.paths.run).name
     assert composed.optimizer.generator.betas == [best.params["beta1"], 0.999]
     assert compose([folder, "experiment=best", "seed=9"]).seed == 9
+
+
+@pytest.mark.parametrize("content", ["# @package _global_\nseed: 3\n", "", None])
+def test_a_best_configuration_of_ones_own_is_not_replaced(content):
+    best = Path("outputs/tune/study/experiment/best.yaml")
+    best.parent.mkdir(parents=True)
+    best.symlink_to("mine.yaml") if content is None else best.write_text(content)
+    with pytest.raises(GanforgeError, match=r"best\.yaml' was not written by a study, and is not replaced: rename it"):
+        shared()
+    assert best.is_symlink() if content is None else best.read_text() == content
+    best.unlink()
+    study = shared()
+    for value in (2.0, 1.0):
+        finish(study, value)
+        write_best(study)
+    shared()  # its own is
+    assert "Trial 1, the best" in best.read_text()
+
+
+def test_checkpoints_of_another_study_in_the_same_folder_are_not_deleted():
+    study = shared("tune.keep_checkpoints=0")
+    trials = [finish(study, 1.0), finish(study, 2.0)]
+    identities = [study.identity(trials[0].number), "study 1 of another storage"]
+    for trial, identity in zip(trials, identities, strict=True):
+        folder = study.plan.trial_folder(trial.number)
+        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "config.yaml").write_text(f"trial: {identity}\n")
+    keep_best(study)
+    assert [path.parent.name for path in study.plan.folder.glob("trial_*/checkpoints")] == ["trial_0001"]
 
 
 def test_an_experiment_stays_the_base_of_the_best_configuration():

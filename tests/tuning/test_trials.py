@@ -8,8 +8,10 @@ from omegaconf import OmegaConf
 
 from ganforge import cli
 from ganforge.callbacks.samples import Curves
+from ganforge.commands import train as train_module
 from ganforge.core.errors import Stopped
-from quick import QUICK
+from ganforge.tuning.study import SharedStudy
+from quick import SMOKE
 
 optuna = pytest.importorskip("optuna")
 
@@ -18,7 +20,7 @@ ONE = ["~tune.space.discriminator_lr", "~tune.space.beta1", "~tune.space.n_criti
 
 
 def tune(*overrides):
-    return cli.main(["tune", *QUICK, "data=digits", "protocol=[smoke]", "name=study", *ONE, *overrides])
+    return cli.main(["tune", *SMOKE, "data=digits", "protocol=[smoke]", "name=study", *ONE, *overrides])
 
 
 def trials():
@@ -43,7 +45,7 @@ def test_a_study_trains_reports_and_goes_on_with_the_same_command(capsys):
     assert tune("tune.n_trials=2", "tune.keep_checkpoints=1") == 0
     assert [trial.state.name for trial in trials()] == ["COMPLETE", "COMPLETE"]
     assert len(list(STUDY.glob("trial_*/checkpoints"))) == 1
-    assert cli.main(["train", "--config-dir", str(STUDY), "experiment=best", *QUICK]) == 0
+    assert cli.main(["train", "--config-dir", str(STUDY), "experiment=best", *SMOKE]) == 0
     (again,) = Path("outputs").glob("dcgan_digits/*/run.json")
     assert json.loads(again.read_text())["scores"]["fid"] == min(trial.values[0] for trial in trials())
 
@@ -88,6 +90,29 @@ def test_a_trial_that_was_stopped_goes_on_from_its_checkpoint(capsys, monkeypatc
     assert tune("tune.n_trials=1") == 0
     assert "Trial 0: going on at 64 images." in capsys.readouterr().out
     assert [trial.state.name for trial in trials()] == ["COMPLETE"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "starts"),
+    [
+        (train_module, "print_summary", ["new", "finish"]),  # all images seen, not yet marked as finished
+        (SharedStudy, "tell", ["new"]),  # finished, and the study does not know it
+    ],
+)
+def test_a_trial_that_was_trained_and_not_told_is_not_trained_again(owner, name, starts, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, stop)
+        assert tune("tune.n_trials=1") == 130
+    rows = (STUDY / "trial_0000" / "metrics.csv").read_text()
+    assert [trial.state.name for trial in trials()] == ["RUNNING"]
+    assert tune("tune.n_trials=1") == 0
+    assert [start["mode"] for start in run_of(0)["start"]] == starts
+    assert (STUDY / "trial_0000" / "metrics.csv").read_text() == rows
+    (trial,) = trials()
+    assert (trial.state.name, trial.values) == ("COMPLETE", [run_of(0)["scores"]["fid"]])
 
 
 @pytest.mark.parametrize("early", [False, True])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ganforge.tuning.storage import open_storage
+from quick import PATIENCE
 
 optuna = pytest.importorskip("optuna")
 
@@ -30,7 +31,7 @@ def start(*options):
     )
 
 
-def wait_for(pattern, process, seconds=200):
+def wait_for(pattern, process, seconds=PATIENCE):
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         if list(STUDY.glob(pattern)):
@@ -52,7 +53,7 @@ def test_a_killed_workers_trial_is_finished_by_the_same_command():
     first.communicate()
     assert states() == ["RUNNING"]
     second = start("tune.workers=2")
-    out, _ = second.communicate(timeout=280)
+    out, _ = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, out
     assert re.search(r"Trial 0: going on at [\d,]+ images", out)
     assert len(states()) == 5
@@ -64,7 +65,7 @@ def test_ctrl_c_saves_in_every_worker_and_says_how_to_go_on():
     process = start("tune.workers=2", "total_kimg=320")
     wait_for("trial_0001/checkpoints/last.ckpt", process)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out
     assert "Stopped after 0 of 5 trials. To go on, repeat the command." in out
     assert "Traceback" not in out

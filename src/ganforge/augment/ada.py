@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import pi, sqrt
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from ganforge.augment.adaptive import Adaptive
 from ganforge.augment.base import require_images
 from ganforge.augment.wavelets import BANDS, equalise, warp
+from ganforge.core.annotations import Bounds, Count, Fraction, NonNegative, Positive
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["Ada", "preset_strengths"]
@@ -95,13 +97,13 @@ class Ada(Adaptive):
         self,
         preset: str | None = "bgc",
         *,
-        strengths: Mapping[str, float] | None = None,
-        ranges: Mapping[str, float] | None = None,
-        filter_bands: Sequence[float] = (1, 1, 1, 1),
-        p: float = 0.0,
-        target: float | None = 0.6,
-        speed_kimg: float = 500.0,
-        interval: int = 4,
+        strengths: Mapping[str, Fraction] | None = None,
+        ranges: Mapping[str, NonNegative] | None = None,
+        filter_bands: Sequence[Fraction] = (1, 1, 1, 1),
+        p: Fraction = 0.0,
+        target: Annotated[float, Bounds(above=-1, below=1)] | None = 0.6,
+        speed_kimg: Positive = 500.0,
+        interval: Count = 4,
     ) -> None:
         super().__init__(p=p, target=target, speed_kimg=speed_kimg, interval=interval)
         names = [name for group in _GROUPS.values() for name in group]

@@ -1,9 +1,12 @@
 """The controller that ADA and APA share: a probability that follows the discriminator's overfitting."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, distributed
 
 from ganforge.augment.base import Augment
+from ganforge.core.annotations import Bounds, Count, Fraction, Positive
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["Adaptive"]
@@ -35,7 +38,12 @@ class Adaptive(Augment):
     steps: Tensor
 
     def __init__(
-        self, *, p: float = 0.0, target: float | None = 0.6, speed_kimg: float = 500.0, interval: int = 4
+        self,
+        *,
+        p: Fraction = 0.0,
+        target: Annotated[float, Bounds(above=-1, below=1)] | None = 0.6,
+        speed_kimg: Positive = 500.0,
+        interval: Count = 4,
     ) -> None:
         super().__init__()
         name = type(self).__name__

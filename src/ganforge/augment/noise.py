@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ganforge.augment.base import Augment
+from ganforge.core.annotations import NonNegative, Positive
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["InstanceNoise"]
@@ -24,7 +25,7 @@ class InstanceNoise(Augment):
 
     images_seen: Tensor
 
-    def __init__(self, *, sigma: float = 0.1, kimg: float | None = None) -> None:
+    def __init__(self, *, sigma: NonNegative = 0.1, kimg: Positive | None = None) -> None:
         super().__init__()
         if not 0 <= sigma < float("inf"):
             raise GanforgeError(f"InstanceNoise: sigma must be a finite number >= 0, got {sigma}.")

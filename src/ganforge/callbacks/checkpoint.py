@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ganforge.callbacks.clocked import Clocked
+from ganforge.core.annotations import Positive
 from ganforge.core.distributed import rank
 from ganforge.core.files import removed_on_failure
 
@@ -21,7 +22,7 @@ class Checkpoint(Clocked):
         every_kimg: thousands of images between checkpoints.
     """
 
-    def __init__(self, folder: str, every_kimg: float) -> None:
+    def __init__(self, folder: str, every_kimg: Positive) -> None:
         super().__init__(every_kimg)
         self.folder = Path(folder)
 

@@ -1,5 +1,6 @@
 """The base of parts that act every so many thousand images."""
 
+from ganforge.core.annotations import Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.models.base import AdversarialModule
 
@@ -18,7 +19,7 @@ class Clocked:
         GanforgeError: if ``every_kimg`` is not above 0.
     """
 
-    def __init__(self, every_kimg: float) -> None:
+    def __init__(self, every_kimg: Positive) -> None:
         if not every_kimg > 0:
             raise GanforgeError(f"{type(self).__name__}: every_kimg must be > 0, got {every_kimg}.")
         #: Images between two times.

@@ -9,6 +9,7 @@ from torch import nn
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.callbacks.scores import Scores
+from ganforge.core.annotations import Positive
 from ganforge.core.console import say, warnings_reported
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Split, Splits
@@ -43,7 +44,7 @@ class Evaluate(Clocked):
         GanforgeError: if there is no protocol.
     """
 
-    def __init__(self, protocols: Mapping[str, Protocol], cache: str, every_kimg: float | None = None) -> None:
+    def __init__(self, protocols: Mapping[str, Protocol], cache: str, every_kimg: Positive | None = None) -> None:
         self.protocols, self.cache = list(protocols.values()), Path(cache).expanduser()
         if not self.protocols:
             raise GanforgeError("callbacks.evaluate needs a protocol: choose one, or leave the callback out.")

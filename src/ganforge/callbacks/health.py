@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from torch import nn
 from torch.optim import Optimizer
 
 from ganforge.callbacks.clocked import Clocked
 from ganforge.callbacks.rollback import return_to
+from ganforge.core.annotations import Bounds, Count, Positive, PositiveFraction, Whole
 from ganforge.core.console import say
 from ganforge.core.distributed import agreed, world_size
 from ganforge.core.errors import GanforgeError
@@ -53,17 +54,17 @@ class Health(Clocked):
     def __init__(
         self,
         checkpoints: str,
-        every_kimg: float,
+        every_kimg: Positive,
         *,
         action: Literal["warn", "stop", "rollback"] = "warn",
         acts_on: Sequence[str] = ("collapse", "vanishing_gradient", "divergence"),
-        images: int = 128,
-        grace_steps: int = 500,
-        patience: int = 3,
-        rollbacks: int = 3,
-        slow_down: float = 0.5,
+        images: Annotated[int, Bounds(at_least=8)] = 128,
+        grace_steps: Whole = 500,
+        patience: Count = 3,
+        rollbacks: Whole = 3,
+        slow_down: PositiveFraction = 0.5,
         thresholds: Thresholds | None = None,
-        seed: int = 0,
+        seed: Whole = 0,
     ) -> None:
         super().__init__(every_kimg)
         _validate(action, acts_on, images, slow_down)

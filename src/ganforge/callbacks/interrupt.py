@@ -6,6 +6,7 @@ from types import FrameType
 
 import torch
 
+from ganforge.core.annotations import Count
 from ganforge.core.console import say
 from ganforge.core.distributed import world_size
 from ganforge.core.signals import Handlers, handle, restore
@@ -24,7 +25,7 @@ class Interrupt:
         agree_every: batches between two agreements of the ranks.
     """
 
-    def __init__(self, agree_every: int = 20) -> None:
+    def __init__(self, agree_every: Count = 20) -> None:
         self.agree_every = agree_every
         self._received: int | None = None
         self._previous: Handlers = {}

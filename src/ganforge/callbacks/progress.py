@@ -7,6 +7,7 @@ import time
 from tqdm import tqdm
 
 from ganforge.callbacks.scores import Scores
+from ganforge.core.annotations import NonNegative
 from ganforge.core.console import say
 from ganforge.core.distributed import rank
 from ganforge.core.sweep import label
@@ -25,7 +26,7 @@ class Progress:
         line_seconds: seconds between two lines where there is no terminal.
     """
 
-    def __init__(self, line_seconds: float = 60.0) -> None:
+    def __init__(self, line_seconds: NonNegative = 60.0) -> None:
         self.line_seconds = line_seconds
         self._bar: tqdm | None = None
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganforge.callbacks.clocked import Clocked
+from ganforge.core.annotations import Count, Positive, Whole
 from ganforge.core.distributed import rank
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Split
@@ -30,7 +31,7 @@ class SampleGrid(Clocked):
         seed: of the latents.
     """
 
-    def __init__(self, folder: str, every_kimg: float, images: int = 64, seed: int = 0) -> None:
+    def __init__(self, folder: str, every_kimg: Positive, images: Count = 64, seed: Whole = 0) -> None:
         super().__init__(every_kimg)
         self.folder, self.images, self.seed = Path(folder), images, seed
 
@@ -77,7 +78,7 @@ class Curves(Clocked):
         every_kimg: thousands of images between drawings.
     """
 
-    def __init__(self, csv: str, path: str, every_kimg: float) -> None:
+    def __init__(self, csv: str, path: str, every_kimg: Positive) -> None:
         super().__init__(every_kimg)
         self.csv, self.path = Path(csv), Path(path)
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.callbacks.ending import Ending
+from ganforge.commands.parts import Parts, build_callbacks, build_parts, build_trainer
 from ganforge.core.build import build
 from ganforge.core.checks import check_nodes
-from ganforge.core.console import log_to
+from ganforge.core.console import log_to, muted
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import lock
 from ganforge.core.launch import environment_processes, environment_rank, exit_status, inside_a_launched_process, launch
@@ -26,7 +27,6 @@ from ganforge.runs.start import at_its_place
 from ganforge.runs.summary import announce, print_summary
 
 if TYPE_CHECKING:
-    from pytorch_lightning import Callback, Trainer
     from pytorch_lightning.loggers import Logger
 
     from ganforge.callbacks.loop import RunLoop
@@ -40,62 +40,74 @@ __all__ = ["train"]
 def train(config: DictConfig) -> dict[str, float]:
     """Train, or say that it has been done; return the last evaluation's values.
 
+    What can be refused is refused before anything is written.
+
     Raises:
         GanforgeError: for everything that the user can put right.
         Stopped: after Ctrl-C, SIGTERM, SIGHUP or SLURM's warnings, everything saved.
     """
     config = at_its_place(config)
     folder = RunFolder(Path(config.paths.run))
-    if config.force or folder.status().get("state") != "finished":  # a finished run answers without importing classes
+    wanted = config.requeue and environment_rank() == 0
+    with console_optional(), log_to(None), queued_again(wanted):
+        finished = claim(config, folder)  # a finished run answers without importing classes
+        if finished is not None:
+            return finished
         check_nodes(config)
         check_precision(config)
-    wanted = config.requeue and environment_rank() == 0
-    with console_optional(), log_to(folder.path / "train.log"), queued_again(wanted), ExitStack() as alone:
+        processes = environment_processes() if inside_a_launched_process() else processes_wanted(config)
+        return _begin(config, folder, build_parts(config, processes), processes)
+
+
+def _begin(config: DictConfig, folder: RunFolder, parts: Parts, processes: int) -> dict[str, float]:
+    """Take the folder and train in it, in this process or in those that it starts."""
+    with ExitStack() as alone:
         alone.enter_context(lock(folder.path.parent))  # the same command twice: one begins, the other sees that
         finished = claim(config, folder)
         if finished is not None:
             return finished
         if environment_rank() > 0:  # started by SLURM beside the process that keeps the records
             alone.close()
-            return train_here(config, folder)
+            return train_here(config, folder, parts)
         with recorded(folder):
+            if config.force:
+                folder.set_aside()
             folder.begin(config, command_line())
             alone.close()
-            processes = 1 if inside_a_launched_process() else processes_wanted(config)
-            if processes == 1:
-                return train_here(config, folder)
-            with tempfile.TemporaryDirectory() as private:  # with what the run's own copy masks
-                path = Path(private) / "config.yaml"
-                path.write_text(OmegaConf.to_yaml(without_settings(config), resolve=True))
-                launch(path, processes, "ganforge.commands.train")
-            status = folder.status()
-            _raise_unless_completed(Ending(**status["ending"]))
-            scores: dict[str, float] = status.get("scores", {})
-            return scores
+            if processes == 1 or inside_a_launched_process():
+                with log_to(folder.path / "train.log", parts.said):
+                    return train_here(config, folder, parts)
+            del parts  # the processes build their own
+            return _launch(config, folder, processes)
 
 
-def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
-    """Build everything and fit, in this process."""
+def _launch(config: DictConfig, folder: RunFolder, processes: int) -> dict[str, float]:
+    """Train in several processes of this machine, and wait for them."""
+    with tempfile.TemporaryDirectory() as private:  # with what the run's own copy masks
+        path = Path(private) / "config.yaml"
+        path.write_text(OmegaConf.to_yaml(without_settings(config), resolve=True))
+        launch(path, processes, "ganforge.commands.train")
+    status = folder.status()
+    _raise_unless_completed(Ending(**status["ending"]))
+    scores: dict[str, float] = status.get("scores", {})
+    return scores
+
+
+def train_here(config: DictConfig, folder: RunFolder, parts: Parts) -> dict[str, float]:
+    """Build the rest and fit, in this process."""
     from ganforge.core import rng
-    from ganforge.core.workarounds import quiet_lightning
     from ganforge.loggers.base import Loggers
-    from ganforge.models.preflight import part_sizes, preflight
     from ganforge.runs.origin import find_origin, record_start, rewind_logs, settle_data
 
-    quiet_lightning()
-    rng.seed_all(config.seed, "build")
-    # Everything that can be refused without data is built before data is touched.
-    model: AdversarialModule = build(config.model, "model")
-    data: DataModule = build(config.data, "data")
-    preflight(model, data.example(), part_sizes(data.batch_size, environment_processes(), model.accumulate))
-    loop, callbacks = _callbacks(config)
+    model, data = parts.model, parts.data
+    loop, callbacks = build_callbacks(config)
     loggers = [build(entry, "logger") for entry in (config.logger or {}).values()]
     origin = find_origin(config, folder, Loggers(loggers), model)
     record_start(folder, origin, settle_data(config, folder, data, origin))
     rewind_logs(origin, Loggers(loggers))
     if origin.mode == "finish":
         return _finish(config, folder, model, data, loop, loggers, origin)
-    trainer = _trainer(config, loggers, [loop, *callbacks])
+    trainer = build_trainer(config, loggers, [loop, *callbacks])
     for logger in loggers:
         logger.log_hyperparams(shown_settings(config))
     check_space(folder, model)
@@ -118,32 +130,6 @@ def train_here(config: DictConfig, folder: RunFolder) -> dict[str, float]:
     if environment_rank() == 0:
         print_summary(config, folder, loop.scores.last)
     return dict(loop.scores.last)
-
-
-def _trainer(config: DictConfig, loggers: "list[Logger]", callbacks: list["Callback"]) -> "Trainer":
-    """Build Lightning's Trainer, without what ganforge does itself."""
-    from pytorch_lightning import Trainer
-
-    from ganforge.core.workarounds import checkpoints_in_place, gradient_averaging
-
-    return Trainer(
-        accelerator=config.trainer.accelerator,
-        devices=config.trainer.devices,
-        num_nodes=config.trainer.num_nodes,
-        precision=config.trainer.precision,
-        deterministic=config.trainer.deterministic,
-        benchmark=not config.trainer.deterministic,
-        strategy=gradient_averaging() if inside_a_launched_process() else "auto",
-        plugins=[checkpoints_in_place()],
-        logger=loggers,
-        callbacks=callbacks,
-        max_epochs=-1,
-        use_distributed_sampler=False,  # the batch order is sharded by ganforge.data
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
 
 
 def _finish(
@@ -178,18 +164,6 @@ def _finish(
     return dict(loop.scores.last)
 
 
-def _callbacks(config: DictConfig) -> tuple["RunLoop", list["Callback"]]:
-    """Build callbacks; evaluation only where there is a protocol, and no values of callbacks that are not there."""
-    from ganforge.callbacks.assemble import assemble
-
-    entries = dict(config.callbacks or {})
-    if not config.protocol:
-        entries.pop("evaluate", None)
-    return assemble(
-        {key: build(entry, "callbacks") for key, entry in entries.items() if entry is not None and "_target_" in entry}
-    )
-
-
 def _keep_record(folder: RunFolder, model: "AdversarialModule", loop: "RunLoop") -> None:
     """Write how far the run went, how it ended and how its health was to ``run.json``."""
     if environment_rank() == 0:
@@ -219,7 +193,9 @@ def _main() -> int:
     folder = RunFolder(Path(config.paths.run))
     try:
         with log_to(folder.path / "train.log"):
-            train_here(config, folder)
+            with muted():  # the process that has launched this one has said it
+                parts = build_parts(config, environment_processes())
+            train_here(config, folder, parts)
     except Stopped as stop:
         if environment_rank() == 0:
             print(stop, file=sys.stderr)  # noqa: T201

@@ -1,6 +1,7 @@
 """Search for the values that train best: a study that any number of workers join, on any number of machines."""
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -126,7 +127,8 @@ def _conclude(shared: SharedStudy) -> None:
     shares = importances(shared)
     if shares:
         say("Importances: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
-    say(f"To train the best one: ganforge train --config-dir {plan.folder} experiment=best seed=1")
+    words = ["ganforge", "train", "--config-dir", str(plan.folder), *plan.search_words, "experiment=best", "seed=1"]
+    say(f"To train the best one: {shlex.join(words)}")
     say(f"To look at all: optuna-dashboard {plan.storage}")
 
 

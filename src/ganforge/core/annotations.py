@@ -7,7 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeGuard
 
-__all__ = ["MAPPINGS", "SCALARS", "SEQUENCES", "UNIONS", "Bounds", "Count", "describe", "is_class", "parts", "shown"]
+__all__ = [
+    "MAPPINGS",
+    "SCALARS",
+    "SEQUENCES",
+    "UNIONS",
+    "Bounds",
+    "Count",
+    "Fraction",
+    "FractionBelowOne",
+    "NonNegative",
+    "Positive",
+    "PositiveFraction",
+    "ProperFraction",
+    "Whole",
+    "describe",
+    "is_class",
+    "parts",
+    "shown",
+]
 
 #: What can be typed as one word, and what that is called: one, and several.
 SCALARS: dict[object, tuple[str, str]] = {
@@ -31,18 +49,32 @@ class Bounds:
     at_least: float | None = None
     above: float | None = None
     at_most: float | None = None
+    below: float | None = None
 
     def __contains__(self, value: float) -> bool:
         low = (self.at_least is None or value >= self.at_least) and (self.above is None or value > self.above)
-        return low and (self.at_most is None or value <= self.at_most)
+        return low and (self.at_most is None or value <= self.at_most) and (self.below is None or value < self.below)
 
     def __str__(self) -> str:
-        limits = ((">=", self.at_least), ("greater than", self.above), ("at most", self.at_most))
+        limits = (
+            (">=", self.at_least),
+            ("greater than", self.above),
+            ("at most", self.at_most),
+            ("less than", self.below),
+        )
         return " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
 
 
-#: How many of something there are.
+#: How many of something there are; :data:`Whole` where there may be none.
 Count = Annotated[int, Bounds(at_least=1)]
+Whole = Annotated[int, Bounds(at_least=0)]
+Positive = Annotated[float, Bounds(above=0)]
+NonNegative = Annotated[float, Bounds(at_least=0)]
+#: Numbers in [0, 1], in (0, 1], in [0, 1), and in (0, 1).
+Fraction = Annotated[float, Bounds(at_least=0, at_most=1)]
+PositiveFraction = Annotated[float, Bounds(above=0, at_most=1)]
+FractionBelowOne = Annotated[float, Bounds(at_least=0, below=1)]
+ProperFraction = Annotated[float, Bounds(above=0, below=1)]
 
 
 def parts(hint: object) -> tuple[object, tuple[object, ...]]:

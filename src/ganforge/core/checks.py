@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganforge.core.annotations import shown
+from ganforge.core.annotations import FractionBelowOne, NonNegative, shown
 from ganforge.core.build import PLACES, check
 from ganforge.core.config import default_config
 from ganforge.core.containers import plain
@@ -29,6 +29,15 @@ _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _HYDRAS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 #: Nodes that are no one's arguments.
 _APART = ("hydra", "machine", "settings")
+#: Ranges that torch's optimizers check when they are built, and whose annotations are wider.
+_OPTIMIZERS: dict[str, Any] = {
+    "lr": NonNegative,
+    "eps": NonNegative,
+    "weight_decay": NonNegative,
+    "momentum": NonNegative,
+    "alpha": NonNegative,
+    "betas": tuple[FractionBelowOne, FractionBelowOne],
+}
 
 
 def check_options(config: DictConfig, overrides: Sequence[str] = (), name: str = "train") -> None:
@@ -94,6 +103,7 @@ def signature_of(target: Callable[..., object]) -> Signature:
     bases = target.__mro__[:-1] if inspect.isclass(target) else ()
     constructors = [base.__dict__["__init__"] for base in bases if "__init__" in base.__dict__]
     functions = constructors or [target]
+    narrowed = _OPTIMIZERS if target.__module__.startswith("torch.optim.") else {}
     hints: dict[str, object] = {}
     required: list[str] = []
     for function in functions:
@@ -104,7 +114,7 @@ def signature_of(target: Callable[..., object]) -> Signature:
         annotations = _annotations(function)
         for one in parameters:
             if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) and one.name not in hints:
-                hints[one.name] = annotations.get(one.name, Any)
+                hints[one.name] = narrowed.get(one.name, annotations.get(one.name, Any))
                 required += [one.name] if one.default is one.empty and function is functions[0] else []
         if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             return Signature(hints, tuple(required), False)

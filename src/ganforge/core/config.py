@@ -45,11 +45,12 @@ def _groups_and_options(config: str) -> str:
         for word, following in pairwise([*sys.argv, ""])
         if word.partition("=")[0] in ("--config-dir", "-cd")
     ]
+    known = groups(config)
     lines: dict[str, set[str]] = {}
     for folder in (config_folder(), *map(Path, own)):
         for path in folder.glob("*/**/[!_]*.yaml"):
             group = path.parent.relative_to(folder)
-            if group.parts[0] in groups(config):
+            if group.parts[0] in known:
                 lines.setdefault(group.as_posix(), set()).add(path.stem)
     return "\n".join(f"{group}: {', '.join(sorted(options))}" for group, options in sorted(lines.items()))
 

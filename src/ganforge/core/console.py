@@ -3,7 +3,7 @@
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ganforge.core.launch import environment_rank
 from ganforge.core.secrets import masked_text
 from ganforge.core.sweep import label
 
-__all__ = ["log_to", "muted", "say", "warnings_reported"]
+__all__ = ["kept", "log_to", "muted", "say", "warnings_reported"]
 
 _log = logging.getLogger("ganforge")
 
@@ -57,6 +57,17 @@ class _LogFile(logging.FileHandler):
             super().close()
 
 
+class _Kept(logging.Handler):
+    """Keeps lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record)
+
+
 def say(message: str) -> None:
     """Print a message to the user, from the first process only; secrets in it are masked."""
     if environment_rank() == 0:
@@ -64,16 +75,33 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def log_to(path: Path | None) -> Iterator[None]:
+def kept() -> Iterator[list[logging.LogRecord]]:
+    """Keep what is said meanwhile, for the file of a run whose folder is not there yet."""
+    handler = _Kept()
+    _log.addHandler(handler)
+    try:
+        yield handler.said
+    finally:
+        _log.removeHandler(handler)
+
+
+@contextmanager
+def log_to(path: Path | None, earlier: Sequence[logging.LogRecord] = ()) -> Iterator[None]:
     """Send what :func:`say` says to the console and, where there is a ``path``, to that file, which is appended to.
 
     May be nested, as a sweep and its runs do: the console has each message once.
+
+    Args:
+        path: of the file, in a folder that is made.
+        earlier: what goes to the file first; see :func:`kept`.
     """
     has_console = any(isinstance(handler, _Console) for handler in _log.handlers)
     handlers: list[logging.Handler] = [] if has_console else [_Console()]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(_LogFile(path))
+        for record in earlier:
+            handlers[-1].handle(record)
     level, propagate = _log.level, _log.propagate
     _log.setLevel(logging.INFO)
     _log.propagate = False

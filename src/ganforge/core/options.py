@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from ganforge.core.annotations import Bounds, Count
+from ganforge.core.annotations import Bounds, Count, Positive, Whole
 
 __all__ = ["OPTIONS", "Section"]
 
-Positive = Annotated[float, Bounds(above=0)]
 #: Thousands of images: a thousand times the longest runs there are, and no overflow.
 Length = Annotated[float, Bounds(above=0, at_most=1e9)]
-Seed = Annotated[int, Bounds(at_least=0)]
 
 
 class Section:
@@ -61,7 +59,7 @@ class Train(Section):
     """The keys of ``conf/train.yaml``."""
 
     name: str
-    seed: Seed
+    seed: Whole
     total_kimg: Length
     term: Mapping[str, object] | None
     protocol: Mapping[str, object] | None
@@ -86,10 +84,10 @@ class Evaluate(Section):
     checkpoint: str
     images: str | None
     real: str | None
-    image_size: int | Sequence[int] | None
+    image_size: Count | Sequence[Count] | None
     protocol: Mapping[str, object] | None
     repeats: Count
-    bootstrap: Annotated[int, Bounds(at_least=0)]
+    bootstrap: Whole
     output: str | None
     trainer: Devices
     data_changed: bool
@@ -107,7 +105,7 @@ class Sample(Section):
     sampler: str | None
     n: Count
     ema: bool
-    seed: Seed
+    seed: Whole
     truncation: Positive | None
     output: str | None
     force: bool
@@ -149,7 +147,7 @@ class Study(Section):
     storage: str | None
     failures: Count
     silent_minutes: Positive
-    keep_checkpoints: Annotated[int, Bounds(at_least=0)] | None
+    keep_checkpoints: Whole | None
 
 
 class Tune(Train):

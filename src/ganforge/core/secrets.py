@@ -29,15 +29,7 @@ _SHORTEST = 8
 
 def masked(values: Mapping[str, object]) -> dict[str, object]:
     """Return plain values with every secret text masked, at any depth."""
-    return {key: MASK if _is_secret(str(key), value) else _masked(value) for key, value in values.items()}
-
-
-def _masked(node: object) -> object:
-    if isinstance(node, dict):
-        return masked(node)
-    if isinstance(node, list | tuple):
-        return [_masked(value) for value in node]
-    return masked_text(node) if isinstance(node, str) else node
+    return _masked_values(values, _environment())
 
 
 def masked_words(words: list[str]) -> list[str]:
@@ -47,9 +39,25 @@ def masked_words(words: list[str]) -> list[str]:
 
 def masked_text(text: str) -> str:
     """Return a text with passwords in addresses masked, and whatever a secret variable of the environment holds."""
+    return _masked_text(text, _environment())
+
+
+def _masked_values(values: Mapping[str, object], secrets: list[str]) -> dict[str, object]:
+    return {key: MASK if _is_secret(str(key), value) else _masked(value, secrets) for key, value in values.items()}
+
+
+def _masked(node: object, secrets: list[str]) -> object:
+    if isinstance(node, dict):
+        return _masked_values(node, secrets)
+    if isinstance(node, list | tuple):
+        return [_masked(value, secrets) for value in node]
+    return _masked_text(node, secrets) if isinstance(node, str) else node
+
+
+def _masked_text(text: str, secrets: list[str]) -> str:
     text = _ADDRESS.sub(rf"\g<head>{MASK}", text)
     text = _QUERY.sub(lambda match: match["head"] + MASK if _NAME.search(match["name"]) else match[0], text)
-    for value in _environment():
+    for value in secrets:
         text = text.replace(value, MASK)
     return text
 

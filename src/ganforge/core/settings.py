@@ -47,8 +47,9 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
 
 
 def signature(*, _root_: DictConfig) -> str:
-    """Return ten digits that identify what a run computes: a hash of its counted settings."""
-    text = json.dumps(counted_settings(_root_), sort_keys=True)
+    """Return ten digits that identify what a run computes: a hash of its counted settings, recorded or not yet."""
+    counted = counted_settings(_root_) if "machine" in _root_ else OmegaConf.to_container(_root_.settings)
+    text = json.dumps(counted, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
 
 
@@ -59,10 +60,11 @@ def record_settings(config: DictConfig) -> None:
     """
     if "machine" not in config:
         return
-    run, settings = config.paths.run, counted_settings(config)
+    settings = counted_settings(config)
     with open_dict(config):
         del config["machine"]
-        config.paths.run, config.settings = run, settings
+        config.settings = settings
+        config.paths.run = config.paths.run  # a value from here on, and no interpolation
 
 
 def without_settings(config: DictConfig) -> DictConfig:

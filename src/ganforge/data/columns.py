@@ -87,7 +87,7 @@ class Column:
     Attributes:
         values: ``(m, ...)``, in memory or a memory-mapped file.
         modality: what they are, and how networks see them.
-        identity: hash of the content where that is known without reading it all (a decoded cache's key).
+        identity: hash of the content where that is known without reading it all (a decoded cache's pixels).
         rows: which of ``values`` belong to the column, ``(n,)``; ``None`` for all.
     """
 

@@ -1,6 +1,7 @@
 """Image files decoded once, by worker processes, into one memory-mapped uint8 array that is checked when read."""
 
 import hashlib
+import math
 import os
 import shutil
 from collections import Counter
@@ -15,9 +16,9 @@ from tqdm import tqdm
 
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, first_line
-from ganforge.core.files import lock, shown
+from ganforge.core.files import lock, removed_on_failure, shown
 from ganforge.data.columns import Column, Split, labelled
-from ganforge.data.decoded_cache import ARRAY, UNREADABLE, Index, finish, stored, write_header, writing
+from ganforge.data.decoded_cache import ARRAY, UNREADABLE, Index, finish, reserve, stored, write_header, writing
 from ganforge.data.decoder import VERSION, UnreadableImage, read_picture
 from ganforge.data.listing import ImageFile
 from ganforge.data.modality import Images
@@ -40,6 +41,11 @@ class _Decoder(Dataset[_Decoded]):
                 f"Image files are read as grey or colour, and data.channels={modality.channels}: set it to 1 or 3."
             )
         self.files, self.modality = files, modality
+
+    @property
+    def image_bytes(self) -> int:
+        """Size of a decoded image."""
+        return math.prod(self.modality.shape)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -124,7 +130,7 @@ def _stamp(file: Path) -> str:
 def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     """Decode everything into ``folder``; ``kept.json`` is written last, as the mark of a whole cache."""
     total = len(decoder)
-    free, needed = shutil.disk_usage(folder).free, total * int(np.prod(decoder.modality.shape))
+    free, needed = shutil.disk_usage(folder).free, total * decoder.image_bytes
     if free < needed * 1.05:
         raise GanforgeError(
             f"Decoding {total:,} images needs {needed / 1e9:.1f} GB in '{shown(folder.parent)}' and {free / 1e9:.1f} "
@@ -133,8 +139,10 @@ def _fill(decoder: _Decoder, folder: Path, workers: int) -> None:
     temporary, path = folder / f".{ARRAY}.part", folder / ARRAY
     unreadable: list[str] = []
     notes: Counter[str] = Counter()
-    with temporary.open("wb") as handle:
+    with removed_on_failure(temporary), temporary.open("wb") as handle:
+        reserve(handle, needed)
         kept = _write_pixels(handle, decoder, workers, unreadable, notes)
+        handle.truncate(handle.tell() + len(kept) * decoder.image_bytes)
     (folder / UNREADABLE).unlink(missing_ok=True)
     if unreadable:  # names as the file system has them, for other programs to read
         (folder / UNREADABLE).write_bytes(os.fsencode("".join(f"{line}\n" for line in unreadable)))

@@ -1,7 +1,9 @@
 """The files of a decoded set, and whether they are as they were written."""
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +18,7 @@ from ganforge.core.files import shown, write_text
 from ganforge.data.columns import Column
 from ganforge.data.modality import Images
 
-__all__ = ["ARRAY", "IN_MEMORY", "UNREADABLE", "Index", "finish", "stored", "write_header", "writing"]
+__all__ = ["ARRAY", "IN_MEMORY", "UNREADABLE", "Index", "finish", "reserve", "stored", "write_header", "writing"]
 
 ARRAY, UNREADABLE, _INDEX = "images.npy", "unreadable.txt", "kept.json"
 
@@ -99,6 +101,21 @@ def writing(cache: Path) -> Iterator[None]:
             f"Decoded images cannot be kept in '{shown(cache)}' ({error.strerror or error}): make room there, or "
             "choose a folder that can be written with paths.cache=FOLDER or the environment's GANFORGE_CACHE."
         ) from error
+
+
+def reserve(handle: BinaryIO, size: int) -> None:
+    """Take the disk's space for ``size`` bytes now: a full disk is found before hours of decoding, not after them.
+
+    Raises:
+        OSError: if the disk is too full.
+    """
+    if not hasattr(os, "posix_fallocate") or not size:  # macOS
+        return
+    try:
+        os.posix_fallocate(handle.fileno(), 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):  # file systems that cannot reserve
+            raise
 
 
 def write_header(handle: BinaryIO, count: int, shape: tuple[int, ...]) -> None:

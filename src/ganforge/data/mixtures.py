@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import LABEL, Column, Split, Splits
@@ -26,7 +27,7 @@ class Mixture:
         GanforgeError: if ``sigma`` is not above 0.
     """
 
-    def __init__(self, centres: Tensor, sigma: float) -> None:
+    def __init__(self, centres: Tensor, sigma: Positive) -> None:
         if not sigma > 0:
             raise GanforgeError(f"data.modality.mixture.sigma must be > 0, got {sigma}.")
         self.centres, self.sigma = centres, sigma
@@ -47,7 +48,7 @@ class Ring(Mixture):
         sigma: of each mode.
     """
 
-    def __init__(self, modes: int = 8, radius: float = 1.0, sigma: float = 0.01) -> None:
+    def __init__(self, modes: Count = 8, radius: float = 1.0, sigma: Positive = 0.01) -> None:
         if modes < 1:
             raise GanforgeError(f"data.modality.mixture.modes must be a whole number >= 1, got {modes}.")
         angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
@@ -63,7 +64,7 @@ class Grid(Mixture):
         sigma: of each mode.
     """
 
-    def __init__(self, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) -> None:
+    def __init__(self, side: Count = 5, spacing: float = 2.0, sigma: Positive = 0.05) -> None:
         if side < 1:
             raise GanforgeError(f"data.modality.mixture.side must be a whole number >= 1, got {side}.")
         places = (torch.arange(side, dtype=torch.float32) - (side - 1) / 2) * spacing
@@ -123,7 +124,7 @@ class MixtureSample:
         GanforgeError: if ``points`` is below 1.
     """
 
-    def __init__(self, mixture: Mixture, points: int = 100_000, seed: int = 0) -> None:
+    def __init__(self, mixture: Mixture, points: Count = 100_000, seed: Whole = 0) -> None:
         if points < 1:
             raise GanforgeError(f"data.source.points must be a whole number >= 1, got {points}.")
         self.mixture, self.points, self.seed = mixture, points, seed

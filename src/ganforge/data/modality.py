@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count, Fraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.fit import Margin, fit
 from ganforge.data.images import ImageSize, grid, height_and_width, normalise, quantise
@@ -82,10 +83,10 @@ class Images(Modality):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int,
+        channels: Count,
         *,
         margin: Margin = "resize",
-        horizontal_flip: float = 0.0,
+        horizontal_flip: Fraction = 0.0,
     ) -> None:
         if channels < 1:
             raise GanforgeError(f"data.channels must be 1 (grey), 3 (colour), or another number >= 1, got {channels}.")
@@ -157,7 +158,7 @@ class Vectors(_AsStored):
 
     name = "vectors"
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Count) -> None:
         if dim < 1:
             raise GanforgeError(f"A vector has at least 1 coordinate, got dim={dim}.")
         self.shape = (dim,)

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from ganforge.core.annotations import Bounds
+from ganforge.core.annotations import Bounds, Count, Fraction, Whole
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import DATA, LABEL, Batch, Column, Split, Splits
@@ -49,9 +49,9 @@ class DataModule(pl.LightningDataModule):
         *,
         batch_size: Annotated[int, Bounds(at_least=1, at_most=1_000_000)],
         given: Mapping[str, Modality] | None = None,
-        classes: int | None = None,
-        seed: int = 0,
-        workers: int = 0,
+        classes: Count | None = None,
+        seed: Whole = 0,
+        workers: Whole = 0,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -161,9 +161,9 @@ class ImageData(DataModule):
         source: Source,
         *,
         image_size: ImageSize,
-        channels: int,
+        channels: Count,
         margin: Margin = "resize",
-        horizontal_flip: float = 0.0,
+        horizontal_flip: Fraction = 0.0,
         **others: Any,
     ) -> None:
         images = Images(image_size, channels, margin=margin, horizontal_flip=horizontal_flip)

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Bounds, Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column, Split, Splits, labelled
@@ -69,16 +70,18 @@ class Shapes:
 
     def __init__(
         self,
-        count: int = 20_000,
-        heldout: int = 2_000,
+        count: Count = 20_000,
+        heldout: Count = 2_000,
         *,
         shapes: Sequence[str] = ("circle", "square", "triangle", "star"),
         colours: Sequence[str] = ("red", "green", "blue", "yellow"),
         label: Literal["shape_and_colour", "shape", "colour"] = "shape_and_colour",
-        radius: tuple[float, float] = (0.2, 0.45),
-        background: int = 0,
-        supersampling: int = 4,
-        seed: int = 0,
+        radius: tuple[
+            Annotated[float, Bounds(above=0, at_most=0.5)], Annotated[float, Bounds(above=0, at_most=0.5)]
+        ] = (0.2, 0.45),
+        background: Annotated[int, Bounds(at_least=0, at_most=255)] = 0,
+        supersampling: Count = 4,
+        seed: Whole = 0,
     ) -> None:
         for name, value in {"count": count, "heldout": heldout, "supersampling": supersampling}.items():
             if value < 1:

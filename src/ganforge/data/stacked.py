@@ -2,6 +2,7 @@
 
 import torch
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column, Split, Splits, labelled
@@ -29,7 +30,7 @@ class StackedDigits:
         GanforgeError: if a size is below 1.
     """
 
-    def __init__(self, digits: Source, size: int = 128_000, heldout: int = 26_000, seed: int = 0) -> None:
+    def __init__(self, digits: Source, size: Count = 128_000, heldout: Count = 26_000, seed: Whole = 0) -> None:
         for name, value in {"size": size, "heldout": heldout}.items():
             if value < 1:
                 raise GanforgeError(f"data.source.{name} must be a whole number >= 1, got {value}.")

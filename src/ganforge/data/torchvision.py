@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganforge.core.annotations import Whole
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.files import lock
 from ganforge.data.columns import Column, Split, Splits, labelled
@@ -105,7 +106,7 @@ class CelebA:
         workers: processes that decode.
     """
 
-    def __init__(self, root: str, cache: str, *, download: bool = False, workers: int = 2) -> None:
+    def __init__(self, root: str, cache: str, *, download: bool = False, workers: Whole = 2) -> None:
         self.root, self.cache = Path(root).expanduser(), Path(cache).expanduser()
         self.download, self.workers = download, workers
 

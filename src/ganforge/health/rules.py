@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ganforge.core.annotations import NonNegative
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["FAILURE_MODES", "REMEDIES", "Measures", "Rule", "Thresholds"]
@@ -30,15 +31,15 @@ class Thresholds:
         sigmas: the difference of training and held-out logits is also this many standard errors.
     """
 
-    diversity: float = 0.3
-    nearest: float = 0.1
-    coverage: float = 0.3
-    signal: float = 0.01
-    ranking: float = 0.99
-    step: float = 1e-8
-    logits: float = 1000.0
-    overfitting: float = 0.5
-    sigmas: float = 5.0
+    diversity: NonNegative = 0.3
+    nearest: NonNegative = 0.1
+    coverage: NonNegative = 0.3
+    signal: NonNegative = 0.01
+    ranking: NonNegative = 0.99
+    step: NonNegative = 1e-8
+    logits: NonNegative = 1000.0
+    overfitting: NonNegative = 0.5
+    sigmas: NonNegative = 5.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -5,11 +5,13 @@ and ``needs_real``: whether the generator's loss reads the real logits.
 """
 
 from abc import ABC, abstractmethod
+from typing import Annotated
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Bounds, FractionBelowOne
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import widen
 
@@ -64,7 +66,9 @@ class Minimax(AdversarialLoss):
         GanforgeError: if an argument is out of its range.
     """
 
-    def __init__(self, *, smoothing: float = 0.0, flipping: float = 0.0) -> None:
+    def __init__(
+        self, *, smoothing: FractionBelowOne = 0.0, flipping: Annotated[float, Bounds(at_least=0, below=0.5)] = 0.0
+    ) -> None:
         name = type(self).__name__
         if not 0 <= smoothing < 1:
             raise GanforgeError(f"{name}: smoothing must be in [0, 1), got {smoothing}.")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Fraction, NonNegative, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
 from ganforge.losses.step import Step, Term
@@ -39,7 +40,7 @@ class Classification(Term):
         GanforgeError: if ``fake_weight`` is negative.
     """
 
-    fake_weight: float = 1.0
+    fake_weight: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,10 +82,10 @@ class Information(Term):
         GanforgeError: if there is no code, or ``deviation`` is not positive.
     """
 
-    categories: int = 10
-    continuous: int = 2
-    deviation: float = 1.0
-    continuous_weight: float = 1.0
+    categories: Whole = 10
+    continuous: Whole = 2
+    deviation: Positive = 1.0
+    continuous_weight: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,7 +142,7 @@ class ConditionalContrastive(Term):
         GanforgeError: if ``temperature`` is not positive.
     """
 
-    temperature: float = 1.0
+    temperature: Positive = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -189,8 +190,8 @@ class DataToDataCrossEntropy(ConditionalContrastive):
         GanforgeError: if ``temperature`` is not positive, or ``margin`` not in [0, 1].
     """
 
-    temperature: float = 0.5
-    margin: float = 0.98
+    temperature: Positive = 0.5
+    margin: Fraction = 0.98
 
     def __post_init__(self) -> None:
         super().__post_init__()

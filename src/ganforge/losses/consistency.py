@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import NonNegative, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import widen
 from ganforge.losses.step import Step
@@ -34,7 +35,7 @@ class FlipShift:
         GanforgeError: if ``pixels`` is negative.
     """
 
-    def __init__(self, pixels: int = 4) -> None:
+    def __init__(self, pixels: Whole = 4) -> None:
         if pixels < 0:
             raise GanforgeError(f"FlipShift: pixels must be >= 0, got {pixels}.")
         self.pixels = pixels
@@ -99,7 +100,7 @@ class BalancedConsistency(Consistency):
         fake_weight: the generated part's lambda, as a multiple of ``weight``.
     """
 
-    fake_weight: float = 1.0
+    fake_weight: NonNegative = 1.0
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
@@ -124,7 +125,7 @@ class LatentConsistency(DiscriminatorTerm):
         GanforgeError: if ``deviation`` is not positive, or ``player`` the generator.
     """
 
-    deviation: float = 0.05
+    deviation: Positive = 0.05
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -156,7 +157,7 @@ class LatentDiversity(GeneratorTerm):
         GanforgeError: if ``deviation`` is not positive, or ``player`` the discriminator.
     """
 
-    deviation: float = 0.05
+    deviation: Positive = 0.05
 
     def __post_init__(self) -> None:
         super().__post_init__()

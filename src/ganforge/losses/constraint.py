@@ -5,6 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Positive
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["Constraint", "WeightClipping"]
@@ -24,7 +25,7 @@ class WeightClipping:
         bound: ``c`` of the paper, 0.01 there.
     """
 
-    def __init__(self, bound: float = 0.01) -> None:
+    def __init__(self, bound: Positive = 0.01) -> None:
         if not bound > 0:
             raise GanforgeError(f"constraint.bound must be > 0, got {bound}; constraint=none clips nothing.")
         self.bound = bound

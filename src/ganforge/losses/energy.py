@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Fraction, NonNegative, Positive, PositiveFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.adversarial import AdversarialLoss
 from ganforge.losses.precision import mean_over_ranks, widen
@@ -23,7 +24,7 @@ class EnergyMargin(AdversarialLoss):
         margin: energy that generated images are pushed up to; above 0.
     """
 
-    def __init__(self, *, margin: float = 1.0) -> None:
+    def __init__(self, *, margin: Positive = 1.0) -> None:
         if not margin > 0:
             raise GanforgeError(f"loss.margin must be > 0, got {margin}.")
         self.margin = margin
@@ -62,7 +63,7 @@ class BoundaryEquilibrium(nn.Module, AdversarialLoss):
     k: Tensor
     convergence: Tensor
 
-    def __init__(self, *, diversity: float = 0.5, rate: float = 0.001, start: float = 0.0) -> None:
+    def __init__(self, *, diversity: PositiveFraction = 0.5, rate: NonNegative = 0.001, start: Fraction = 0.0) -> None:
         super().__init__()
         if not 0 < diversity <= 1:
             raise GanforgeError(f"loss.diversity must be above 0 and at most 1, got {diversity}.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import NonNegative
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
 from ganforge.losses.step import Discriminate, Step
@@ -63,7 +64,7 @@ class GradientPenalty(DiscriminatorTerm):
         GanforgeError: if ``centre`` is negative, or ``player`` the generator.
     """
 
-    centre: float = 1.0
+    centre: NonNegative = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

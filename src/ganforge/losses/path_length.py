@@ -7,6 +7,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count, PositiveFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, mean_over_ranks, widen
 from ganforge.losses.step import Step
@@ -43,8 +44,8 @@ class PathLength(GeneratorTerm):
             discriminator.
     """
 
-    decay: float = 0.01
-    batch_shrink: int = 2
+    decay: PositiveFraction = 0.01
+    batch_shrink: Count = 2
     mean: Tensor = field(init=False, repr=False, default_factory=lambda: torch.zeros(()))
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.annotations import FractionBelowOne, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, mean_over_ranks, widen
 from ganforge.losses.step import Step, Term
@@ -48,8 +49,8 @@ class LeCam(DiscriminatorTerm):
         GanforgeError: if ``decay`` is not in [0, 1), or ``player`` the generator.
     """
 
-    decay: float = 0.99
-    start_images: int = 0
+    decay: FractionBelowOne = 0.99
+    start_images: Whole = 0
     anchors: Tensor | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ganforge.core.annotations import Count
+from ganforge.core.annotations import Count, NonNegative
 from ganforge.core.errors import GanforgeError
 from ganforge.networks.critique import Critique, NotGiven
 
@@ -105,7 +105,7 @@ class Term(ABC):
         GanforgeError: if an option is out of its range.
     """
 
-    weight: float
+    weight: NonNegative
     every: Count = 1
     player: Player = "discriminator"
 

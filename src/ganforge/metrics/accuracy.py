@@ -1,11 +1,12 @@
 """Classification accuracy scores: of classifiers trained on generated images, and tested on them."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Bounds, Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
@@ -53,8 +54,8 @@ class ClassificationAccuracy:
         limit: at most so many images are fitted to, drawn at random; both kinds get the same number.
     """
 
-    penalty: float = 1.0
-    limit: int = 10_000
+    penalty: Positive = 1.0
+    limit: Annotated[int, Bounds(at_least=2)] = 10_000
     needs: ClassVar[frozenset[str]] = frozenset(
         {"fake_labels", "train_features", "train_labels", "heldout_features", "heldout_labels"}
     )

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import NonNegative
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better
@@ -83,7 +84,7 @@ class ClassBalance:
             5 a class of a perfect generator goes missing by chance in 7 of 1,000 evaluations.
     """
 
-    expected: float = 5.0
+    expected: NonNegative = 5.0
     needs: ClassVar[frozenset[str]] = frozenset({"real_logits"})
     better: ClassVar[Better] = {
         "class_entropy": None,

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Bounds, Count
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.images import normalise
@@ -89,9 +90,9 @@ class MultiScaleSimilarity:
             pixels, four more than 90, three more than 40, two more than 10. Values of different scales do not compare.
     """
 
-    pairs: int = 100
+    pairs: Count = 100
     pairing: Pairing = "any"
-    scales: int = 5
+    scales: Annotated[int, Bounds(at_least=1, at_most=5)] = 5
     better: ClassVar[Better] = {"ms_ssim": None, "ms_ssim_real": None}
 
     def __post_init__(self) -> None:
@@ -149,7 +150,7 @@ class LpipsDiversity:
         network: the backbone.
     """
 
-    pairs: int = 1000
+    pairs: Count = 1000
     pairing: Pairing = "any"
     network: Backbone = "vgg"
     better: ClassVar[Better] = {"lpips_diversity": "greater"}

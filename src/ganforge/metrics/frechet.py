@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Bounds, ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
@@ -147,8 +148,8 @@ class FrechetInfinity:
         smallest: the smallest of them, as a share of the samples: the paper's 5,000 of 50,000.
     """
 
-    sizes: int = 15
-    smallest: float = 0.1
+    sizes: Annotated[int, Bounds(at_least=3)] = 15
+    smallest: ProperFraction = 0.1
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
     better: ClassVar[Better] = {"fid_infinity": "less", "fid_infinity_fit": "greater"}
 

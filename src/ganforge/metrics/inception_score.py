@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better
@@ -24,8 +25,8 @@ class InceptionScore:
             ``None`` leaves samples in order; with ``splits=1`` that is StudioGAN's score.
     """
 
-    splits: int = 10
-    permutation_seed: int | None = 2020
+    splits: Count = 10
+    permutation_seed: Whole | None = 2020
     needs: ClassVar[frozenset[str]] = frozenset()
     better: ClassVar[Better] = {"inception_score": "greater"}
 

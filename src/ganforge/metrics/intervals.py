@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Bounds, Count, ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
 from ganforge.metrics.comparison import Comparison
@@ -135,8 +136,8 @@ class FrechetInterval:
         level: nominal coverage.
     """
 
-    resamples: int = 20
-    level: float = 0.95
+    resamples: Annotated[int, Bounds(at_least=2)] = 20
+    level: ProperFraction = 0.95
     needs: ClassVar[frozenset[str]] = frozenset({"real_moments"})
     better: ClassVar[Better] = {}
 
@@ -163,9 +164,9 @@ class KernelInterval:
         degree: of the polynomial kernel.
     """
 
-    resamples: int = 200
-    level: float = 0.95
-    degree: int = 3
+    resamples: Annotated[int, Bounds(at_least=2)] = 200
+    level: ProperFraction = 0.95
+    degree: Count = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
     better: ClassVar[Better] = {}
 

@@ -1,12 +1,13 @@
 """Kernel distances: the squared maximum mean discrepancy of features under a polynomial kernel."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Bounds, Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better
@@ -69,10 +70,10 @@ class KernelDistance:
         seed: of NumPy's generator that draws subsets; torch-fidelity's is 2020.
     """
 
-    subsets: int = 100
-    subset_size: int = 1000
-    degree: int = 3
-    seed: int = 2020
+    subsets: Count = 100
+    subset_size: Annotated[int, Bounds(at_least=2)] = 1000
+    degree: Count = 3
+    seed: Whole = 2020
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
     better: ClassVar[Better] = {"kid": "less"}
 
@@ -106,7 +107,7 @@ class FullKernelDistance:
         degree: of the polynomial kernel.
     """
 
-    degree: int = 3
+    degree: Count = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
     better: ClassVar[Better] = {"kid_full": "less"}
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better
@@ -39,7 +40,7 @@ class PrecisionRecall:
         neighbours: k.
     """
 
-    neighbours: int = 3
+    neighbours: Count = 3
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
     better: ClassVar[Better] = {
         "precision": "greater",
@@ -71,7 +72,7 @@ class DensityCoverage:
         neighbours: k.
     """
 
-    neighbours: int = 5
+    neighbours: Count = 5
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
     better: ClassVar[Better] = {"density": "greater", "coverage": "greater"}
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import PositiveFraction, ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
@@ -31,7 +32,7 @@ class NearestTraining:
         quantile: of the held-out images' distances.
     """
 
-    quantile: float = 0.05
+    quantile: ProperFraction = 0.05
     needs: ClassVar[frozenset[str]] = frozenset({"train_features", "heldout_features"})
     better: ClassVar[Better] = {"nearest_*": None}
 
@@ -91,7 +92,7 @@ class MemorizationInformedFrechet:
             value of torchmetrics, which hardly sees copies of few images.
     """
 
-    threshold: float = 0.1
+    threshold: PositiveFraction = 0.1
     mean_over: Literal["generated", "real"] = "generated"
     needs: ClassVar[frozenset[str]] = frozenset({"train_features"})
     better: ClassVar[Better] = {"mifid": "less", "mifid_distance": "greater"}

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.data.mixtures import Points
 from ganforge.metrics.comparison import Comparison
@@ -51,7 +52,7 @@ class ModeCoverage:
         threshold: Mahalanobis distance below which a point is of high quality.
     """
 
-    threshold: float = 3.0
+    threshold: Positive = 3.0
     needs: ClassVar[frozenset[str]] = frozenset()
     better: ClassVar[Better] = {
         "modes": "greater",

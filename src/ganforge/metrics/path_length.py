@@ -1,12 +1,13 @@
 """Perceptual path length: how far images move in LPIPS for a small step of the latent."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Bounds, Count, Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
@@ -50,10 +51,10 @@ class PerceptualPathLength:
         network: LPIPS's backbone; the paper's is VGG.
     """
 
-    samples: int = 50_000
-    epsilon: float = 1e-4
-    discard: float = 0.01
-    batch_size: int = 50
+    samples: Count = 50_000
+    epsilon: Positive = 1e-4
+    discard: Annotated[float, Bounds(at_least=0, below=0.5)] = 0.01
+    batch_size: Count = 50
     network: Backbone = "vgg"
     needs: ClassVar[frozenset[str]] = frozenset({"path_pairs"})
     better: ClassVar[Better] = {"ppl": "less"}

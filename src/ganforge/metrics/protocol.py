@@ -5,8 +5,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from ganforge.core.annotations import Bounds, Count, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Metric
 from ganforge.metrics.directions import Better
@@ -32,9 +33,9 @@ class Sampling:
 
     weights: Literal["ema", "raw"] = "ema"
     batch_norm: Literal["running", "batch", "standing"] = "running"
-    truncation: float | None = None
-    seed: int = 0
-    batch_size: int = 250
+    truncation: Positive | None = None
+    seed: Whole = 0
+    batch_size: Count = 250
 
     def __post_init__(self) -> None:
         choices = {"weights": ("ema", "raw"), "batch_norm": ("running", "batch", "standing")}
@@ -79,8 +80,8 @@ class Protocol:
     name: str
     extractor: Extractor
     metrics: Mapping[str, Metric]
-    num_fake: int
-    num_real: int | None = None
+    num_fake: Annotated[int, Bounds(at_least=2)]
+    num_real: Annotated[int, Bounds(at_least=2)] | None = None
     split: Literal["train", "heldout", "full"] = "train"
     sampling: Sampling = field(default_factory=Sampling)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.metrics.comparison import Comparison
@@ -60,8 +61,8 @@ class SlicedWasserstein:
         order: 1 for the mean distance, 2 for the root of the mean squared one.
     """
 
-    projections: int = 512
-    order: int = 2
+    projections: Count = 512
+    order: Count = 2
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})
     better: ClassVar[Better] = {"swd_features": "less"}
 
@@ -138,9 +139,9 @@ class PyramidWasserstein:
         projections: random directions; the paper's 512 are its code's 4 repeats of 128.
     """
 
-    images: int = 4096
-    patches: int = 128
-    projections: int = 512
+    images: Count = 4096
+    patches: Count = 128
+    projections: Count = 512
     needs: ClassVar[frozenset[str]] = frozenset({"fake_images", "real_images"})
     better: ClassVar[Better] = {"swd": "less", "swd_*": "less"}
 

@@ -13,7 +13,7 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganforge.core.annotations import Count
+from ganforge.core.annotations import Count, Positive
 from ganforge.core.distributed import average_buffers, average_gradients, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch, Loaded
@@ -59,7 +59,7 @@ class AdversarialModule(Resumable, Generative):
         self,
         *,
         optimizers: Mapping[str, MakeOptimizer] | MakeOptimizer | None = None,
-        total_kimg: float | None = None,
+        total_kimg: Positive | None = None,
         ema: EMA | None = None,
         schedules: Mapping[str, object] | None = None,
         accumulate: Count = 1,

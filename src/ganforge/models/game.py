@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.augment.base import Augment
+from ganforge.core.annotations import NonNegative
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Batch
 from ganforge.losses.adversarial import AdversarialLoss
@@ -44,7 +45,7 @@ class Game:
     terms: Mapping[str, Term] = field(default_factory=dict)
     constraint: Constraint | None = None
     augment: Augment = field(default_factory=Augment)
-    weight: float = 1.0
+    weight: NonNegative = 1.0
     name: str = ""
 
     def _named(self, name: str) -> str:

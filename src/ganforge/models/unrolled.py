@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
+from ganforge.core.annotations import Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.step import Step
 from ganforge.models.surrogate import SurrogateGAN
@@ -38,7 +39,7 @@ class UnrolledGAN(SurrogateGAN):
             plain SGD.
     """
 
-    def __init__(self, *, unroll_steps: int = 5, **gan: Any) -> None:
+    def __init__(self, *, unroll_steps: Whole = 5, **gan: Any) -> None:
         super().__init__(**gan)
         if unroll_steps < 0:
             raise GanforgeError(f"model.unroll_steps must be a whole number >= 0, got {unroll_steps}.")

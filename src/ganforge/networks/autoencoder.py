@@ -5,6 +5,7 @@ The shapes are DCGAN's, as in the paper's appendix for images; sizes are 8, 16, 
 
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count
 from ganforge.data.images import ImageSize
 from ganforge.networks import dcgan
 from ganforge.networks.critique import Critique
@@ -29,7 +30,7 @@ class Discriminator(nn.Module):
         code: length of the code.
     """
 
-    def __init__(self, image_size: ImageSize, channels: int, width: int = 64, code: int = 64) -> None:
+    def __init__(self, image_size: ImageSize, channels: Count, width: Count = 64, code: Count = 64) -> None:
         super().__init__()
         encoder = dcgan.Discriminator(image_size, channels, width)
         self.encoder = encoder.layers

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.checks import require_positive, square
@@ -37,7 +38,7 @@ class Generator(nn.Module):
         width: channels of every convolution (n in the paper).
     """
 
-    def __init__(self, image_size: ImageSize, channels: int, latent_dim: int = 64, width: int = 64) -> None:
+    def __init__(self, image_size: ImageSize, channels: Count, latent_dim: Count = 64, width: Count = 64) -> None:
         super().__init__()
         require_positive("network", channels=channels, latent_dim=latent_dim, width=width)
         self.latent_dim = latent_dim
@@ -66,7 +67,7 @@ class Discriminator(nn.Module):
         code: length of the code (N_h in the paper).
     """
 
-    def __init__(self, image_size: ImageSize, channels: int, width: int = 64, code: int = 64) -> None:
+    def __init__(self, image_size: ImageSize, channels: Count, width: Count = 64, code: Count = 64) -> None:
         super().__init__()
         require_positive("network", channels=channels, width=width, code=code)
         scales = _scales(image_size)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.checks import require_labels, require_positive, shape_for, square
@@ -90,13 +91,13 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int = 64,
-        classes: int | None = None,
-        shared_dim: int | None = None,
-        attention: Collection[int] = (),
-        multipliers: Sequence[int] | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count = 64,
+        classes: Count | None = None,
+        shared_dim: Count | None = None,
+        attention: Collection[Count] = (),
+        multipliers: Sequence[Count] | None = None,
         normalization: Normalization = "spectral",
         initialization: Initialization = "orthogonal",
     ) -> None:
@@ -172,10 +173,10 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int = 64,
-        classes: int | None = None,
-        attention: Collection[int] = (),
+        channels: Count = 3,
+        width: Count = 64,
+        classes: Count | None = None,
+        attention: Collection[Count] = (),
         normalization: Normalization = "spectral",
         initialization: Initialization = "orthogonal",
         head: HeadFactory | None = None,

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.biggan import generator_multipliers
@@ -128,14 +129,14 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int = 128,
-        classes: int | None = None,
-        shared_dim: int = 128,
-        depth: int = 2,
-        attention: Collection[int] = (),
-        multipliers: Sequence[int] | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count = 128,
+        classes: Count | None = None,
+        shared_dim: Count = 128,
+        depth: Count = 2,
+        attention: Collection[Count] = (),
+        multipliers: Sequence[Count] | None = None,
         normalization: Normalization = "spectral",
         initialization: Initialization = "orthogonal",
     ) -> None:
@@ -197,11 +198,11 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int = 128,
-        classes: int | None = None,
-        depth: int = 2,
-        attention: Collection[int] = (),
+        channels: Count = 3,
+        width: Count = 128,
+        classes: Count | None = None,
+        depth: Count = 2,
+        attention: Collection[Count] = (),
         normalization: Normalization = "spectral",
         initialization: Initialization = "orthogonal",
         head: HeadFactory | None = None,

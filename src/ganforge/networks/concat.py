@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.networks.critique import Critique
 
@@ -38,7 +39,7 @@ class Generator(nn.Module):
         latent_dim: of the latent alone.
     """
 
-    def __init__(self, network: Callable[..., nn.Module], classes: int | None, latent_dim: int) -> None:
+    def __init__(self, network: Callable[..., nn.Module], classes: Count | None, latent_dim: Count) -> None:
         super().__init__()
         self.classes, self.latent_dim = _require_classes(classes), latent_dim
         self.network = network(latent_dim=latent_dim + self.classes)
@@ -58,7 +59,7 @@ class Discriminator(nn.Module):
         channels: of the image alone.
     """
 
-    def __init__(self, network: Callable[..., nn.Module], classes: int | None, channels: int) -> None:
+    def __init__(self, network: Callable[..., nn.Module], classes: Count | None, channels: Count) -> None:
         super().__init__()
         self.classes = _require_classes(classes)
         self.network = network(channels=channels + self.classes)

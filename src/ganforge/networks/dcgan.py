@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.checks import square
@@ -46,7 +47,7 @@ class Generator(nn.Module):
         width: channels of the last hidden layer.
     """
 
-    def __init__(self, image_size: ImageSize, channels: int, latent_dim: int = 100, width: int = 64) -> None:
+    def __init__(self, image_size: ImageSize, channels: Count, latent_dim: Count = 100, width: Count = 64) -> None:
         super().__init__()
         stages = _stages(image_size)
         self.latent_dim = latent_dim
@@ -91,9 +92,9 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int,
-        width: int = 64,
-        codes: Mapping[str, int] | None = None,
+        channels: Count,
+        width: Count = 64,
+        codes: Mapping[str, Whole] | None = None,
         minibatch: MinibatchFactory | None = None,
     ) -> None:
         super().__init__()

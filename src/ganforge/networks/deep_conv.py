@@ -10,6 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks import sndcgan
@@ -27,10 +28,10 @@ class Generator(sndcgan.Generator):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int = 64,
-        classes: int | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count = 64,
+        classes: Count | None = None,
         normalization: Normalization = None,
         initialization: Initialization = "orthogonal",
     ) -> None:
@@ -59,9 +60,9 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int = 64,
-        classes: int | None = None,
+        channels: Count = 3,
+        width: Count = 64,
+        classes: Count | None = None,
         normalization: Literal["batch", "spectral"] | None = "batch",
         initialization: Initialization = "orthogonal",
         head: HeadFactory | None = None,

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.checks import square
@@ -231,7 +232,7 @@ class MinibatchStd(nn.Module):
         group_size: samples a statistic is taken over.
     """
 
-    def __init__(self, group_size: int = 4) -> None:
+    def __init__(self, group_size: Count = 4) -> None:
         super().__init__()
         if group_size < 1:
             raise GanforgeError(f"MinibatchStd: group_size must be a whole number >= 1, got {group_size}.")

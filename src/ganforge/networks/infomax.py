@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.data.images import ImageSize
 from ganforge.networks import resnet
 from ganforge.networks.checks import require_positive
@@ -32,7 +33,12 @@ class Discriminator(resnet.Discriminator):
     """
 
     def __init__(
-        self, image_size: ImageSize = 32, channels: int = 3, width: int | None = None, dim: int = 1024, **others: Any
+        self,
+        image_size: ImageSize = 32,
+        channels: Count = 3,
+        width: Count | None = None,
+        dim: Count = 1024,
+        **others: Any,
     ) -> None:
         super().__init__(image_size, channels, width, **others)
         require_positive("discriminator", dim=dim)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["MinibatchDiscrimination", "MinibatchFactory"]
@@ -31,7 +32,7 @@ class MinibatchDiscrimination(nn.Module):
         GanforgeError: if a size is below 1.
     """
 
-    def __init__(self, features: int, kernels: int = 100, kernel_dim: int = 5) -> None:
+    def __init__(self, features: Count, kernels: Count = 100, kernel_dim: Count = 5) -> None:
         super().__init__()
         for name, size in {"features": features, "kernels": kernels, "kernel_dim": kernel_dim}.items():
             if size < 1:

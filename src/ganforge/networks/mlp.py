@@ -9,6 +9,7 @@ from math import prod
 
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count, FractionBelowOne
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.critique import Critique
@@ -75,7 +76,7 @@ class Generator(nn.Module):
         width: units of a hidden layer.
     """
 
-    def __init__(self, image_size: ImageSize, channels: int, latent_dim: int = 100, width: int = 1200) -> None:
+    def __init__(self, image_size: ImageSize, channels: Count, latent_dim: Count = 100, width: Count = 1200) -> None:
         super().__init__()
         _require_sizes(self, channels=channels, latent_dim=latent_dim, width=width)
         self.latent_dim = latent_dim
@@ -114,11 +115,11 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int,
-        width: int = 240,
-        pieces: int = 5,
-        dropout: float = 0.5,
-        input_dropout: float = 0.2,
+        channels: Count,
+        width: Count = 240,
+        pieces: Count = 5,
+        dropout: FractionBelowOne = 0.5,
+        input_dropout: FractionBelowOne = 0.2,
     ) -> None:
         super().__init__()
         _require_sizes(self, channels=channels, width=width, pieces=pieces)
@@ -152,7 +153,7 @@ class PointGenerator(nn.Module):
         depth: number of hidden layers.
     """
 
-    def __init__(self, channels: int = 2, latent_dim: int = 2, width: int = 400, depth: int = 4) -> None:
+    def __init__(self, channels: Count = 2, latent_dim: Count = 2, width: Count = 400, depth: Count = 4) -> None:
         super().__init__()
         _require_sizes(self, channels=channels, latent_dim=latent_dim, width=width, depth=depth)
         self.latent_dim = latent_dim
@@ -182,7 +183,7 @@ class PointDiscriminator(nn.Module):
         pieces: linear functions a unit.
     """
 
-    def __init__(self, channels: int = 2, width: int = 200, depth: int = 3, pieces: int = 5) -> None:
+    def __init__(self, channels: Count = 2, width: Count = 200, depth: Count = 3, pieces: Count = 5) -> None:
         super().__init__()
         _require_sizes(self, channels=channels, width=width, depth=depth, pieces=pieces)
         sizes = [channels] + [width] * depth

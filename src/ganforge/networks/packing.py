@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.networks.critique import Critique
 
@@ -28,7 +29,7 @@ class Packed(nn.Module):
             conditional.
     """
 
-    def __init__(self, discriminator: Callable[..., nn.Module], packing: int, channels: int) -> None:
+    def __init__(self, discriminator: Callable[..., nn.Module], packing: Count, channels: Count) -> None:
         super().__init__()
         if packing < 1:
             raise GanforgeError(

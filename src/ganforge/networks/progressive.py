@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.critique import Critique
@@ -117,11 +118,11 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 512,
-        classes: int | None = None,
-        channel_base: int = 8192,
-        channel_max: int = 512,
+        channels: Count = 3,
+        latent_dim: Count = 512,
+        classes: Count | None = None,
+        channel_base: Count = 8192,
+        channel_max: Count = 512,
     ) -> None:
         super().__init__()
         sizes = resolutions("network=progressive", image_size)
@@ -185,11 +186,11 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        classes: int | None = None,
-        channel_base: int = 8192,
-        channel_max: int = 512,
-        group_size: int = 4,
+        channels: Count = 3,
+        classes: Count | None = None,
+        channel_base: Count = 8192,
+        channel_max: Count = 512,
+        group_size: Count = 4,
         minibatch_std: Literal["before", "after"] = "before",
     ) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.critique import Critique
@@ -140,14 +141,14 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 64,
-        classes: int | None = None,
-        widths: Sequence[int] | None = None,
-        cardinalities: Sequence[int] | None = None,
-        blocks: Sequence[int] | None = None,
-        expansion: int = 2,
-        embedding_dim: int | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 64,
+        classes: Count | None = None,
+        widths: Sequence[Count] | None = None,
+        cardinalities: Sequence[Count] | None = None,
+        blocks: Sequence[Count] | None = None,
+        expansion: Count = 2,
+        embedding_dim: Count | None = None,
     ) -> None:
         super().__init__()
         plan = _plan(image_size, widths, cardinalities, blocks, expansion)
@@ -202,13 +203,13 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        classes: int | None = None,
-        widths: Sequence[int] | None = None,
-        cardinalities: Sequence[int] | None = None,
-        blocks: Sequence[int] | None = None,
-        expansion: int = 2,
-        embedding_dim: int | None = None,
+        channels: Count = 3,
+        classes: Count | None = None,
+        widths: Sequence[Count] | None = None,
+        cardinalities: Sequence[Count] | None = None,
+        blocks: Sequence[Count] | None = None,
+        expansion: Count = 2,
+        embedding_dim: Count | None = None,
     ) -> None:
         super().__init__()
         plan = _plan(image_size, widths, cardinalities, blocks, expansion)[::-1]

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.checks import require_labels, require_positive, shape_for, square
@@ -77,12 +78,12 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int | None = None,
-        classes: int | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count | None = None,
+        classes: Count | None = None,
         normalization: Normalization = None,
-        attention: Collection[int] = (),
+        attention: Collection[Count] = (),
     ) -> None:
         super().__init__()
         require_positive("generator", channels=channels, latent_dim=latent_dim, width=width, classes=classes)
@@ -132,13 +133,13 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int | None = None,
-        classes: int | None = None,
+        channels: Count = 3,
+        width: Count | None = None,
+        classes: Count | None = None,
         normalization: Normalization = "spectral",
         head: HeadFactory | None = None,
         pooling: Literal["sum", "mean"] = "sum",
-        attention: Collection[int] = (),
+        attention: Collection[Count] = (),
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes)

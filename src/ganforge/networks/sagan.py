@@ -7,6 +7,7 @@ of the discriminator).
 
 from collections.abc import Collection
 
+from ganforge.core.annotations import Count
 from ganforge.data.images import ImageSize
 from ganforge.networks import resnet
 from ganforge.networks.checks import shape_for, square
@@ -34,12 +35,12 @@ class Generator(resnet.Generator):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int | None = None,
-        classes: int | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count | None = None,
+        classes: Count | None = None,
         normalization: Normalization = "spectral",
-        attention: Collection[int] | None = None,
+        attention: Collection[Count] | None = None,
     ) -> None:
         side = square(image_size, "network=sagan")
         sides = shape_for("generator", _GENERATOR_SIDES, side) if attention is None else attention
@@ -61,12 +62,12 @@ class Discriminator(resnet.Discriminator):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int | None = None,
-        classes: int | None = None,
+        channels: Count = 3,
+        width: Count | None = None,
+        classes: Count | None = None,
         normalization: Normalization = "spectral",
         head: HeadFactory | None = None,
-        attention: Collection[int] | None = None,
+        attention: Collection[Count] | None = None,
     ) -> None:
         side = square(image_size, "network=sagan")
         sides = shape_for("discriminator", _DISCRIMINATOR_SIDES, side) if attention is None else attention

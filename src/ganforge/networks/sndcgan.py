@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.checks import require_labels, require_positive
@@ -50,10 +51,10 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 128,
-        width: int = 64,
-        classes: int | None = None,
+        channels: Count = 3,
+        latent_dim: Count = 128,
+        width: Count = 64,
+        classes: Count | None = None,
         normalization: Normalization = None,
         initialization: Initialization = "normal",
     ) -> None:
@@ -97,9 +98,9 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        width: int = 64,
-        classes: int | None = None,
+        channels: Count = 3,
+        width: Count = 64,
+        classes: Count | None = None,
         normalization: Normalization = "spectral",
         initialization: Initialization = "normal",
         head: HeadFactory | None = None,

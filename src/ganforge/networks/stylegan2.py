@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count, Fraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.critique import Critique
@@ -192,14 +193,14 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        latent_dim: int = 512,
-        classes: int | None = None,
-        style_dim: int = 512,
-        mapping_layers: int = 8,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        style_mixing: float = 0.9,
+        channels: Count = 3,
+        latent_dim: Count = 512,
+        classes: Count | None = None,
+        style_dim: Count = 512,
+        mapping_layers: Count = 8,
+        channel_base: Count = 32768,
+        channel_max: Count = 512,
+        style_mixing: Fraction = 0.9,
     ) -> None:
         super().__init__()
         sizes = resolutions("network=stylegan2", image_size)
@@ -325,13 +326,13 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize = 32,
-        channels: int = 3,
-        classes: int | None = None,
+        channels: Count = 3,
+        classes: Count | None = None,
         architecture: Architecture = "resnet",
-        mapping_layers: int = 8,
-        channel_base: int = 32768,
-        channel_max: int = 512,
-        group_size: int = 4,
+        mapping_layers: Count = 8,
+        channel_base: Count = 32768,
+        channel_max: Count = 512,
+        group_size: Count = 4,
     ) -> None:
         super().__init__()
         sizes = resolutions("network=stylegan2", image_size)

@@ -19,7 +19,7 @@ from ganforge.core.settings import shown_settings
 from ganforge.core.slurm import is_running, this_job
 from ganforge.runs.provenance import provenance
 
-__all__ = ["RunFolder", "checkpoint_to_resume", "is_alive", "this_process"]
+__all__ = ["RunFolder", "checkpoint_path", "checkpoint_to_resume", "is_alive", "this_process"]
 
 
 class RunFolder:
@@ -71,7 +71,13 @@ class RunFolder:
         return self.path.with_name(f".{self.path.name}.replaced")
 
     def set_aside(self) -> None:
-        """Move what an earlier run left out of the way; :meth:`settle` decides what becomes of it."""
+        """Move what an earlier run left out of the way; :meth:`settle` decides what becomes of it.
+
+        A start that was killed before its first checkpoint gives way itself: what it was to replace is still aside.
+        """
+        if self._aside.exists() and not self.has_checkpoint():
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
         shutil.rmtree(self._aside, ignore_errors=True)
         if self.path.exists():
             self.path.rename(self._aside)
@@ -152,6 +158,24 @@ def _process_start(pid: int) -> str:
         return ""
 
 
+def checkpoint_path(folder: RunFolder, resume: object, option: str = "resume") -> Path:
+    """Return where the checkpoint is that ``resume`` asks for; see :func:`checkpoint_to_resume`.
+
+    Raises:
+        GanforgeError: if there is none; the sentence offers another one that is whole.
+    """
+    is_last = resume in (True, "auto", "extend")
+    if is_last or resume in ("last", "previous", "best", "healthy"):
+        path = folder.checkpoints / ("last.ckpt" if is_last else f"{resume}.ckpt")
+    else:
+        path = Path(str(resume)).expanduser()
+    if not path.exists() and is_last:
+        path = folder.checkpoints / "previous.ckpt"
+    if not path.is_file():
+        raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path, option)}")
+    return path
+
+
 def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resume") -> tuple[Path, dict[str, object]]:
     """Return the checkpoint that ``resume`` asks for, and its content, after loading it whole.
 
@@ -164,15 +188,7 @@ def checkpoint_to_resume(folder: RunFolder, resume: object, option: str = "resum
     Raises:
         GanforgeError: if it is missing or damaged; the sentence offers another one that is whole.
     """
-    is_last = resume in (True, "auto", "extend")
-    if is_last or resume in ("last", "previous", "best", "healthy"):
-        path = folder.checkpoints / ("last.ckpt" if is_last else f"{resume}.ckpt")
-    else:
-        path = Path(str(resume)).expanduser()
-    if not path.exists() and is_last:
-        path = folder.checkpoints / "previous.ckpt"
-    if not path.is_file():
-        raise GanforgeError(f"There is no checkpoint at '{path}': {_offer(folder, path, option)}")
+    path = checkpoint_path(folder, resume, option)
     content = load_checkpoint(path)
     if content is None:
         raise GanforgeError(f"The checkpoint '{path}' is damaged or cut short: {_offer(folder, path, option)}")

@@ -14,7 +14,7 @@ from ganforge.core.errors import GanforgeError, Pruned, Stopped, TakenOver
 from ganforge.core.files import is_disk_full
 from ganforge.core.launch import environment_rank
 from ganforge.runs.folder import RunFolder
-from ganforge.runs.start import RESUME_WORDS, check_settings, recorded_settings, settings_of
+from ganforge.runs.start import RESUME_WORDS, check_settings, check_sources, makes_longer
 from ganforge.runs.summary import format_scores
 
 if TYPE_CHECKING:
@@ -27,20 +27,19 @@ _ENDS = {Pruned: "pruned", Stopped: "stopped", KeyboardInterrupt: "stopped"}
 
 
 def claim(config: DictConfig, folder: RunFolder) -> dict[str, float] | None:
-    """Decide what an existing run folder means; return the scores of a run that is finished."""
+    """Decide what an existing run folder means, and change nothing; return the scores of a run that is finished."""
     leads = environment_rank() == 0
     if leads:
         _require_own(folder)
     writer = folder.is_being_written() if leads else None
     if writer is not None:
         raise GanforgeError(f"{writer} is training this very run in '{folder.path}': wait for it, or stop it.")
+    check_sources(config, folder)
     if config.force:
-        if leads:
-            folder.set_aside()
         return None
-    longer = config.resume == "extend" and recorded_settings(folder) != settings_of(config)
     check_settings(config, folder)
-    if folder.status().get("state") == "finished" and config.resume in RESUME_WORDS and not longer:
+    is_finished = folder.status().get("state") == "finished"
+    if is_finished and config.resume in RESUME_WORDS and not makes_longer(config, folder):
         return _already_finished(config, folder)
     if folder.has_checkpoint() and config.resume is False:
         raise GanforgeError(

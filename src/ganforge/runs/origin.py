@@ -15,7 +15,7 @@ from ganforge.models.contents import Checkpoint, images_seen_of, require
 from ganforge.runs.data_record import Record, changes, check_data, fingerprints
 from ganforge.runs.differences import ABSENT, differences
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
-from ganforge.runs.start import RESUME_WORDS, recorded_settings, settings_of, wants_fork
+from ganforge.runs.start import RESUME_WORDS, recorded_settings, settings_of, source_of, wants_fork
 
 if TYPE_CHECKING:
     from ganforge.data.module import DataModule
@@ -120,11 +120,7 @@ def _source_of(config: DictConfig) -> tuple[dict[str, object], Source]:
         GanforgeError: if ``start`` is impossible, or there is no such checkpoint.
     """
     start = config.start
-    path, checkpoint = Path(str(start.run)).expanduser(), start.checkpoint
-    if path.is_file():
-        path, checkpoint = path.resolve().parent.parent, str(path)
-    elif not path.is_dir():
-        raise GanforgeError(f"start.run='{start.run}' is neither a run's folder nor a checkpoint's file.")
+    path, checkpoint = source_of(config)
     folder = RunFolder(path)
     file, content = checkpoint_to_resume(folder, checkpoint, "start.checkpoint")
     own = settings_of(config) or recorded_settings(RunFolder(Path(config.paths.run)))  # a child reads what was begun

@@ -10,9 +10,20 @@ from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError
 from ganforge.core.sweep import inside_a_sweep
 from ganforge.runs.differences import Differences, describe, differences, lengths
-from ganforge.runs.folder import RunFolder
+from ganforge.runs.folder import RunFolder, checkpoint_path
 
-__all__ = ["RESUME_WORDS", "at_its_place", "check_settings", "recorded_settings", "settings_of", "wants_fork"]
+__all__ = [
+    "RESUME_WORDS",
+    "at_its_place",
+    "check_settings",
+    "check_sources",
+    "makes_longer",
+    "place_of",
+    "recorded_settings",
+    "settings_of",
+    "source_of",
+    "wants_fork",
+]
 
 #: What ``resume`` may be besides a checkpoint's name or path.
 RESUME_WORDS = (True, False, "auto", "extend")
@@ -38,27 +49,65 @@ def wants_fork(config: DictConfig) -> bool:
     return OmegaConf.select(config, "start.run") is not None
 
 
-def at_its_place(config: DictConfig) -> DictConfig:
-    """Return the configuration with the folder in which its run is: one that was trained longer has kept its own.
+def source_of(config: DictConfig) -> tuple[Path, str]:
+    """Return the folder that ``start`` names, and the checkpoint in it.
 
-    ``resume=extend`` finds the run to train longer. Runs of a sweep are where their settings say.
+    Raises:
+        GanforgeError: if there is neither a folder nor a checkpoint's file.
+    """
+    path = Path(str(config.start.run)).expanduser()
+    if path.is_file():
+        return path.resolve().parent.parent, str(path)
+    if not path.is_dir():
+        raise GanforgeError(f"start.run='{config.start.run}' is neither a run's folder nor a checkpoint's file.")
+    return path, str(config.start.checkpoint)
+
+
+def check_sources(config: DictConfig, folder: RunFolder) -> None:
+    """Refuse to begin or go on from a checkpoint that is not there.
+
+    Raises:
+        GanforgeError: naming where it was looked for, and one that is there.
+    """
+    if config.resume not in RESUME_WORDS:
+        checkpoint_path(folder, config.resume)
+    elif wants_fork(config) and not folder.has_checkpoint():
+        source, checkpoint = source_of(config)
+        checkpoint_path(RunFolder(source), checkpoint, "start.checkpoint")
+
+
+def makes_longer(config: DictConfig, folder: RunFolder) -> bool:
+    """Whether a configuration is to train a folder's run longer than it was."""
+    return config.resume == "extend" and recorded_settings(folder) != settings_of(config)
+
+
+def at_its_place(config: DictConfig) -> DictConfig:
+    """Return the configuration with the folder in which its run is; a sweep has found those of its runs.
+
+    Raises:
+        GanforgeError: if there is no run to extend.
+    """
+    place = Path(config.paths.run) if inside_a_sweep() else place_of(config)
+    return config if place == Path(config.paths.run) else _moved(config, place)
+
+
+def place_of(config: DictConfig) -> Path:
+    """Return the folder of a configuration's run: one that was trained longer has kept its own.
+
+    ``resume=extend`` finds the run to train longer.
 
     Raises:
         GanforgeError: if there is no run to extend.
     """
     folder = RunFolder(Path(config.paths.run))
     settings = settings_of(config)
-    if inside_a_sweep():
-        if config.resume == "extend":
-            raise GanforgeError("resume=extend trains one run longer: give the command without -m, once a run.")
-        return config
     if folder.status() or not settings:
-        return config
+        return folder.path
     others = _siblings(folder, settings)
     found = next((path for path, differing in others.items() if not differing), None)
     if found is None and config.resume == "extend":
         found = _to_extend(others)
-    return config if found is None else _moved(config, found)
+    return found or folder.path
 
 
 def _to_extend(others: Mapping[Path, Differences]) -> Path:
@@ -130,7 +179,7 @@ def check_settings(config: DictConfig, folder: RunFolder) -> None:
         _check_same(config, folder, differences(recorded, settings))
     elif config.resume is True and not folder.has_checkpoint() and not _many_are_meant() and not wants_fork(config):
         _check_no_neighbour(folder, settings)
-    elif config.resume not in (*RESUME_WORDS, "last", "previous", "best"):
+    elif config.resume not in (*RESUME_WORDS, "last", "previous", "best", "healthy"):
         _check_foreign(Path(str(config.resume)).expanduser(), settings)
 
 
@@ -176,8 +225,6 @@ def _many_are_meant() -> bool:
 
 def _check_foreign(path: Path, settings: Mapping[str, object]) -> None:
     """Compare with the run that a checkpoint given by its path is from."""
-    if not path.is_file():
-        return  # refused when it is to be read, with what is there
     run = path.resolve().parent.parent
     recorded = recorded_settings(RunFolder(run))
     offer = f"'start={{run: {path}}}' begins a run of its own from it"

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import is_disk_full, read_json, write_text
 from ganforge.sampling.checks import one_of, require_module
+from ganforge.sampling.marks import MARK
 from ganforge.sampling.results import Result
 from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import SeededSampler
@@ -124,7 +125,7 @@ class Exported(Result):
         from safetensors.torch import load_file, save_file
 
         state = {name: value.cpu().contiguous() for name, value in self.sampler.network.state_dict().items()}
-        save_file(state, path, {"ganforge": json.dumps(self.description())})
+        save_file(state, path, {"ganforge": json.dumps(self.description()), "software": MARK.decode()})
         read = load_file(path)
         if read.keys() != state.keys() or not all(
             torch.equal(read[name].nan_to_num(), state[name].nan_to_num()) for name in state
@@ -184,6 +185,7 @@ def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Cal
         _trace(drawing, inputs), (), input_names=names, output_names=["images"], dynamo=True, verbose=False
     )
     assert program is not None
+    program.model.metadata_props["software"] = MARK.decode()
     program.save(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 

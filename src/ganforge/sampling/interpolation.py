@@ -1,8 +1,11 @@
 """Walks between images: straight, or along the sphere."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Bounds, Count, Positive
 from ganforge.data.images import grid as lay_out
 from ganforge.latents import Coded, Normal, slerp
 from ganforge.sampling.checks import above_zero, one_of, require_module, whole
@@ -33,12 +36,12 @@ _WALKS = {"linear": linear, "spherical": spherical}
 
 def interpolate(
     sampler: SeededSampler,
-    n: int = 6,
-    steps: int | None = None,
+    n: Count = 6,
+    steps: Annotated[int, Bounds(at_least=2)] | None = None,
     path: str | None = None,
     space: str = "latent",
     format: str = "png",  # noqa: A002 - as on the command line
-    fps: float = 15,
+    fps: Positive = 15,
 ) -> Picture | Film:
     """Walk from one image to another, ``n`` times; both ends have the first one's label and category.
 

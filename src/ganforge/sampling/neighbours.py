@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column
 from ganforge.data.images import grid as lay_out
@@ -44,7 +45,7 @@ def nearest(queries: Tensor, array: Column, embed: Embed, count: int, batch_size
     return which.cpu()
 
 
-def neighbours(sampler: SeededSampler, n: int = 8, count: int = 4, space: str | None = None) -> Picture:
+def neighbours(sampler: SeededSampler, n: Count = 8, count: Count = 4, space: str | None = None) -> Picture:
     """Draw a row an image: the generated one, then the nearest training images, as they are in the dataset.
 
     Mirrored training images are not searched, though ``data.horizontal_flip`` trains on them.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Count, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import grid as lay_out
 from ganforge.latents import Normal
@@ -18,7 +19,7 @@ __all__ = ["classes", "grid", "style_mixing", "truncation"]
 _ROWS = 20
 
 
-def grid(sampler: SeededSampler, n: int = 64, columns: int | None = None, label: int | None = None) -> Picture:
+def grid(sampler: SeededSampler, n: Count = 64, columns: Count | None = None, label: Whole | None = None) -> Picture:
     """Draw ``n`` images side by side; a conditional run's classes take turns.
 
     Args:
@@ -42,7 +43,7 @@ def grid(sampler: SeededSampler, n: int = 64, columns: int | None = None, label:
     return Picture(pixels, f"{what}{turns}.")
 
 
-def classes(sampler: SeededSampler, n: int = 8, classes: Sequence[int] | None = None) -> Picture:
+def classes(sampler: SeededSampler, n: Count = 8, classes: Sequence[Whole] | None = None) -> Picture:
     """Draw a row a class; a column is one latent, so that only the class changes along it.
 
     Args:
@@ -68,7 +69,7 @@ def classes(sampler: SeededSampler, n: int = 8, classes: Sequence[int] | None = 
     return Picture(lay_out(images, n), note)
 
 
-def truncation(sampler: SeededSampler, n: int = 8, values: Sequence[float] | None = None) -> Picture:
+def truncation(sampler: SeededSampler, n: Count = 8, values: Sequence[Positive] | None = None) -> Picture:
     """Draw the same images at several truncations, a row each; see :class:`SeededSampler` for what it means.
 
     Args:
@@ -98,7 +99,7 @@ def _truncations(sampler: SeededSampler, values: Sequence[float] | None) -> list
     return [2.0, 1.0, 0.5, 0.04] if isinstance(sampler.prior, Normal) else [1.0, 0.5, 0.25, 0.04]
 
 
-def style_mixing(sampler: SeededSampler, n: int = 5, cut: int | None = None) -> Picture:
+def style_mixing(sampler: SeededSampler, n: Count = 5, cut: Count | None = None) -> Picture:
     """Mix styles (Karras et al. 2019, section 3.1): coarse ones from the left column, fine ones from the top row.
 
     Args:

@@ -1,6 +1,7 @@
 """The result of a mode, saved atomically."""
 
 import io
+import os
 import re
 from abc import ABC, abstractmethod
 from itertools import pairwise
@@ -12,19 +13,17 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import replacing
+from ganforge.sampling.marks import MARK, is_marked, mark_archive, png_mark
 
 if TYPE_CHECKING:
     from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
 
 __all__ = ["Film", "Picture", "Result"]
 
 
-#: Names of what a folder of images holds.
-_WRITTEN = re.compile(r"\d+\.png|labels\.csv")
-
-#: What pictures and films hold somewhere, so that those of other programs are not replaced.
-_MARK = b"ganforge sample"
+#: Names of a folder's images, and how its table begins.
+_NAME = re.compile(r"\d+\.png")
+_TABLE = b"file,label\n"
 
 #: Steps of a GIF's clock a second; viewers slow down frames that last one step.
 _GIF_STEPS = 100
@@ -59,11 +58,10 @@ class Result(ABC):
 
         Args:
             path: where to, ending in ``suffix``; missing folders are made.
-            force: replace what is there.
+            force: replace an earlier result; nothing else is ever replaced.
 
         Raises:
-            GanforgeError: if the name ends otherwise, something is there, the disk is full, or ``path`` is a folder
-                that holds anything besides images and labels as they are written here: ``force`` deletes no such one.
+            GanforgeError: if the name ends otherwise, something is there, or the disk is full.
         """
         path = Path(path).expanduser()
         if path.suffix != self.suffix:
@@ -71,26 +69,45 @@ class Result(ABC):
             raise GanforgeError(f"output must {wanted} here, got '{path}'.")
         if path.name in ("", ".."):
             raise GanforgeError(f"output must name a file or folder of its own, got '{path}'.")
-        if path.exists() and not force and not (self.is_cheap and path.is_file() and _MARK in path.read_bytes()):
-            raise GanforgeError(f"'{path}' is there already: add force=true to replace it, or choose another output.")
-        if path.is_dir() or (path.is_symlink() and not self.suffix):
-            self._check_folder(path)
+        if os.path.lexists(path):
+            self._check_own(path)
+            if not force and not self.is_cheap:
+                raise GanforgeError(
+                    f"'{path}' is there already: add force=true to replace it, or choose another output."
+                )
         with replacing(path) as temporary:
             self._write(temporary)
+            mark_archive(temporary)
         return path
 
     def _may_write(self, name: str) -> bool:
-        """Return whether a file in a folder may be this mode's own."""
-        return _WRITTEN.fullmatch(name) is not None
+        """Return whether a picture in a folder may be this mode's own, by its name."""
+        return _NAME.fullmatch(name) is not None
 
-    def _check_folder(self, path: Path) -> None:
-        """Raise GanforgeError unless ``path`` is a folder that holds only what :class:`Result` writes to one."""
+    def _check_own(self, path: Path) -> None:
+        """Raise GanforgeError unless :class:`Result` has written what is at ``path``."""
         if path.is_symlink():
-            raise GanforgeError(f"'{path}' is a link, which is not replaced: give the folder that it points to.")
-        foreign = [entry.name for entry in path.iterdir() if not (self._may_write(entry.name) and entry.is_file())]
-        if self.suffix or foreign:
-            held = f"holds '{min(foreign)}', which was not written there by this mode" if foreign else "is a folder"
-            raise GanforgeError(f"'{path}' {held}, and is not replaced: choose another output.")
+            raise GanforgeError(f"'{path}' is a link, which is not replaced: give the place that it points to.")
+        is_folder = path.is_dir()
+        foreign = [entry.name for entry in path.iterdir() if not self._is_own(entry)] if is_folder else []
+        if foreign:
+            held = f"holds '{min(foreign)}', which was not written there by this command"
+        elif is_folder and self.suffix:
+            held = "is a folder"
+        elif not is_folder and not is_marked(path):
+            held = "was not written by this command"
+        else:
+            return
+        raise GanforgeError(f"'{path}' {held}, and is not replaced: choose another output.")
+
+    def _is_own(self, entry: Path) -> bool:
+        """Return whether a folder's entry is one that this mode writes."""
+        if entry.is_symlink() or not entry.is_file():
+            return False
+        if entry.name == "labels.csv":
+            with entry.open("rb") as file:
+                return file.read(len(_TABLE)) == _TABLE
+        return self._may_write(entry.name) and is_marked(entry)
 
 
 class Picture(Result):
@@ -117,7 +134,7 @@ class Picture(Result):
         return type(self)(_enlarge(self.pixels, zoom), self.note)
 
     def _write(self, path: Path) -> None:
-        self.image.save(path, format="png", pnginfo=_mark())
+        self.image.save(path, format="png", pnginfo=png_mark())
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -154,7 +171,7 @@ class Film(Result):
             first, *rest = (_pillow(frame) for frame in self.frames)
             ends = [round(number * _GIF_STEPS / self.fps) for number in range(len(self.frames) + 1)]
             durations = [10 * (end - start) for start, end in pairwise(ends)]  # milliseconds
-            first.save(path, format="gif", save_all=True, append_images=rest, duration=durations, loop=0, comment=_MARK)
+            first.save(path, format="gif", save_all=True, append_images=rest, duration=durations, loop=0, comment=MARK)
         else:
             self._write_mp4(path)
 
@@ -167,22 +184,13 @@ class Film(Result):
         height, width = self.frames.shape[-2:]
         frames = torch.nn.functional.pad(self.frames, (0, width % 2, 0, height % 2), value=255)
         with av.open(str(path), "w", format="mp4") as container:
-            container.metadata["comment"] = _MARK.decode()
+            container.metadata["comment"] = MARK.decode()
             stream = container.add_stream("libx264", rate=Fraction(self.fps).limit_denominator(1000))
             stream.height, stream.width = frames.shape[-2:]
             stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
             for frame in frames.permute(0, 2, 3, 1).contiguous().numpy():
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
-
-
-def _mark() -> "PngInfo":
-    """Return what a PNG says of the program that has written it."""
-    from PIL.PngImagePlugin import PngInfo
-
-    information = PngInfo()
-    information.add_text("Software", _MARK.decode())
-    return information
 
 
 def _pillow(pixels: Tensor) -> "Image.Image":

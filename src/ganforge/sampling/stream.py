@@ -11,7 +11,9 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.sampling.checks import one_of, whole
+from ganforge.sampling.marks import png_mark
 from ganforge.sampling.results import Result
 from ganforge.sampling.seeded import SeededSampler
 
@@ -30,7 +32,7 @@ class Images(Result):
         label: only this class.
     """
 
-    def __init__(self, sampler: SeededSampler, n: int, suffix: str, label: int | None) -> None:
+    def __init__(self, sampler: SeededSampler, n: Count, suffix: str, label: Whole | None) -> None:
         self.sampler, self.n, self.suffix, self.label = sampler, n, suffix, label
         self._labels = sampler.labels(n, label=label)
         self._beside = "labels" if self._labels is None or self._labels.ndim == 1 else "conditions"
@@ -101,11 +103,11 @@ def png_bytes(pixels: "np.ndarray") -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, format="png")
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(buffer, format="png", pnginfo=png_mark())
     return buffer.getvalue()
 
 
-def images(sampler: SeededSampler, n: int = 1000, format: str = "folder", label: int | None = None) -> Images:  # noqa: A002
+def images(sampler: SeededSampler, n: Count = 1000, format: str = "folder", label: Whole | None = None) -> Images:  # noqa: A002
     """Return images 0 to ``n`` of the sampler's seed, to be saved; classes take turns.
 
     A folder and a zip archive hold PNGs named by number and, for a run conditioned on labels, ``labels.csv``. A NumPy

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.files import shown
 from ganforge.data.columns import DATA, Split
@@ -149,10 +150,10 @@ class Pictures:
 
 def translate(
     sampler: SeededSampler,
-    n: int = 8,
+    n: Count = 8,
     source: str | None = None,
     format: str | None = None,  # noqa: A002 - as on the command line
-    label: int | None = None,
+    label: Whole | None = None,
 ) -> Result:
     """Translate pictures: held-out ones beside their targets, or those of a file, a folder or an archive.
 

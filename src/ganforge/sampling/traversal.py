@@ -1,8 +1,11 @@
 """One thing changes along a row: a code of InfoGAN, or a direction found in the generator."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from ganforge.core.annotations import Bounds, Count, Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import grid as lay_out
 from ganforge.latents import Coded
@@ -19,12 +22,12 @@ _EXTENT = {"codes": 2.0, "sefa": 3.0, "ganspace": 2.0}
 
 def traverse(
     sampler: SeededSampler,
-    n: int = 5,
+    n: Count = 5,
     directions: str | None = None,
-    samples_each: int = 3,
-    steps: int | None = None,
-    extent: float | None = None,
-    samples: int = 5000,
+    samples_each: Count = 3,
+    steps: Annotated[int, Bounds(at_least=2)] | None = None,
+    extent: Positive | None = None,
+    samples: Count = 5000,
 ) -> Picture:
     """Draw rows along which one code or direction changes and all else stays.
 

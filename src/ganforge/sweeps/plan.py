@@ -2,22 +2,29 @@
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from ganforge.core.checks import check_options
+from ganforge.core.checks import check_nodes, check_options
+from ganforge.core.config import quoted
+from ganforge.core.config_files import own_folders
 from ganforge.core.errors import GanforgeError
 from ganforge.core.secrets import masked_words
+from ganforge.core.settings import record_settings
+from ganforge.core.trust import trusting
 from ganforge.runs.folder import RunFolder
+from ganforge.runs.start import RESUME_WORDS, makes_longer, place_of
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
 
 __all__ = ["Job", "name_of", "plan"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Job:
 
 
 def plan(loader: "ConfigLoader", config: DictConfig, arguments: Sequence[str]) -> list[Job]:
-    """Compose every combination, so that a wrong name stops the sweep before it starts, and read its folder's state.
+    """Compose and check every combination, so that a wrong one stops the sweep before it starts; read the folders.
 
     Args:
         loader: Hydra's configuration loader.
@@ -56,26 +63,42 @@ def plan(loader: "ConfigLoader", config: DictConfig, arguments: Sequence[str]) -
         arguments: the overrides, some with several values.
 
     Raises:
-        GanforgeError: for a value of the wrong kind, or a range that cannot be enumerated.
+        GanforgeError: for a value of the wrong kind, a range that cannot be enumerated, or a run that
+            ``resume=extend`` does not find.
     """
     from hydra.core.hydra_config import HydraConfig
 
     jobs: list[Job] = []
     outer = HydraConfig.instance().cfg
     try:
-        for label, overrides in _combinations(loader, arguments):
-            composed = loader.load_sweep_config(config, list(overrides))
+        for label, words in _combinations(loader, arguments):
+            composed, overrides = loader.load_sweep_config(config, list(words)), words
             HydraConfig.instance().set_config(composed)
-            check_options(composed, overrides)
+            check_options(composed, words)
+            record_settings(composed)
             folder = Path(composed.paths.run)
+            if composed.resume == "extend":  # in the folder of the shorter run
+                folder = _named(label, place_of, composed)
+                overrides = (*words, f"paths.run={quoted(str(folder))}")
             duplicate = next((job.label for job in jobs if job.folder == folder), None)
             state, note = (
                 ("duplicate", f"the same run as {duplicate}") if duplicate else _state(composed, RunFolder(folder))
             )
+            if state == "todo":
+                with trusting(OmegaConf.select(composed, "trust") or [], own_folders(composed.hydra)):
+                    _named(label, check_nodes, composed)
             jobs.append(Job(label, overrides, folder, state, note, RunFolder(folder).status()))
     finally:
         HydraConfig.instance().cfg = outer
     return jobs
+
+
+def _named(label: str, function: Callable[[DictConfig], _T], composed: DictConfig) -> _T:
+    """Call a function of one run's configuration; its errors name the run."""
+    try:
+        return function(composed)
+    except GanforgeError as error:
+        raise GanforgeError(f"{label}: {error}") from error
 
 
 def _combinations(loader: "ConfigLoader", arguments: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -111,7 +134,7 @@ def _state(config: DictConfig, folder: RunFolder) -> tuple[str, str]:
     if config.force:
         return "todo", ""
     status = folder.status()
-    if status.get("state") == "finished" and isinstance(config.resume, bool):
+    if status.get("state") == "finished" and config.resume in RESUME_WORDS and not makes_longer(config, folder):
         return "skipped", "finished before"
     if status.get("state") == "failed" and not config.retry:
         return "failed", str(status.get("error"))

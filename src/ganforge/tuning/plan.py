@@ -16,11 +16,15 @@ from ganforge.core.secrets import MASK, masked, masked_words
 from ganforge.core.yaml_files import read_yaml
 from ganforge.tuning.space import Space
 
-__all__ = ["Plan"]
+__all__ = ["BEST_FILE_HEAD", "Plan"]
 
 
 #: Holds the address of the storage for a study's processes: ``study.yaml`` keeps no password.
 _STORAGE = "GANFORGE_STUDY_STORAGE"
+
+
+#: How the file of the best configuration begins: no other one is replaced.
+BEST_FILE_HEAD = "# @package _global_\n# Written by ganforge tune, again after each trial."
 
 
 def _is_plan(path: Path) -> bool:
@@ -82,10 +86,16 @@ class Plan:
         """Write :attr:`file`, its secrets masked; processes below this one find the storage's address all the same.
 
         Raises:
-            GanforgeError: if there is another program's file.
+            GanforgeError: if there is a file, or a best configuration, that no study has written.
         """
         if self.file.exists() and not _is_plan(self.file):
             raise GanforgeError(f"'{self.file}' is no study of ganforge's: choose another place with name=NAME.")
+        best = self.best_file
+        if os.path.lexists(best) and not (best.is_file() and best.read_bytes().startswith(BEST_FILE_HEAD.encode())):
+            raise GanforgeError(
+                f"'{best}' was not written by a study, and is not replaced: rename it, or choose another place with "
+                "name=NAME."
+            )
         os.environ[_STORAGE] = self.storage
         content = masked({**self._content(), "overrides": masked_words(list(self.overrides))})
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +108,11 @@ class Plan:
     def file(self) -> Path:
         """Where a study's trials find the plan."""
         return self.folder / "study.yaml"
+
+    @property
+    def best_file(self) -> Path:
+        """Where the best configuration is written as an experiment."""
+        return self.folder / "experiment" / "best.yaml"
 
     @property
     def objective(self) -> tuple[str, ...]:
@@ -123,6 +138,11 @@ class Plan:
     def storage(self) -> str:
         """The journal's path or the database's address, as ``optuna-dashboard`` takes it."""
         return str(self.settings["storage"] or self.folder / "study.log")
+
+    @property
+    def search_words(self) -> list[str]:
+        """The words by which Hydra finds the user's own configurations, for command lines that train a trial again."""
+        return [word for word in self.overrides if word.startswith("hydra.searchpath=")]
 
     def trial_folder(self, number: int) -> Path:
         """Return where a trial trains."""

@@ -1,5 +1,6 @@
 """Results of a study: the table, and the best configuration as an experiment file."""
 
+import shlex
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from ganforge.core.containers import plain
 from ganforge.core.files import write_text
 from ganforge.core.secrets import masked, masked_words
 from ganforge.core.tables import text_table
+from ganforge.tuning.plan import BEST_FILE_HEAD
 from ganforge.tuning.storage import optuna
 from ganforge.tuning.study import SharedStudy
 
@@ -80,28 +82,28 @@ def write_best(shared: SharedStudy) -> Path | None:
     composed = compose(words)
     kept = [word for word in words if _belongs_to_result(word, composed)]
     head = [
-        "# @package _global_",
+        BEST_FILE_HEAD,
         f"# Trial {trial.number}, the best of the study '{plan.name}' ({shared.done()} trials): {values}. The same as",
-        f"# ganforge train {' '.join(masked_words(kept))}",
+        f"# ganforge train {shlex.join(masked_words([*plan.search_words, *kept]))}",
     ]
     chosen, rest = _split(kept)
     content: dict[str, object] = {"defaults": chosen}
     for key in rest:
         _put(content, *_whole_lists(composed, key))
-    path = plan.folder / "experiment" / "best.yaml"
+    path = plan.best_file
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(OmegaConf.create(masked(content))))
     return path
 
 
 def keep_best(shared: SharedStudy) -> None:
-    """Delete the checkpoints of trials that have ended and are not among the best ones."""
+    """Delete the checkpoints of this study's trials that have ended and are not among the best ones."""
     count = shared.plan.settings["keep_checkpoints"]
     if count is None:
         return
     kept = {trial.number for trial in best_trials(shared)[:count]}
     for trial in shared.trials():
-        if trial.state.is_finished() and trial.number not in kept:
+        if trial.state.is_finished() and trial.number not in kept and shared.holds(trial.number):
             shutil.rmtree(shared.plan.trial_folder(trial.number) / "checkpoints", ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from ganforge.core.build import build
 from ganforge.core.console import say
 from ganforge.core.errors import GanforgeError, StudyError, TakenOver, first_line
 from ganforge.core.files import lock
+from ganforge.core.yaml_files import read_yaml
 from ganforge.runs.folder import is_alive, this_process
 from ganforge.tuning.plan import Plan
 from ganforge.tuning.space import Space
@@ -65,6 +66,11 @@ class SharedStudy:
         started = self.trials()[number].datetime_start
         assert started is not None
         return f"{self.plan.name} {number} {started.isoformat()}"
+
+    def holds(self, number: int) -> bool:
+        """Whether a trial's folder is this very trial's, not that of a study of the same name in another storage."""
+        file = self.plan.trial_folder(number) / "config.yaml"
+        return file.exists() and read_yaml(file).get("trial") == self.identity(number)
 
     def done(self) -> int:
         """Return how many trials have finished or were pruned, over all workers."""

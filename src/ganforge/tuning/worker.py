@@ -12,7 +12,6 @@ from ganforge.core.console import muted, say
 from ganforge.core.errors import GanforgeError, Pruned, Stopped, StudyError, TakenOver
 from ganforge.core.files import is_disk_full, lock
 from ganforge.core.messages import error_message
-from ganforge.core.yaml_files import read_yaml
 from ganforge.models.contents import images_seen_of
 from ganforge.runs.folder import RunFolder, load_checkpoint, this_process
 from ganforge.tuning.reports import final_values
@@ -91,7 +90,7 @@ def _train(
     """Train, or go on; return the outcome, the objectives and a sentence."""
     plan, folder = shared.plan, RunFolder(shared.plan.trial_folder(trial.number))
     config = trial_config(shared, trial.number, values)
-    own, status = _is_of(config.trial, folder), folder.status()
+    own, status = shared.holds(trial.number), folder.status()
     if own and status.get("state") == "pruned":  # the worker died before it could report
         return "PRUNED", None, str(status["ending"]["message"])
     if own:
@@ -133,22 +132,15 @@ def trial_config(shared: SharedStudy, number: int, values: dict[str, object]) ->
     return config
 
 
-def _is_of(identity: str, folder: RunFolder) -> bool:
-    """Whether a folder holds this very trial's run, not that of a study with the same name in another storage."""
-    file = folder.path / "config.yaml"
-    return file.exists() and read_yaml(file).get("trial") == identity
-
-
 def _settle_start(config: DictConfig, folder: RunFolder, number: int) -> None:
-    """Choose the checkpoint to go on from: the last one, unless it is damaged or was the end of the training."""
+    """Choose the checkpoint to go on from, or to finish from where all images were seen: the last one that is whole."""
     if not folder.has_checkpoint() or folder.status().get("state") == "finished":
         return
     for word in ("last", "previous"):
         content = load_checkpoint(folder.checkpoints / f"{word}.ckpt")
-        seen = None if content is None else images_seen_of(content)
-        if seen is not None and seen < config.total_kimg * 1000:
+        if content is not None:
             config.resume = word
-            say(f"Trial {number}: going on at {seen:,} images.")
+            say(f"Trial {number}: going on at {images_seen_of(content) or 0:,} images.")
             return
     config.resume, config.force = False, True
 
