@@ -70,7 +70,7 @@ def test_every_shipped_option_passes_unchanged(words):
         (["term=[r1]", "term.r1.weight=-1"], "term.r1.weight must be a number >= 0, got -1"),
         (["data.source.heldout=1"], "heldout must be a number greater than 0 and less than 1, got 1"),
         (["data.image_size=[28,0]"], "image_size.1 must be a whole number >= 1, got 0"),
-        (["loss=non_saturating", "+loss.flipping=0.5"], "loss.flipping must be a number >= 0 and less than 0.5, got"),
+        (["loss=non_saturating", "loss.flipping=0.5"], "loss.flipping must be a number >= 0 and less than 0.5, got"),
         (["ema.halflife_kimg=0"], "ema.halflife_kimg must be a number greater than 0, got 0"),
         (["callbacks.health.images=7"], "callbacks.health.images must be a whole number >= 8, got 7"),
         (["+optimizer.generator.momentum=0.9"], r"optimizer.generator has no 'momentum' \(Adam\)"),

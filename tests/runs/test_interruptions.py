@@ -74,6 +74,17 @@ def test_killed_before_any_file_of_the_ending_takes_its_place(before_the_end, wh
     assert "This run is finished" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_killed_before_any_file_of_the_beginning_takes_its_place(number, train, monkeypatch):
+    """A folder that holds something, and no run.json, would be taken for somebody else's."""
+    options = ["total_kimg=0.016", "protocol=[]", "callbacks={health: null, samples: null}"]
+    with killed_at(monkeypatch, number) as reached, pytest.raises(Killed):
+        train(*options, "name=parts")
+    assert reached[0] == "run.json"
+    assert train(*options, "name=parts", "resume=true") == 0
+    assert json.loads((folder_of("parts") / "run.json").read_text())["state"] == "finished"
+
+
 @pytest.mark.parametrize(
     ("number", "images"),
     [

@@ -146,7 +146,7 @@ def test_pictures_replace_pictures_but_no_folder(make_sampler, tmp_path):
     path = picture.save(tmp_path / "grid.png")
     assert picture.save(path) == path
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(GanforgeError, match="is there already"):
+    with pytest.raises(GanforgeError, match="is a folder, and is not replaced"):
         picture.save(tmp_path / "folder.png")
 
 

@@ -116,8 +116,8 @@ def test_a_sweep_queues_its_job_once_and_leaves_no_run_to_do_it(scontrol, runs, 
 def test_a_warning_between_runs_stops_the_sweep(scontrol, runs, sweep, monkeypatch):
     call = type(runs).__call__
 
-    def and_warning(self, config, folder):
-        call(self, config, folder)
+    def and_warning(self, config, folder, parts):
+        call(self, config, folder, parts)
         os.kill(os.getpid(), signal.SIGUSR2)
 
     monkeypatch.setattr(type(runs), "__call__", and_warning)

@@ -105,9 +105,8 @@ class RunFolder:
             record = [path for path in (self._status, self.path / "config.yaml") if path.is_file()]
             self._before = {path: path.read_text(encoding="utf-8") for path in record}
             self._started_before = len(self.status().get("start") or ())
-        write_text(self.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(shown_settings(config))))
         settings = config.get("settings")
-        self.update(
+        self.update(  # before any other file: a folder without run.json is taken for somebody else's
             state="running",
             **this_process(),
             slurm_job=this_job(),
@@ -118,6 +117,7 @@ class RunFolder:
             error=None,
             ending=None,
         )
+        write_text(self.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(shown_settings(config))))
 
 
 def this_process() -> dict[str, object]:
