@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from ganforge.conditioning import Label
-from ganforge.core.config import config_folder
+from ganforge.core.config import config_folder, register_resolvers
 from ganforge.core.messages import find_cause
 from ganforge.data.columns import Batch
 from ganforge.latents import Coded
@@ -83,6 +83,7 @@ def combinations() -> Iterator[At]:
 
 @cache
 def _config(group: str, name: str, loss: str = "minimax") -> Any:
+    register_resolvers()
     chosen = OmegaConf.load(config_folder() / "loss" / f"{loss}.yaml")
     root = OmegaConf.create({"total_kimg": 1, "latent": {"categories": 10, "continuous": 2}, "loss": chosen})
     loaded = OmegaConf.load(config_folder() / group / f"{name}.yaml")

@@ -6,7 +6,7 @@ python scripts/variants_page.py
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,46 @@ class Variant:
         """Return the options that differ from ``base``'s, and the file's own values."""
         words = [f"{axis}={choice}" for axis, choice in self.choices.items() if choice != base.choices.get(axis)]
         return " ".join(f"`{word}`" for word in [*words, *self.values]) or "nothing"
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """What holds a variant to its paper: an official parameter count, official steps, the paper's result."""
+
+    shape: dict[str, Any]
+    step: tuple[str, ...]
+    result: str | None
+
+    def row(self, name: str) -> str:
+        """Return the variant's row of the table."""
+        shape = "{generator:,} + {discriminator:,} ({code})".format(**self.shape) if self.shape else "-"
+        return f"| {name} | {shape} | {', '.join(self.step) or '-'} | {self.result or 'not run'} |"
+
+
+def evidence() -> dict[str, Rungs]:
+    """Return what docs/evidence.yaml has, by variant."""
+    entries = load(DOCS / "evidence.yaml").items()
+    return {
+        name: Rungs(rungs.get("shape", {}), tuple(rungs.get("step", ())), rungs.get("result"))
+        for name, rungs in entries
+    }
+
+
+def evidence_table(names: Iterable[str]) -> list[str]:
+    """Return the table of every variant's rungs."""
+    rungs = evidence()
+    return [
+        "## Evidence",
+        "",
+        "From [evidence.yaml](evidence.yaml). Shape: parameters of the generator and of the discriminator, as the code "
+        "named counts them. Step: golden traces of that code, whose losses, gradients and weights over three steps "
+        "`tests/traces/test_traces.py` reproduces within 1e-6. Result: the paper's number, from a run of full size.",
+        "",
+        "| variant | shape | step | result |",
+        "|---|---|---|---|",
+        *(rungs.get(name, Rungs({}, (), None)).row(name) for name in names),
+        "",
+    ]
 
 
 def flatten(node: Any, prefix: str = "") -> Iterator[str]:
@@ -71,8 +111,22 @@ def read(path: Path) -> Variant:
     comments = [line[2:] for line in head if line.startswith("# ") and not line.startswith("# @")]
     body = load(path)
     common = choices(load(config_folder() / "train.yaml")["defaults"])
-    chosen = common | choices(body.pop("defaults"))
-    return Variant(path.stem, comments[0], " ".join(comments[1:]), chosen, tuple(flatten(body)))
+    chosen = common | choices(body["defaults"])
+    return Variant(path.stem, comments[0], " ".join(comments[1:]), chosen, _last_of_each(values(body)))
+
+
+def _last_of_each(settings: Iterator[str]) -> tuple[str, ...]:
+    """Return ``a.b=value`` for every key once, as the last one has it."""
+    last = {setting.partition("=")[0]: setting for setting in settings}
+    return tuple(last.values())
+
+
+def values(body: dict[str, Any]) -> Iterator[str]:
+    """Yield what a file and those that it is built on set, but for the recipe, which docs/official.md has."""
+    for entry in body.get("defaults", []):
+        if isinstance(entry, str) and entry not in ("_self_", "_gan"):
+            yield from values(load(config_folder() / "model" / f"{entry}.yaml"))
+    yield from flatten({key: value for key, value in body.items() if key not in ("defaults", "recipe")})
 
 
 def variants() -> list[Variant]:
@@ -103,10 +157,12 @@ def page(fids: dict[str, float], source: str) -> str:
         "# Variants",
         "",
         f"Made by `python scripts/variants_page.py` from `conf/model/`. Differences are from `model={BASE}`: "
-        "options of axes first, then values that the file sets.",
+        "options of axes first, then values that the file sets. Widths, rates and the rest of each recipe, beside the "
+        "official ones, are in [official.md](official.md).",
         "",
         source,
         "",
+        *evidence_table(variant.name for variant in found),
     ]
     for variant in found:
         file = f"conf/model/{variant.name}.yaml"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ganforge.core.annotations import Positive
+from ganforge.core.annotations import NonNegative, Positive
 from ganforge.core.errors import GanforgeError
 
 __all__ = ["EMA"]
@@ -17,20 +17,28 @@ class EMA:
     StyleGAN2-ADA's training loop). Buffers (batch-norm statistics, counters) are copied.
 
     Args:
-        halflife_kimg: half-life in thousands of images.
+        halflife_kimg: half-life in thousands of images; ``None``: the average is a copy, and configurations keep none.
         rampup: half-life's upper limit as a share of images seen; ``None`` for no limit.
+        begin_kimg: until so many thousand images the average is a copy (BigGAN-PyTorch's ``ema_start``).
     """
 
-    def __init__(self, halflife_kimg: Positive, rampup: Positive | None = 0.05) -> None:
-        if not halflife_kimg > 0:
+    def __init__(
+        self, halflife_kimg: Positive | None, rampup: Positive | None = 0.05, begin_kimg: NonNegative = 0.0
+    ) -> None:
+        if halflife_kimg is not None and not halflife_kimg > 0:
             raise GanforgeError(f"ema.halflife_kimg must be > 0, got {halflife_kimg}; ema=none trains without average.")
         if rampup is not None and not rampup > 0:
             raise GanforgeError(f"ema.rampup must be > 0 or null, got {rampup}.")
+        if begin_kimg < 0:
+            raise GanforgeError(f"ema.begin_kimg must be >= 0, got {begin_kimg}.")
+        self.begin_kimg = begin_kimg
         self.halflife_kimg = halflife_kimg
         self.rampup = rampup
 
     def decay(self, images: int, images_seen: int) -> float:
         """Return the weight of the old average after a step of ``images`` images that began at ``images_seen``."""
+        if self.halflife_kimg is None or images_seen < self.begin_kimg * 1000:
+            return 0.0
         halflife = self.halflife_kimg * 1000
         if self.rampup is not None:
             halflife = min(halflife, images_seen * self.rampup)

@@ -80,15 +80,26 @@ class Normal(Latent):
 
 
 class Uniform(Latent):
-    """Uniform on [-1, 1], as in DCGAN (Radford et al. 2016, section 4)."""
+    """Uniform on [-bound, bound]: 1 in DCGAN (Radford et al. 2016), the root of 3 in the first GAN's code.
+
+    Args:
+        dim: number of coordinates.
+        bound: largest value, above 0.
+    """
+
+    def __init__(self, dim: Count, bound: float = 1.0) -> None:
+        super().__init__(dim)
+        if not bound > 0:
+            raise GanforgeError(f"latent.bound must be > 0, got {bound}.")
+        self.bound = bound
 
     def __call__(self, n: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """See :class:`Latent`."""
-        return torch.rand(n, self.dim, generator=generator, device=device) * 2 - 1
+        return (torch.rand(n, self.dim, generator=generator, device=device) * 2 - 1) * self.bound
 
     def truncate(self, latent: Tensor, threshold: float) -> Tensor:
-        """See :class:`Latent`; a threshold above 1 changes nothing."""
-        return latent * min(threshold, 1.0)
+        """See :class:`Latent`; a threshold above ``bound`` changes nothing."""
+        return latent * min(threshold / self.bound, 1.0)
 
 
 class Coded(Latent):

@@ -80,12 +80,12 @@ def test_ranks_share_the_heuristic(monkeypatch):
 def test_apa_replaces_a_share_p_of_real_images_and_leaves_forward_alone():
     torch.manual_seed(0)
     real, fake = torch.zeros(4000, 1, 2, 2), torch.ones(4000, 1, 2, 2, requires_grad=True)
-    mixed = Apa(p=0.3).pseudo(real, fake)
+    mixed = Apa(p=0.3).pseudo(real, lambda: fake)
     assert not mixed.requires_grad
     assert (mixed.flatten(1).std(dim=1) == 0).all()  # whole images
     assert mixed.mean().item() == pytest.approx(0.3, abs=4 * (0.3 * 0.7 / 4000) ** 0.5)
-    assert (Apa(p=0.0).pseudo(real, fake) == real).all()
-    assert (Apa(p=1.0).pseudo(real, fake) == fake).all()
+    assert (Apa(p=0.0).pseudo(real, lambda: fake) == real).all()
+    assert (Apa(p=1.0).pseudo(real, lambda: fake) == fake).all()
     assert Apa(p=1.0)(real) is real
 
 

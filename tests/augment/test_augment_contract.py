@@ -51,7 +51,7 @@ def test_defaults_change_nothing():
     real, fake = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8)
     augment = Augment()
     assert augment(real) is real
-    assert augment.pseudo(real, fake) is real
+    assert augment.pseudo(real, lambda: fake) is real
     assert augment.scalars() == {}
 
 

@@ -47,12 +47,20 @@ def test_translation_is_uniform_to_an_eighth_and_moves_zeros_in():
     assert max(matches) < 3000 / 35 * 1.5
 
 
-@pytest.mark.parametrize("size", [32, 14])
+@pytest.mark.parametrize(("size", "reach"), [(28, 4), (27, 3), (20, 3), (32, 4), (12, 2)])
+def test_translation_reaches_the_eighth_rounded_as_in_the_official_code(size, reach):
+    seen = DiffAugment(["translation"])(torch.ones(2000, 1, size, size))
+    kept = (seen[:, 0] > 0).any(dim=1).sum(dim=1)
+    assert kept.min() == size - reach
+    assert kept.max() == size
+
+
+@pytest.mark.parametrize("size", [32, 14, 15])
 def test_cutout_zeroes_half_of_each_axis_clipped(size):
     hole = DiffAugment(["cutout"])(torch.ones(4000, 1, size, size)) == 0
     rows, columns = hole.any(dim=3).sum(dim=2)[:, 0], hole.any(dim=2).sum(dim=2)[:, 0]
     assert (hole.flatten(1).sum(dim=1) == rows * columns).all()
-    box = size // 2
+    box = {32: 16, 14: 7, 15: 8}[size]
     centres = range(size + 1 - box % 2)
     extents = [min(size, centre - box // 2 + box) - max(0, centre - box // 2) for centre in centres]
     for extent in (rows, columns):

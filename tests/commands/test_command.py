@@ -26,6 +26,7 @@ from quick import SMOKE
         (["modle=dcgan"], r"no configuration key or group 'modle'; did you mean model\?"),
         (["model=dcgn"], r"no 'dcgn' in the group 'model'; did you mean .*dcgan"),
         (["data.bach_size=3"], r"no configuration key 'data.bach_size'; did you mean data.batch_size"),
+        (["term.lecam.weight=1"], r"'lecam' is none of this run's terms: .* as in term=\[lecam\]"),
         (["trainer.devces=2"], r"did you mean trainer\.devices"),
         (["data.batch_size=abc"], r"data.batch_size must be a number \(default \d+\), got 'abc'"),
         (["data.batch_size=0"], r"data.batch_size must be a whole number >= 1 and at most 1e\+06, got 0"),

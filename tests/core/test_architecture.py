@@ -68,7 +68,8 @@ def test_imports_point_downwards(room):
 def test_every_room_has_its_level_and_its_tests():
     rooms = {room_of(path) for path in SOURCE.rglob("*.py")} - {"__init__"}
     assert rooms == set(LEVEL_OF)
-    beside = {"zoo", "notebooks", "storm", "hostile"}  # configurations; notebooks; commands killed, and misspelled
+    # Configurations; notebooks; commands killed, and misspelled; official code's steps.
+    beside = {"zoo", "notebooks", "storm", "hostile", "traces"}
     folders = {path.parent.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
     assert folders == {room for room in rooms if (SOURCE / room).is_dir()} | beside
     modules = [path for path in SOURCE.glob("*.py") if path.name != "__init__.py"]

@@ -174,7 +174,7 @@ def test_growth_is_of_squares() -> None:
 def test_augmentations_of_rectangles(augment: Callable[[torch.Tensor], torch.Tensor]) -> None:
     torch.manual_seed(0)
     images = torch.rand(16, 3, 12, 20) * 2 - 1
-    seen = augment.pseudo(images, -images) if isinstance(augment, Apa) else augment(images)
+    seen = augment.pseudo(images, lambda: -images) if isinstance(augment, Apa) else augment(images)
     assert seen.shape == images.shape
     assert seen.isfinite().all()
     assert not torch.equal(seen, images)
@@ -190,7 +190,7 @@ def test_deceiving_by_other_samples() -> None:
     """APA replaces whole samples of any kind."""
     torch.manual_seed(0)
     real = torch.arange(64.0)[:, None].expand(-1, 3)
-    seen = Apa(p=0.5).pseudo(real, -1 - real)
+    seen = Apa(p=0.5).pseudo(real, lambda: -1 - real)
     assert torch.equal(seen, seen[:, :1].expand(-1, 3))
     assert set((seen[:, 0] < 0).tolist()) == {True, False}
 

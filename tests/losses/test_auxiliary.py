@@ -109,19 +109,22 @@ def test_conditional_contrastive(player):
 
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
-def test_data_to_data_cross_entropy(player):
+@pytest.mark.parametrize("scaled", [False, True])
+def test_data_to_data_cross_entropy(player, scaled):
+    scale = math.exp((0.1 - 0) / 0.5) if scaled else 1.0  # of each image the nearest other has a cosine of 0
+
     def positive(cosine):
         return math.exp(min(0, cosine - 0.9) / 0.5)
 
     def negative(cosine):
-        return math.exp(max(0, cosine - 0.1) / 0.5)
+        return scale * math.exp(max(0, cosine - 0.1) / 0.5)
 
     expected = [
         -math.log(positive(1) / (positive(1) + negative(-1))),
         -math.log(positive(0) / (positive(0) + negative(0))),
         -math.log(positive(0) / (positive(0) + negative(-1) + negative(0))),
     ]
-    term = DataToDataCrossEntropy(weight=0.5, player=player, margin=0.9)
+    term = DataToDataCrossEntropy(weight=0.5, player=player, margin=0.9, scaled_negatives=scaled)
     step = contrastive_step(player)
     assert term(step).item() == pytest.approx(sum(expected) / 3, rel=1e-6)
     assert unread(step) == ["fake_critique" if player == "discriminator" else "real_critique"]

@@ -64,8 +64,8 @@ def test_orthogonal(player):
     assert term(step).item() == 0  # orthogonal rows of any length; bias and embedding do not count
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([[1.0, 0.0], [3.0, 2.0], [0.0, 1.0]]).reshape(3, 2, 1, 1))
-    # Products of rows: 3, 0 and 2, each twice in the matrix.
-    assert term(step).item() == pytest.approx(2 * (9 + 0 + 4))
+    # Products of rows: 3, 0 and 2, each twice in the matrix, of whose square the half counts.
+    assert term(step).item() == pytest.approx(9 + 0 + 4)
 
 
 def test_historical_averaging():

@@ -25,20 +25,22 @@ def test_infomax_of_images_that_look_alike_counts_the_others_places(player):
     critique = embedded(torch.ones(4, 5), torch.ones(4, 5, 6))
     term = InfoMax(weight=0.2, player=player)
     step = make_step(player, **{OWN[player]: critique})
-    assert term(step).item() == pytest.approx(math.log(1 + 3 * 6))
+    assert term(step).item() == pytest.approx(math.log(1 + 3 * 6 + 6 * math.exp(-10 - 5)))
     assert unread(step) == [OTHER[player]]
 
 
-def test_infomax_is_cross_entropy_place_by_place():
+@pytest.mark.parametrize("own_places", [None, -10.0, 0.5])
+def test_infomax_is_cross_entropy_place_by_place(own_places):
     torch.manual_seed(0)
     images, places = torch.randn(3, 4), torch.randn(3, 4, 2)
     losses = []
     for image in range(3):
         others = [images[image] @ places[j, :, q] for j in range(3) if j != image for q in range(2)]
+        others += [] if own_places is None else [torch.tensor(own_places)] * 2
         for place in range(2):
             logits = torch.stack([images[image] @ places[image, :, place], *others])
             losses.append(F.cross_entropy(logits[None], torch.tensor([0])))
-    value = InfoMax(weight=1)(make_step(real_critique=embedded(images, places)))
+    value = InfoMax(weight=1, own_places=own_places)(make_step(real_critique=embedded(images, places)))
     assert value.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-6)
 
 

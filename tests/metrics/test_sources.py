@@ -6,6 +6,7 @@ from hydra.utils import instantiate
 from narrow import narrow
 
 from ganforge.core.config import compose
+from ganforge.core.errors import GanforgeError
 from ganforge.metrics.protocol import Sampling
 from ganforge.metrics.sources import Generated
 
@@ -107,6 +108,27 @@ def test_path_pairs_share_their_noise_and_keep_the_protocols_sampling():
     torch.manual_seed(1)  # another rank's stream
     assert torch.equal(first, pairs(raw, 1e-4)[0])
     assert not torch.equal(first, pairs(cut, 0.0)[0])
+
+
+def test_path_pairs_of_styles_are_straight_and_begin_at_the_first_end(monkeypatch):
+    judged = source(*narrow("model=stylegan2"), "ema=none")
+    sampling, network = Sampling(weights="raw"), judged.sampler.network
+    drawn = []
+    monkeypatch.setattr(type(network), "synthesise", lambda self, styles, noise: drawn.append(styles) or styles)
+    with judged.session(sampling):
+        for step in (0.25, 0.5, 1.0):
+            judged.path_pairs(3, step, torch.Generator().manual_seed(5), sampling, space="w", at="end")
+    begin, quarter, again, half, _, end = drawn
+    assert torch.equal(begin, again)
+    torch.testing.assert_close(quarter, begin + 0.25 * (end - begin))
+    torch.testing.assert_close(half, begin + 0.5 * (end - begin))
+    assert not torch.equal(begin, end)
+
+
+def test_path_pairs_of_styles_need_styles(dcgan):
+    sampling = Sampling(weights="raw")
+    with dcgan.session(sampling), pytest.raises(GanforgeError, match=r"space=w .* choose space=z"):
+        dcgan.path_pairs(3, 0.1, torch.Generator(), sampling, space="w")
 
 
 def test_path_pairs_are_of_the_weights_asked_for():

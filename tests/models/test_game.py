@@ -55,12 +55,10 @@ def play(relation, player, batch=None):
     """Return a step on six points of each kind."""
     generator = mlp.PointGenerator(width=5, depth=1)
     latent = Normal(2)(6, generator=None, device=torch.device("cpu"))
-    fake = generator(latent)
     return relation.step(
         player,
         generator=generator,
         real=torch.randn(6, 2) if batch is None else batch.data,
-        fake=fake.detach() if player == D else fake,
         latent=latent,
         condition=None,
         fake_condition=None,
@@ -200,12 +198,10 @@ class TwoWays(AdversarialModule):
 
     def play(self, player, batch):
         a, b = batch.given["source"], batch.data
-        with torch.set_grad_enabled(player == G):
-            fake_a, fake_b = self.b_to_a(None, b), self.a_to_b(None, a)
-        unconditional = {"latent": None, "condition": None, "fake_condition": None, "images_seen": self.images_seen}
+        unconditional = {"latent": None, "condition": None, "images_seen": self.images_seen}
         return (
-            self.a.step(player, generator=self.b_to_a, real=a, fake=fake_a, **unconditional),
-            self.b.step(player, generator=self.a_to_b, real=b, fake=fake_b, **unconditional),
+            self.a.step(player, generator=self.b_to_a, real=a, fake_condition=b, **unconditional),
+            self.b.step(player, generator=self.a_to_b, real=b, fake_condition=a, **unconditional),
         )
 
     def translate(self, batch):

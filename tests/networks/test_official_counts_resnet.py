@@ -9,10 +9,15 @@ import pytest
 import torch
 from torch import nn
 
+from ganforge.core.build import build
+from ganforge.core.checks import check_nodes
+from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.networks import biggan, biggan_deep, deep_conv, resnet, sagan, sndcgan
 from ganforge.networks.heads import ClassHead, Contrastive
-from ganforge.networks.layers import ConditionalBatchNorm, Layers, SelfAttention, spectral_norm
+from ganforge.networks.layers import ConditionalBatchNorm, Layers, SelfAttention
+from ganforge.networks.residual import DiscriminatorBlock
+from ganforge.networks.spectral import Spectral, spectral_norm
 
 # mimicry a7fda06c, BigGAN-PyTorch 98459431, StudioGAN 947b35e9: counted by running the official code;
 # mimicry's at 128 pixels and with 100 or 1000 classes by arithmetic on its listing.
@@ -179,7 +184,7 @@ def test_heads_fill_their_fields() -> None:
 
 
 def test_spectral_norm_is_one_and_survives_copies_and_autocast() -> None:
-    layer = spectral_norm(nn.Linear(9, 5)).eval()
+    layer = Spectral(warm_up=15)(nn.Linear(9, 5)).eval()
     weight = layer.weight
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=0.02)
     with torch.autocast("cpu", torch.bfloat16):
@@ -188,6 +193,58 @@ def test_spectral_norm_is_one_and_survives_copies_and_autocast() -> None:
     other = spectral_norm(nn.Linear(9, 5)).eval()
     other.load_state_dict(layer.state_dict())
     assert torch.equal(other.weight, weight)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv2d(3, 5, 3), nn.ConvTranspose2d(3, 5, 4), nn.Linear(7, 4), nn.Embedding(6, 3)], ids=repr
+)
+def test_spectral_norm_iterates_as_torchs_first_one_which_the_official_codes_use(layer: nn.Module) -> None:
+    official = torch.nn.utils.spectral_norm(copy.deepcopy(layer))
+    ours = spectral_norm(layer)
+    norm = ours.parametrizations.weight[0]
+    norm.u.copy_(official.weight_u)
+    inputs = torch.tensor([0, 1]) if isinstance(layer, nn.Embedding) else torch.randn(2, 3, 7, 7)
+    for training in (True, True, True, False):
+        outputs = [each.train(training)(inputs) for each in (official, ours)]
+        torch.testing.assert_close(outputs[1], outputs[0])
+        torch.testing.assert_close((norm.u, norm.v), (official.weight_u, official.weight_v))
+    outputs[0].square().sum().backward()
+    outputs[1].square().sum().backward()
+    torch.testing.assert_close(ours.parametrizations.weight.original.grad, official.weight_orig.grad)
+
+
+def test_spectral_norm_is_positive_before_any_forward() -> None:
+    for _ in range(20):
+        layer = nn.Linear(9, 5)
+        weight = layer.weight.detach().clone()
+        assert (spectral_norm(layer).eval().weight / weight > 0).all()
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_a_shortcut_reads_the_blocks_input_or_what_is_rectified(rectified: bool) -> None:
+    layers = Layers("xavier", None)
+    block = DiscriminatorBlock(2, 2, 2, 1, nn.ReLU(), layers, nn.Identity(), rectified_shortcut=rectified)
+    nn.init.zeros_(block.conv2.weight)
+    nn.init.zeros_(block.conv2.bias)
+    features = torch.randn(3, 2, 4, 4)
+    assert torch.equal(block(features), features.relu() if rectified else features)
+
+
+@pytest.mark.parametrize("module", [resnet, sagan, biggan])
+def test_rectified_shortcuts_reach_every_block(module: ModuleType) -> None:
+    blocks = module.Discriminator(width=2, rectified_shortcut=True).blocks
+    assert all(block.rectified_shortcut for block in blocks)
+    assert not any(block.rectified_shortcut for block in module.Discriminator(width=2).blocks)
+
+
+def test_a_network_takes_another_normalisation() -> None:
+    warm_up = "{_target_: ganforge.networks.spectral.Spectral, warm_up: 50}"
+    config = compose(["model=sngan", "network.width=4", f"+network.discriminator.normalization={warm_up}"])
+    check_nodes(config)
+    warm = build(config.model.discriminator, "model").eval()
+    for module in warm.modules():
+        if isinstance(module, nn.Conv2d):
+            assert torch.linalg.matrix_norm(module.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
 
 
 def test_conditional_batch_norm_by_hand() -> None:

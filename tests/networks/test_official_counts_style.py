@@ -410,6 +410,8 @@ def test_noise_kinds() -> None:
     for noise in ("constant", "none"):
         assert torch.equal(generator(latent, noise=noise), generator(latent, noise=noise))
     assert not torch.equal(generator(latent, noise="constant"), generator(latent, noise="none"))
+    with pytest.raises(GanforgeError, match="random, constant, none, got 'const'"):
+        generator(latent, noise="const")  # type: ignore[arg-type]
 
 
 def _grow(images: Tensor, times: int) -> Tensor:

@@ -13,6 +13,7 @@ from ganforge.core.config import config_folder
 from ganforge.core.messages import find_cause
 from ganforge.latents import Normal
 from ganforge.networks import began, infomax, resnet
+from ganforge.networks.functional import as_function
 from ganforge.testing import check_networks
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
@@ -139,8 +140,28 @@ def test_infomax_gan_has_mimicrys_parameters_and_embeds_every_place():
     assert sum(p.numel() for p in infomax.Generator(32).parameters()) == 4_276_739
     assert sum(p.numel() for p in discriminator.parameters()) == 1_615_233
     critique = infomax.Discriminator(32, width=4, dim=6)(torch.randn(2, 3, 32, 32))
-    assert critique.embedding.shape == (2, 6)
-    assert critique.local_embeddings.shape == (2, 6, 64)
+    assert critique.require("embedding").shape == (2, 6)
+    assert critique.require("local_embeddings").shape == (2, 6, 64)
+
+
+def test_infomax_projects_what_is_read_and_once():
+    discriminator = infomax.Discriminator(32, width=4, dim=6)
+    calls = []
+    discriminator.embed_image.register_forward_hook(lambda *_: calls.append("image"))
+    critique = discriminator(torch.randn(2, 3, 32, 32))
+    assert calls == []
+    assert torch.equal(critique.require("embedding"), critique.require("embedding"))
+    assert calls == ["image"]
+
+
+def test_as_a_function_infomax_projects_with_the_given_weights():
+    discriminator, images = infomax.Discriminator(32, width=4, dim=6).eval(), torch.randn(2, 3, 32, 32)
+    zeros = {name: torch.zeros_like(bias) for name, bias in discriminator.named_parameters() if "embed" in name}
+    zeros = {name: value for name, value in zeros.items() if name.endswith("bias")}
+    other = as_function(discriminator, zeros)(images).require("embedding")
+    assert not torch.allclose(other, discriminator(images).require("embedding"))
+    discriminator.load_state_dict(zeros, strict=False)
+    torch.testing.assert_close(other, discriminator(images).require("embedding"))
 
 
 def test_infomax_judges_as_sngan_does():

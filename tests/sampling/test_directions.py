@@ -69,6 +69,9 @@ def test_the_first_layer_is_the_latents(overrides, inputs, first, make_sampler):
     found = first_layer(sampler)
     assert found.weight.shape[1] == inputs
     start = found.layer.weight
+    if overrides[:2] == ["model=biggan", "network.width=4"]:  # a hierarchical latent: four chunks of 2
+        assert torch.equal(found.weight[:, :2], start)
+        assert not found.weight[:, 2:].any()
     if first is None:  # the label's embedding stands before the latent
         assert torch.equal(found.weight, start[:, -inputs:])
         assert start.shape[1] > inputs

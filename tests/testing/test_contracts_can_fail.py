@@ -390,7 +390,7 @@ class Poolish(GAN):
     def play(self, player, batch):
         step = super().play(player, batch)
         before, self.last = self.last, step.fake.detach()
-        return step if before is None or player == "generator" else dataclasses.replace(step, fake=before)
+        return step if before is None or player == "generator" else dataclasses.replace(step, make_fake=lambda: before)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def narrow(*overrides: str) -> list[str]:
     if "widths" in network:
         small += ["network.widths=[8,8,8,8]", "network.cardinalities=[2,2,2,2]", "network.blocks=[1,1,1,1]"]
     if "style_mixing" in network:
-        small += ["latent.dim=16"]
+        small += ["latent.dim=16", "network.style_dim=16"]
     return small
 
 

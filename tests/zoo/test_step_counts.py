@@ -106,7 +106,7 @@ def test_translations_step_in_their_papers_order(name):
 def test_translations_rates_are_constant_and_then_fall_to_zero(name, constant):
     config = compose([f"model={name}", "total_kimg=10", "network.width=4", "data.image_size=32"])
     for player in (D, G):
-        schedule = instantiate(config.schedules.optimizer[player].lr)
+        schedule = instantiate(config.model.schedules.optimizer[player].lr)
         assert schedule(0) == schedule(round(constant * 10_000)) == 2e-4
         assert schedule(round((constant + 1) / 2 * 10_000)) == pytest.approx(1e-4)
         assert schedule(10_000) == 0

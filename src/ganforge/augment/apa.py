@@ -1,5 +1,7 @@
 """APA: generated samples take the place of real ones with a probability that follows overfitting."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,8 @@ class Apa(Adaptive):
     ``p`` stays at most 1.
     """
 
-    def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
+    def pseudo(self, real: Tensor, make_fake: Callable[[], Tensor]) -> Tensor:
         """See :class:`~ganforge.augment.base.Augment`; the generated images are detached."""
+        fake = make_fake()
         deceive = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device) < self.p
         return torch.where(deceive, fake.detach().to(real.dtype), real)

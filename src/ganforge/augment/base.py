@@ -36,12 +36,12 @@ class Augment(nn.Module):
         """
         return images
 
-    def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
+    def pseudo(self, real: Tensor, make_fake: Callable[[], Tensor]) -> Tensor:
         """Return the input of the discriminator's real branch in place of ``real``.
 
         Args:
             real: ``(n, ...)`` samples of the data set.
-            fake: ``(n, ...)`` generated ones, of the real ones' conditions where there are any.
+            make_fake: returns as many generated ones, of the real ones' conditions where there are any.
         """
         return real
 
@@ -86,10 +86,10 @@ class Compose(Augment):
             images = stage(images)
         return images
 
-    def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
+    def pseudo(self, real: Tensor, make_fake: Callable[[], Tensor]) -> Tensor:
         """See :class:`Augment`."""
         for stage in self._stages():
-            real = stage.pseudo(real, fake)
+            real = stage.pseudo(real, make_fake)
         return real
 
     def observe(self, real_logits: Tensor, images: int) -> None:

@@ -21,8 +21,9 @@ class DiffAugment(Augment):
     * ``cutout``: zeroes a box of half the size along each axis, its centre uniform over the image, clipped at
       the border.
 
-    Distributions are those of the official PyTorch code. Its policies: translation and cutout for BigGAN on
-    CIFAR; color and cutout for StyleGAN2 on all of CIFAR; all three for StyleGAN2 on less data and on FFHQ.
+    Parts of a size are rounded to the nearest whole number, halves up. Distributions are those of the official
+    PyTorch code. Its policies: translation and cutout for BigGAN on CIFAR; color and cutout for StyleGAN2 on all of
+    CIFAR; all three for StyleGAN2 on less data and on FFHQ.
 
     Args:
         policy: the augmentations, in the order in which they are applied.
@@ -54,9 +55,13 @@ def _color(images: Tensor) -> Tensor:
     return torch.lerp(mean, images, _uniform(images, 0.5, 1.5))
 
 
+def _part(size: int, share: float) -> int:
+    return int(size * share + 0.5)
+
+
 def _translation(images: Tensor) -> Tensor:
     for axis, column in ((2, (1, 1, -1, 1)), (3, (1, 1, 1, -1))):
-        reach = images.shape[axis] // 8
+        reach = _part(images.shape[axis], 0.125)
         shape = images.shape
         start = torch.randint(0, 2 * reach + 1, (len(images), 1, 1, 1), device=images.device)
         source = start + torch.arange(shape[axis], device=images.device).view(column)
@@ -69,7 +74,7 @@ def _cutout(images: Tensor) -> Tensor:
     n, _, *sizes = images.shape
     inside = []
     for size in sizes:
-        box = size // 2
+        box = _part(size, 0.5)
         start = torch.randint(-(box // 2), size + 1 - box % 2 - box // 2, (n, 1), device=images.device)
         position = torch.arange(size, device=images.device)
         inside.append((position >= start) & (position < start + box))

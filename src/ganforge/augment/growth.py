@@ -1,5 +1,7 @@
 """Real images at the level of detail that a growing generator has reached (Karras et al. 2018)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -21,8 +23,8 @@ class LevelOfDetail(Augment):
         super().__init__()
         self.register_buffer("level_of_detail", torch.zeros(()))
 
-    def pseudo(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return real images at the current level, at full size; ``fake`` is not read."""
+    def pseudo(self, real: Tensor, make_fake: Callable[[], Tensor]) -> Tensor:
+        """Return real images at the current level, at full size; nothing is generated."""
         return at_level(real, float(self.level_of_detail))
 
     def scalars(self) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 #: What Hydra reads of a node itself.
 _HYDRAS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 #: Nodes that are no one's arguments.
-_APART = ("hydra", "machine", "settings")
+_APART = ("hydra", "machine", "settings", "recipe", "budget")
 #: Ranges that torch's optimizers check when they are built, and whose annotations are wider.
 _OPTIMIZERS: dict[str, Any] = {
     "lr": NonNegative,

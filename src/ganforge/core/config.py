@@ -11,6 +11,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ganforge.core.recipes import RESOLVERS
 from ganforge.core.settings import record_settings, signature, without_settings
 from ganforge.core.workarounds import accept_launchers_of_plugins, files_read_by_name
 
@@ -64,10 +65,12 @@ def _keys_with_comments(config: str) -> str:
 
 
 def register_resolvers() -> None:
-    """Register ``${ganforge.signature:}`` and those of the commands' help; may be called more than once."""
+    """Register ``${ganforge.signature:}``, those of recipes and of the commands' help; may be called more than once."""
     OmegaConf.register_new_resolver("ganforge.signature", signature, replace=True)
     OmegaConf.register_new_resolver("ganforge.groups", _groups_and_options, replace=True)
     OmegaConf.register_new_resolver("ganforge.keys", _keys_with_comments, replace=True)
+    for name, resolver in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
     accept_launchers_of_plugins()
     files_read_by_name()
 

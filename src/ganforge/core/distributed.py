@@ -50,15 +50,20 @@ def _average(tensors: list[Tensor]) -> None:
             tensor.copy_(mean.view(tensor.shape))
 
 
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Average gradients over ranks, in place. A gradient that is ``None`` counts as zero if another rank has one."""
-    if world_size() == 1:
-        return
+def average_gradients(parameters: Iterable[nn.Parameter], *, fill: bool = False) -> None:
+    """Average gradients over ranks, in place. A gradient that is ``None`` counts as zero if another rank has one.
+
+    Args:
+        parameters: whose gradients.
+        fill: make gradients that are ``None`` zero, on one rank too.
+    """
     parameters = [parameter for parameter in parameters if parameter.requires_grad]
-    for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    _average([parameter.grad for parameter in parameters if parameter.grad is not None])
+    if fill or world_size() > 1:
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+    if world_size() > 1:
+        _average([parameter.grad for parameter in parameters if parameter.grad is not None])
 
 
 def average_buffers(module: nn.Module) -> None:

@@ -71,6 +71,9 @@ def _unknown_key(match: re.Match[str], command: _Command) -> str:
     key = match["key"]
     if "." not in key:
         return _unknown_group(match, command)
+    head, name, *_ = key.split(".")
+    if head == "term" and (config_folder() / "term" / f"{name}.yaml").is_file():
+        return f"'{name}' is none of this run's terms: choose it in the list, as in term=[{name}]."
     return f"There is no configuration key '{key}'{_nearest(key, list(_keys(command)), command)}"
 
 
@@ -167,7 +170,7 @@ def _keys(command: _Command) -> Iterator[str]:
         for key in map(str, node):
             yield f"{prefix}{key}"
             child = node[key]
-            if isinstance(child, DictConfig):
+            if isinstance(child, DictConfig) and f"{prefix}{key}" not in ("recipe", "budget"):  # what options read
                 yield from walk(child, f"{prefix}{key}.")
 
     yield from walk(default_config(command.overrides, command.config), "")

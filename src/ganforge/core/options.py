@@ -59,11 +59,13 @@ class Train(Section):
     """The keys of ``conf/train.yaml``."""
 
     name: str
+    budget: Mapping[str, object]
     seed: Whole
     total_kimg: Length
     term: Mapping[str, object] | None
     protocol: Mapping[str, object] | None
     schedules: Mapping[str, object] | None
+    recipe: Mapping[str, object] | None
     resume: bool | str
     start: Start
     data_changed: bool

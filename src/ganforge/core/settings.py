@@ -21,7 +21,8 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
 
     Every key that the node ``machine`` refers to is first replaced by its own name in angle brackets, so that values
     that interpolate to it resolve to a constant, ``<paths.run>/curves.png``; then those keys are left out, with
-    ``machine`` and ``hydra``, and ``start`` where it names no run.
+    ``machine``, ``hydra``, ``recipe`` and ``budget``, whose values are where they are read, and ``start`` where it
+    names no run.
 
     Args:
         config: a composed configuration whose interpolations are not yet resolved.
@@ -40,6 +41,8 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
         if last in node:
             node[last] = _blanked(node[last], key)
     settings = plain(OmegaConf.create(settings))
+    for apart in ("recipe", "budget"):  # the options that read them have their values
+        settings.pop(apart, None)
     for key in keys:
         node, last = _parent(settings, key)
         node.pop(last, None)

@@ -60,6 +60,7 @@ class DataModule(pl.LightningDataModule):
         self.given = {**(given or {}), **({} if classes is None else {LABEL: Labels(classes)})}
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self._splits: Splits | None = None
+        self._orders: dict[str, BatchOrder] = {}  # of players with batches of their own
 
     def __deepcopy__(self, memo: dict[int, object]) -> "DataModule":
         """Return itself: copies of what trains on a dataset share it."""
@@ -128,12 +129,30 @@ class DataModule(pl.LightningDataModule):
             return 0
         return int(getattr(self.trainer.lightning_module, "images_seen", 0))
 
+    def batch_of(self, player: str, position: int, device: torch.device) -> Batch:
+        """Return a training batch of a player's own, as networks see it: of another order than the loader's.
+
+        Args:
+            player: its name.
+            position: the clock; the batch is a function of it and the seed.
+            device: where the batch is to lie.
+        """
+        train = self.splits().train
+        if player not in self._orders:
+            self._orders[player] = self._order().of_column(f"player/{player}", len(train))
+        order = self._orders[player]
+        batch = TrainingBatches(train, order)[position, order.batch(position)]
+        return decoded(batch.map(lambda column: column.to(device)), train)
+
+    def _order(self) -> BatchOrder:
+        size = len(self.splits().train)
+        return BatchOrder(size, self.batch_size, self.seed, self._clock, rank(), world_size())
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return an endless loader of stored batches; it begins at the trained module's clock."""
-        train = self.splits().train
-        order = BatchOrder(len(train), self.batch_size, self.seed, self._clock, rank(), world_size())
+        order = self._order()
         return DataLoader(
-            TrainingBatches(train, order),
+            TrainingBatches(self.splits().train, order),
             sampler=order,
             batch_size=None,
             num_workers=self.workers,

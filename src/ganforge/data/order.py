@@ -29,7 +29,7 @@ class BatchOrder(Sampler[tuple[int, Tensor]]):
         start: gives the position to begin at, in samples, when iteration begins.
         rank: this process's number.
         world_size: number of processes.
-        column: name of an unpaired column, which has an order of its own.
+        column: name of an unpaired column, or of anything else that has an order of its own.
     """
 
     def __init__(
@@ -49,11 +49,13 @@ class BatchOrder(Sampler[tuple[int, Tensor]]):
             )
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.start, self.rank, self.world_size = start, rank, world_size
+        self.column = column
         self._purpose = ("order",) if column is None else ("order", column)
         self._cached: tuple[int, Tensor] | None = None
 
     def of_column(self, name: str, size: int) -> "BatchOrder":
         """Return the order of an unpaired column with ``size`` samples, batch by batch beside this one."""
+        name = name if self.column is None else f"{self.column}/{name}"
         return BatchOrder(size, self.batch_size, self.seed, self.start, self.rank, self.world_size, name)
 
     def _permutation(self, epoch: int) -> Tensor:

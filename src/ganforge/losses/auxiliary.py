@@ -174,9 +174,7 @@ class DataToDataCrossEntropy(ConditionalContrastive):
 
     ``-log[e(p_i) / (e(p_i) + sum_{y_j != y_i} e(j))]`` with ``e(p_i) = exp(min(0, cos - margin) /
     temperature)`` and ``e(j) = exp(max(0, cos - (1 - margin)) / temperature)``: easy positives and easy
-    negatives exert no force. The official code scales the negatives by ``exp(-max_j (cos - 1 + margin) /
-    temperature)`` without scaling the positive (meant for stability, it changes the value); here the equation
-    holds.
+    negatives exert no force.
 
     Args:
         weight: lambda.
@@ -185,6 +183,8 @@ class DataToDataCrossEntropy(ConditionalContrastive):
         temperature: 0.5 on CIFAR-10.
         margin: cosine from which a positive is easy (the paper's ``m_p``); negatives are below ``1 -
             margin``.
+        scaled_negatives: multiply the negatives of an image by ``exp(-max_{j != i} (cos - 1 + margin) / temperature)``,
+            a constant, and not the positive. The authors' code (StudioGAN) does, for stability; it changes the value.
 
     Raises:
         GanforgeError: if ``temperature`` is not positive, or ``margin`` not in [0, 1].
@@ -192,6 +192,7 @@ class DataToDataCrossEntropy(ConditionalContrastive):
 
     temperature: Positive = 0.5
     margin: Fraction = 0.98
+    scaled_negatives: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,6 +202,10 @@ class DataToDataCrossEntropy(ConditionalContrastive):
     def contrast(self, pairs: Tensor, to_proxy: Tensor, same: Tensor) -> Tensor:
         """See :class:`ConditionalContrastive`."""
         positive = (to_proxy - self.margin).clamp(max=0)[:, None] / self.temperature
-        negative = (pairs - (1 - self.margin)).relu() / self.temperature
+        excess = (pairs - (1 - self.margin)) / self.temperature
+        negative = excess.relu()
+        if self.scaled_negatives:
+            itself = torch.eye(len(same), dtype=torch.bool, device=same.device)
+            negative = negative - excess.detach().masked_fill(itself, -math.inf).amax(1, keepdim=True)
         competing = torch.cat([positive, negative.masked_fill(same, -math.inf)], 1)
         return (competing.logsumexp(1) - positive[:, 0]).mean()

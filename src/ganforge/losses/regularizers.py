@@ -79,12 +79,11 @@ class LeCam(DiscriminatorTerm):
 
 
 class Orthogonal(Term):
-    """``sum ||W W^T * (1 - I)||_F^2`` over weights: rows turn orthogonal, their norms stay free.
+    """``sum ||W W^T * (1 - I)||_F^2 / 2`` over weights: rows turn orthogonal, their norms stay free.
 
-    BigGAN, Brock et al. 2019, equation 3; weight = beta = 1e-4, on the weights of ``player``'s network. The
-    authors' PyTorch code adds half of this term's gradient at equal weight. Embeddings are left out (there:
-    the generator's shared embedding only), as are vectors; weights under spectral norm enter undivided, as
-    there.
+    BigGAN, Brock et al. 2019, equation 3, halved as in the gradient that the authors' PyTorch code adds; weight =
+    beta = 1e-4, on the weights of ``player``'s network. Embeddings are left out (there: the generator's shared
+    embedding only), as are vectors; weights under spectral norm enter undivided, as there.
     """
 
     def __call__(self, step: Step) -> Tensor:
@@ -102,7 +101,7 @@ class Orthogonal(Term):
                 if weight.ndim >= 2 and id(weight) not in embeddings:
                     rows = widen(weight).flatten(1)
                     products = rows @ rows.T
-                    total = total + (products - products.diag().diag()).square().sum()
+                    total = total + (products - products.diag().diag()).square().sum() / 2
         return total
 
 
@@ -141,6 +140,8 @@ class HistoricalAveraging(Term):
 
 class FeatureMatching(GeneratorTerm):
     """``||E[f(x)] - E[f(G(z))]||^2``, means over the batch (Salimans et al. 2016, section 3.1)."""
+
+    needs_real = True
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`; no gradient flows through the real images' features."""

@@ -1,6 +1,7 @@
 """Self-supervised losses of the discriminator, against forgetting while the generator changes."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,19 +14,23 @@ from ganforge.losses.step import Step, Term
 __all__ = ["InfoMax", "Rotation"]
 
 
+@dataclass(kw_only=True, eq=False)
 class InfoMax(Term):
     """InfoNCE between an image and its places (InfoMax-GAN, Lee et al. 2021, equation 7; weight 0.2 for both).
 
     For the image ``i`` and each place ``p`` of it, ``-log[e(i, i, p) / (e(i, i, p) + sum_{j != i, q} e(i, j, q))]``
     with ``e(i, j, q)`` the exponential of the inner product of image ``i``'s embedding and place ``q`` of image ``j``;
-    on real images for D, on generated ones for G. Other places of the same image are left out, as in the authors'
-    code, which leaves ``exp(-10)`` of each.
+    on real images for D, on generated ones for G.
 
     Args:
         weight: beta for the discriminator, alpha for the generator.
         every: see :class:`Term`.
         player: whose loss it joins; list it for both.
+        own_places: inner product that the image's own places count with among the others: -10 as in the authors' code,
+            which leaves ``exp(-10)`` of each; ``None`` leaves them out, as in the equation.
     """
+
+    own_places: float | None = -10.0
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`.
@@ -41,7 +46,8 @@ class InfoMax(Term):
         with full_precision(image):
             products = torch.einsum("ie,jep->ijp", image, places)
         itself = torch.eye(n, dtype=torch.bool, device=image.device)
-        others = products.masked_fill(itself[:, :, None], -math.inf).flatten(1).logsumexp(1, keepdim=True)
+        masked = -math.inf if self.own_places is None else self.own_places
+        others = products.masked_fill(itself[:, :, None], masked).flatten(1).logsumexp(1, keepdim=True)
         own_places = products.diagonal(dim1=0, dim2=1).T
         return (torch.logaddexp(own_places, others) - own_places).mean()
 

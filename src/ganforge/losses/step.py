@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +24,14 @@ Generate = Callable[[Tensor | None, Tensor | None], Tensor]
 class Step:
     """One batch of a game, real samples beside generated ones; terms read it and change nothing in it.
 
-    The two critiques are computed when they are first read, in the autograd and autocast mode of the reader, and then
-    kept: a phase computes no more than its losses read. Read them before entering a mode of one's own.
+    Generated samples and the two critiques are computed when they are first read, in the autograd and autocast mode of
+    the reader, and then kept: a phase computes no more than its losses read. Read them before entering a mode of one's
+    own.
 
     Attributes:
         player: whose optimizer steps in this phase.
         real: ``(n, ...)``, images in [-1, 1], as the discriminator sees them but for augmentation.
-        fake: ``(n, ...)`` generated samples; they carry the generator's graph in its own phase only.
+        make_fake: returns ``fake``, each time the same.
         latent: ``(n, d)`` that gave ``fake``; ``None`` where the generator takes none.
         condition: of ``real``, ``(n, ...)``, or ``None``.
         fake_condition: of ``fake``, or ``None``.
@@ -44,7 +45,7 @@ class Step:
 
     player: Player
     real: Tensor
-    fake: Tensor
+    make_fake: Callable[[], Tensor]
     latent: Tensor | None
     condition: Tensor | None
     fake_condition: Tensor | None
@@ -54,6 +55,11 @@ class Step:
     networks: Mapping[str, nn.Module]
     images_seen: int
     surrogate: Mapping[str, Tensor] | None = None
+
+    @cached_property
+    def fake(self) -> Tensor:
+        """``(n, ...)`` generated samples; they carry the generator's graph in its own phase only."""
+        return self.make_fake()
 
     @cached_property
     def real_critique(self) -> Critique:
@@ -104,6 +110,9 @@ class Term(ABC):
     Raises:
         GanforgeError: if an option is out of its range.
     """
+
+    #: Whether the generator's term reads real samples, whose batch may then be one of its own.
+    needs_real: ClassVar[bool] = False
 
     weight: NonNegative
     every: Count = 1

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count, Fraction, Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import full_precision, widen
 from ganforge.losses.step import Step
@@ -100,10 +101,10 @@ class PatchNCE(GeneratorTerm):
         GanforgeError: if an option is out of its range, or ``player`` the discriminator.
     """
 
-    temperature: float = 0.07
-    places: int = 256
+    temperature: Positive = 0.07
+    places: Count = 256
     identity: bool = True
-    flip: float = 0.0
+    flip: Fraction = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from ganforge.core.annotations import Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.adversarial import AdversarialLoss, NonSaturating
 
@@ -26,8 +27,8 @@ class Weighted(AdversarialLoss):
         self,
         form: AdversarialLoss | None = None,
         *,
-        discriminator_weight: float = 1.0,
-        generator_weight: float = 1.0,
+        discriminator_weight: Positive = 1.0,
+        generator_weight: Positive = 1.0,
     ) -> None:
         form = NonSaturating() if form is None else form
         weights = {"discriminator_weight": discriminator_weight, "generator_weight": generator_weight}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,25 @@ from ganforge.metrics.directions import Better
 from ganforge.metrics.extractors import Features
 from ganforge.metrics.moments import Moments
 
-__all__ = ["Comparison", "Metric"]
+__all__ = ["Comparison", "Metric", "PathPairs", "Place", "Space"]
+
+#: Latents, or the styles of a generator that maps them.
+Space = Literal["z", "w"]
+#: Anywhere on a path, or at its first end.
+Place = Literal["full", "end"]
+
+
+class PathPairs(Protocol):
+    """Draws samples at both ends of small steps on paths between latents."""
+
+    def __call__(
+        self, n: int, epsilon: float, generator: torch.Generator, *, space: Space = "z", at: Place = "full"
+    ) -> tuple[Tensor, Tensor]:
+        """Return two ``(n, c, h, w)`` batches in [-1, 1], generated at ``t`` and ``t + epsilon`` of ``n`` paths.
+
+        Raises:
+            GanforgeError: for ``space="w"`` of a generator without styles.
+        """
 
 
 @dataclass(frozen=True)
@@ -42,8 +60,7 @@ class Comparison:
             split is paired, and samples are of its rows.
         source_images: what each of ``fake_images`` was translated from.
         cycle_images: what each of ``fake_images`` becomes when it is translated back.
-        path_pairs: ``(n, epsilon, generator)`` to two ``(n, c, h, w)`` batches in [-1, 1], generated at ``t`` and
-            ``t + epsilon`` of paths between latents.
+        path_pairs: see :class:`PathPairs`.
     """
 
     fake_features: Tensor
@@ -67,7 +84,7 @@ class Comparison:
     target_images: Tensor | None = None
     source_images: Tensor | None = None
     cycle_images: Tensor | None = None
-    path_pairs: Callable[[int, float, torch.Generator], tuple[Tensor, Tensor]] | None = None
+    path_pairs: PathPairs | None = None
 
 
 class Metric(Protocol):

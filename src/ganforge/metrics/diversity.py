@@ -1,6 +1,6 @@
 """How different generated images are from one another, by pairs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -15,10 +15,12 @@ from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better
 from ganforge.metrics.inputs import field
 from ganforge.metrics.perceptual import Backbone, load_lpips
+from ganforge.metrics.similarity import multi_scale_similarity
 
 __all__ = ["LpipsDiversity", "MultiScaleSimilarity", "draw_pairs"]
 
 Pairing = Literal["any", "class"]
+Border = Literal["valid", "padded"]
 #: Weights of the five scales of Wang et al. (2003).
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 BATCH = 64
@@ -78,27 +80,37 @@ def _require(owner: str, pairs: int, pairing: str) -> None:
 
 @dataclass(frozen=True)
 class MultiScaleSimilarity:
-    """Mean MS-SSIM of pairs of generated images, and of real ones (Odena et al. 2017, section 4.2), by torchmetrics.
+    """Mean MS-SSIM of pairs of generated images, and of real ones (Odena et al. 2017, section 4.2).
 
     ``ms_ssim`` and ``ms_ssim_real`` are in [0, 1]; lower is more diverse, and a value above the real images' indicates
     collapse. Odena et al. take 100 pairs within each class: ``pairing="class"``.
 
+    ``border="valid"`` is the reference (Wang et al. 2003, by its authors' code and ProGAN's ``ms_ssim.py``): windows
+    that lie inside the image, smaller ones where a scale has fewer than 11 pixels. ``border="padded"`` is that of
+    torchmetrics, whose windows reach over the border into reflected pixels and need larger images; the two differ by
+    some percent.
+
     Attributes:
         pairs: how many, of each class with ``pairing="class"``.
         pairing: whether both images of a pair are of one class.
-        scales: the first so many of the five, their weights scaled to the sum 1. Five need images of more than 160
-            pixels, four more than 90, three more than 40, two more than 10. Values of different scales do not compare.
+        scales: the first so many of the five, their weights scaled to the sum 1; values of different scales do not
+            compare. With ``padded`` borders five need images of more than 160 pixels, four more than 90, three more
+            than 40, two more than 10; with ``valid`` ones five need 16.
+        border: which windows count.
     """
 
     pairs: Count = 100
     pairing: Pairing = "any"
     scales: Annotated[int, Bounds(at_least=1, at_most=5)] = 5
+    border: Border = "valid"
     better: ClassVar[Better] = {"ms_ssim": None, "ms_ssim_real": None}
 
     def __post_init__(self) -> None:
         _require("MultiScaleSimilarity", self.pairs, self.pairing)
         if not 1 <= self.scales <= len(WEIGHTS):
             raise GanforgeError(f"MultiScaleSimilarity: scales must be between 1 and 5, got {self.scales}.")
+        if self.border not in ("valid", "padded"):
+            raise GanforgeError(f"MultiScaleSimilarity: border must be valid or padded, got {self.border}.")
 
     @property
     def needs(self) -> frozenset[str]:
@@ -107,14 +119,9 @@ class MultiScaleSimilarity:
         return frozenset({"fake_images", "real_images", *labels})
 
     def _similarity(self, first: Tensor, second: Tensor) -> Tensor:
-        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
-
         weights = tuple(weight / sum(WEIGHTS[: self.scales]) for weight in WEIGHTS[: self.scales])
-        value = multiscale_structural_similarity_index_measure(
-            (first + 1) / 2, (second + 1) / 2, data_range=1.0, betas=weights, reduction="none"
-        )
-        assert isinstance(value, Tensor)
-        return value
+        similarity = multi_scale_similarity if self.border == "valid" else _padded
+        return similarity((first + 1) / 2, (second + 1) / 2, weights)
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
@@ -122,7 +129,7 @@ class MultiScaleSimilarity:
         values = {}
         for kind, key in (("fake", "ms_ssim"), ("real", "ms_ssim_real")):
             images = field(comparison, f"{kind}_images")
-            _require_size(min(images.shape[-2:]), self.scales)
+            _require_size(min(images.shape[-2:]), self.scales, self.border)
             labels = _labels(comparison, f"{kind}_labels", self.pairing, len(images))
             generator = torch_generator(comparison.seed, "ms-ssim", kind)
             pairs = draw_pairs(len(images), self.pairs, labels, generator)
@@ -130,14 +137,26 @@ class MultiScaleSimilarity:
         return values
 
 
-def _require_size(side: int, scales: int) -> None:
+def _require_size(side: int, scales: int, border: Border) -> None:
     def fits(number: int) -> bool:
-        return side // max(1, number - 1) ** 2 > 10 and side >= 2**number
+        padded = border == "padded"
+        return side >= 2 ** (number if padded else number - 1) and (not padded or side // max(1, number - 1) ** 2 > 10)
 
     if not fits(scales):
         largest = max((number for number in range(1, 6) if fits(number)), default=0)
         way = f"set scales={largest}" if largest else "take the metric out"
         raise GanforgeError(f"MultiScaleSimilarity: images of {side} pixels are too small for {scales} scales: {way}.")
+
+
+def _padded(first: Tensor, second: Tensor, weights: Sequence[float]) -> Tensor:
+    """Return torchmetrics' MS-SSIM of ``(n, c, h, w)`` images in [0, 1], ``(n,)``."""
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+    value = multiscale_structural_similarity_index_measure(
+        first, second, data_range=1.0, betas=tuple(weights), reduction="none"
+    )
+    assert isinstance(value, Tensor)
+    return value
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ganforge.core.annotations import Bounds, Count, Positive
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.metrics.comparison import Comparison
+from ganforge.metrics.comparison import Comparison, Place, Space
 from ganforge.metrics.directions import Better
 from ganforge.metrics.perceptual import Backbone, load_lpips
 
@@ -29,10 +29,22 @@ def trimmed_mean(values: Tensor, discard: float) -> float:
     return float(values[(values >= low) & (values <= high)].mean())
 
 
-def _shrink(images: Tensor, side: int = 256) -> Tensor:
-    """Average blocks of pixels, so that images larger than 256 pixels become so large, as StyleGAN's code does."""
-    factor = images.shape[-2] // side
+def _shrink(images: Tensor, side: int) -> Tensor:
+    """Average blocks of pixels by what makes a whole image of ``side`` one of 256 pixels, as StyleGAN's code does."""
+    factor = side // 256
     return F.avg_pool2d(images, factor) if factor > 1 else images
+
+
+def _middle(images: Tensor) -> Tensor:
+    """Cut out what StyleGAN's code takes of faces."""
+    height, width = images.shape[-2:]
+    if height != width or height < 8:
+        raise GanforgeError(
+            f"PerceptualPathLength: crop=true is for square images of 8 pixels or more, not {height} x {width}: set "
+            "crop=false."
+        )
+    eighth = height // 8
+    return images[..., 3 * eighth : 7 * eighth, 2 * eighth : 6 * eighth]
 
 
 @dataclass(frozen=True)
@@ -40,10 +52,15 @@ class PerceptualPathLength:
     """Perceptual path length (Karras et al. 2019, section 4.1): ``ppl``; lower is smoother.
 
     The mean over paths of ``LPIPS(G(t), G(t + epsilon)) / epsilon^2``, without the lowest and the highest percent; on
-    images that are not quantised. Which latents the path joins, and where ``t`` lies, the comparison's ``path_pairs``
-    decides.
+    images that are not quantised. Paths join two latents along a great circle, or their styles along a straight line.
+
+    The defaults are StyleGAN's in ``z`` (``ppl_zfull``, but for the crop); StyleGAN2's own, in its tables, is
+    ``space=w at=end`` (``ppl2_wend``); with ``crop=true`` both are those for faces.
 
     Attributes:
+        space: what is interpolated: latents, or the styles of a generator that maps them.
+        at: where on the path: anywhere (``full``), or at its first end.
+        crop: compare the middle of a face alone: of a square image in eighths, rows 3 to 7 and columns 2 to 6.
         samples: number of paths.
         epsilon: length of the step.
         discard: share of the smallest, and of the largest, distances left out.
@@ -56,6 +73,9 @@ class PerceptualPathLength:
     discard: Annotated[float, Bounds(at_least=0, below=0.5)] = 0.01
     batch_size: Count = 50
     network: Backbone = "vgg"
+    space: Space = "z"
+    at: Place = "full"
+    crop: bool = False
     needs: ClassVar[frozenset[str]] = frozenset({"path_pairs"})
     better: ClassVar[Better] = {"ppl": "less"}
 
@@ -65,6 +85,8 @@ class PerceptualPathLength:
                 "PerceptualPathLength: samples and batch_size must be at least 1, epsilon above 0 and discard in "
                 "[0, 0.5)."
             )
+        if self.space not in ("z", "w") or self.at not in ("full", "end"):
+            raise GanforgeError("PerceptualPathLength: space must be z or w, and at full or end.")
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
@@ -77,8 +99,9 @@ class PerceptualPathLength:
             for number, start in enumerate(range(0, self.samples, self.batch_size)):
                 generator = torch_generator(comparison.seed, "path-length", number, device=device)
                 count = min(self.batch_size, self.samples - start)
-                first, second = comparison.path_pairs(count, self.epsilon, generator)
-                lengths.append(distance(_shrink(first), _shrink(second)).cpu().double() / self.epsilon**2)
+                pairs = comparison.path_pairs(count, self.epsilon, generator, space=self.space, at=self.at)
+                first, second = (_shrink(_middle(one) if self.crop else one, one.shape[-2]) for one in pairs)
+                lengths.append(distance(first, second).cpu().double() / self.epsilon**2)
         values = torch.cat(lengths)
         if not values.isfinite().all():
             raise GanforgeError(

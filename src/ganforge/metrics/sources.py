@@ -13,6 +13,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
 from ganforge.data.columns import DATA, Batch, Split
 from ganforge.latents import Normal, slerp
+from ganforge.metrics.comparison import Place, Space
 from ganforge.metrics.protocol import HeldOutRows, Sampling
 from ganforge.sampling.sampler import Inputs, Sampler
 
@@ -178,23 +179,53 @@ class Generated:
 
     @torch.no_grad()
     def _path_pairs(
-        self, n: int, epsilon: float, generator: torch.Generator, sampling: Sampling
+        self,
+        n: int,
+        epsilon: float,
+        generator: torch.Generator,
+        sampling: Sampling,
+        space: Space = "z",
+        at: Place = "full",
     ) -> tuple[Tensor, Tensor]:
-        """Return samples at ``t`` and ``t + epsilon`` of ``n`` paths between two latents, ``t`` uniform on [0, 1].
+        """See :class:`~ganforge.metrics.comparison.PathPairs`.
 
-        Normal latents are joined along great circles, others along straight lines (Karras et al. 2019, equation 2).
-        Noise inside the network is the same at both ends, as in StyleGAN's code: the samples differ by the step alone.
+        Normal latents are joined along great circles, others and styles along straight lines (Karras et al. 2019,
+        equations 2 and 3). Noise inside the network is the same at both ends, as in StyleGAN's code: the samples differ
+        by the step alone.
         """
         noise = sub_seed(generator.initial_seed(), "noise")
         (first, condition), (second, _) = (self.sampler.inputs(n, generator) for _ in range(2))
         assert first is not None
         assert second is not None
-        t = torch.rand(n, 1, generator=generator, device=self.sampler.device)
+        t = torch.rand(n, 1, generator=generator, device=self.sampler.device) * (at == "full")
+        if space == "w":
+            return self._style_pairs((first, second), condition, (t, t + epsilon), sampling, noise)
         join = _great_circle if isinstance(self.sampler.latent, Normal) else torch.lerp
         before, after = (
-            self._samples(Inputs(join(first, second, at), condition), sampling, noise) for at in (t, t + epsilon)
+            self._samples(Inputs(join(first, second, share), condition), sampling, noise) for share in (t, t + epsilon)
         )
         return before, after
+
+    def _style_pairs(
+        self,
+        latents: tuple[Tensor, Tensor],
+        condition: Tensor | None,
+        shares: tuple[Tensor, Tensor],
+        sampling: Sampling,
+        noise: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Return samples at two shares of the way between the styles of two latents."""
+        sampler = self.sampler.with_weights(sampling.weights)
+        if not sampler.has_styles:
+            raise GanforgeError(
+                f"space=w is the space of styles, and {type(sampler.network).__name__} has none: choose space=z."
+            )
+        first, second = (sampler.styles(Inputs(latent, condition), sampling.truncation) for latent in latents)
+        drawn = []
+        for share in shares:
+            with _seeded(noise, sampler.device):
+                drawn.append(sampler.synthesise(torch.lerp(first, second, share[..., None])))
+        return drawn[0], drawn[1]
 
 
 @contextmanager

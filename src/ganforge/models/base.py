@@ -94,7 +94,8 @@ class AdversarialModule(Resumable, Generative):
     def average(self, player: str, *names: str) -> None:
         """Keep averages of the networks of these attribute names, as ``<name>_ema``; ``None`` without ``ema``.
 
-        A procedure calls it in its constructor. The averages move after ``player``'s first phase.
+        A procedure calls it in its constructor. The averages move at the end of each batch in which ``player``'s first
+        phase ran.
         """
         for name in names:
             average = None if self.ema is None else copy.deepcopy(getattr(self, name)).requires_grad_(False)
@@ -164,18 +165,25 @@ class AdversarialModule(Resumable, Generative):
             value = schedule(self.images_seen) * (self.rate_scale if place.endswith(".lr") else 1.0)
             set_value(value)
             self.ledger.note(f"schedule/{place}", value)
-        for phase in self._phases:
-            if (self.batches_seen + 1) % phase.every == 0:
-                with self.phase_context(phase):
-                    parts = self._run(phase, batch)
-                self._note(phase.after(parts, images * phase.every))
-                self._update_averages(phase, images * phase.every)
+        due = [phase for phase in self._phases if (self.batches_seen + 1) % phase.every == 0]
+        for phase in due:
+            with self.phase_context(phase):
+                parts = self._run(phase, self._batch_of(phase, batch))
+            self._note(phase.after(parts, images * phase.every))
+        for phase in due:
+            self._update_averages(phase, images * phase.every)
         average_buffers(self)
         self.batches_seen += 1
         self.images_seen += images
         self.ledger.close_batch(self.images_seen)
         if self.images_seen >= self.total_images:
             self.trainer.should_stop = True
+
+    def _batch_of(self, phase: Phase, batch: Batch) -> Batch:
+        """Return the batch of a phase: the step's, or its own, a function of the seed and the clock as well."""
+        if not phase.own_batch or self.data is None:
+            return batch
+        return self.data.batch_of(phase.player, self.images_seen, batch.data.device).map(self._lay_out)
 
     def _lay_out(self, column: Tensor) -> Tensor:
         """Return images in the memory format of the networks."""
@@ -196,7 +204,7 @@ class AdversarialModule(Resumable, Generative):
                 parts.append(losses.detach())
                 self.ledger.record(phase.player, parts[-1].values, share)
                 self._note(losses.logs)
-            average_gradients(self._parameters_of[phase.player])
+            average_gradients(self._parameters_of[phase.player], fill=phase.moves_all)
             if phase is self._first_phases[phase.player] and self.ledger.is_last(phase.every):
                 self.ledger.note(f"{phase.player}/gradient_norm", self.gradient_norm(phase.player))
             optimizer.step()

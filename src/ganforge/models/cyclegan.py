@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from ganforge.conditioning import Given
+from ganforge.core.annotations import NonNegative, Whole
 from ganforge.core.distributed import of_every_rank, rank
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import DATA, Batch
@@ -61,9 +63,9 @@ class CycleGAN(AdversarialModule):
         of_b: nn.Module,
         loss: AdversarialLoss,
         source: str = "source",
-        cycle_weight: float = 10.0,
-        identity_weight: float = 0.5,
-        pool_size: int = 50,
+        cycle_weight: NonNegative = 10.0,
+        identity_weight: NonNegative = 0.5,
+        pool_size: Whole = 50,
         **training: Any,
     ) -> None:
         super().__init__(**training)
@@ -103,22 +105,31 @@ class CycleGAN(AdversarialModule):
     def _pictures(self, batch: Batch) -> Pair:
         return self.source(batch), self.target(batch)
 
-    def _steps(self, player: Player, real: Pair, fake: Pair) -> tuple[Step, Step]:
-        """Return a step of each game."""
-        sides = zip((self.game_a, self.game_b), (self.b_to_a, self.a_to_b), real, fake, strict=True)
-        nothing = dict.fromkeys(("latent", "condition", "fake_condition"))
+    def _steps(self, player: Player, batch: Batch) -> tuple[Step, Step]:
+        """Return a step of each game; neither discriminator sees what its samples were translated from."""
+        a, b = self._pictures(batch)
+        sides = (self.game_a, self.b_to_a, a, b), (self.game_b, self.a_to_b, b, a)
         first, second = (
-            game.step(player, generator=generator, real=x, fake=y, images_seen=self.images_seen, **nothing)
-            for game, generator, x, y in sides
+            game.step(
+                player,
+                generator=generator,
+                real=real,
+                latent=None,
+                condition=None,
+                fake_condition=source,
+                images_seen=self.images_seen,
+            )
+            for game, generator, real, source in sides
         )
         return first, second
 
     def translate(self, batch: Batch) -> Losses:
         """Return the generators' losses on a batch, and keep the translations for :meth:`judge`."""
         a, b = self._pictures(batch)
-        fake_a, fake_b = self.b_to_a(None, b), self.a_to_b(None, a)
+        steps = self._steps("generator", batch)
+        fake_a, fake_b = (step.fake for step in steps)
         self._translations.append((fake_a.detach(), fake_b.detach()))
-        of_a, of_b = self._steps("generator", (a, b), (fake_a, fake_b))
+        of_a, of_b = _showing(steps, (fake_a, fake_b))
         values = {
             "cycle_a": self.cycle_weight * _distance(self.b_to_a(None, fake_b), a),
             "cycle_b": self.cycle_weight * _distance(self.a_to_b(None, fake_a), b),
@@ -133,7 +144,7 @@ class CycleGAN(AdversarialModule):
         """Return the discriminators' losses on the part of the batch that :meth:`translate` was first called on."""
         latest = self._translations.popleft()
         first, second = (pool.exchange(fake) for pool, fake in zip(self.pools, latest, strict=True))
-        of_a, of_b = self._steps("discriminator", self._pictures(batch), (first, second))
+        of_a, of_b = _showing(self._steps("discriminator", batch), (first, second))
         return self.game_a.discriminator_losses(of_a) | self.game_b.discriminator_losses(of_b)
 
     def _after(self, parts: Sequence[Losses], images: int) -> Mapping[str, Tensor]:
@@ -176,6 +187,19 @@ class CycleGAN(AdversarialModule):
         if rank() < len(states):
             for pool, state in zip(self.pools, states[rank()], strict=True):
                 pool.load_state_dict(state)
+
+
+def _showing(steps: tuple[Step, Step], fakes: Pair) -> tuple[Step, Step]:
+    """Return the steps with these samples, whose conditions their discriminators do not see."""
+    first, second = (
+        replace(step, make_fake=partial(_same, fake), fake_condition=None)
+        for step, fake in zip(steps, fakes, strict=True)
+    )
+    return first, second
+
+
+def _same(pictures: Tensor) -> Tensor:
+    return pictures
 
 
 def _distance(pictures: Tensor, targets: Tensor) -> Tensor:

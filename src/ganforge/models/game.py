@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +61,6 @@ class Game:
         *,
         generator: nn.Module,
         real: Tensor,
-        fake: Tensor,
         latent: Tensor | None,
         condition: Tensor | None,
         fake_condition: Tensor | None,
@@ -69,20 +68,14 @@ class Game:
     ) -> Step:
         """Return the step of ``player`` on samples of both kinds; arguments are :class:`Step`'s.
 
-        In the discriminator's steps, augmentation may put other samples in place of real ones (APA).
-
-        Raises:
-            GanforgeError: if generated samples have another shape than real ones.
+        Samples are generated of ``latent`` and ``fake_condition`` when they are first read. In the discriminator's
+        steps, augmentation may put other samples in place of real ones (APA).
         """
-        if fake.shape[1:] != real.shape[1:]:
-            raise GanforgeError(
-                f"The generator returned samples of shape {tuple(fake.shape)} where the data's is {tuple(real.shape)}: "
-                "all numbers but the first must agree."
-            )
+        make_fake = cache(partial(_generate, player, generator, latent, fake_condition, real.shape))
         return Step(
             player=player,
-            real=self.augment.pseudo(real, fake) if player == "discriminator" else real,
-            fake=fake,
+            real=self.augment.pseudo(real, make_fake) if player == "discriminator" else real,
+            make_fake=make_fake,
             latent=latent,
             condition=condition,
             fake_condition=fake_condition,
@@ -153,36 +146,65 @@ class Game:
             self.constraint(self.discriminator)
         return {}
 
-    def phases(self, play: Play, n_critic: int = 1) -> list[Phase]:
+    def phases(self, play: Play, n_critic: int = 1, *, fresh_real: bool = False) -> list[Phase]:
         """Return the discriminator's phases, then the generator's; of each the adversarial one, then lazy terms.
 
         Args:
             play: draws a step from a batch.
             n_critic: discriminator steps a generator step.
+            fresh_real: the generator's phases that read real samples take a batch of their own.
         """
+        terms = [term for term in self.terms.values() if term.player == "generator" and term.every == 1]
+        reads_real = self.loss.needs_real or any(term.needs_real for term in terms)
         discriminator = Phase(
             "discriminator",
             lambda batch: self.discriminator_losses(play("discriminator", batch)),
             after=self.after_step,
         )
-        generator = Phase("generator", lambda batch: self.generator_losses(play("generator", batch)), n_critic)
+        generator = Phase(
+            "generator",
+            lambda batch: self.generator_losses(play("generator", batch)),
+            n_critic,
+            own_batch=fresh_real and reads_real,
+        )
+        lazy = self._lazy_phases("generator", play, n_critic)
         return [
             discriminator,
-            *self._lazy_phases("discriminator", play, 1),
+            *(replace(phase, after=self.constrain) for _, phase in self._lazy_phases("discriminator", play, 1)),
             generator,
-            *self._lazy_phases("generator", play, n_critic),
+            *(replace(phase, own_batch=fresh_real and term.needs_real) for term, phase in lazy),
         ]
 
-    def _lazy_phases(self, player: Player, play: Play, period: int) -> Iterator[Phase]:
-        """Yield a phase for each lazy term of ``player``, who steps on each ``period``-th batch."""
+    def _lazy_phases(self, player: Player, play: Play, period: int) -> Iterator[tuple[Term, Phase]]:
+        """Yield each lazy term of ``player``, who steps on each ``period``-th batch, and its phase.
+
+        As in StyleGAN2's code the phase moves all of the player's parameters.
+        """
 
         def losses(name: str, batch: Batch) -> Losses:
             return self.lazy_losses(name, play(player, batch))
 
         for name, term in self.terms.items():
             if term.player == player and term.every > 1:
-                phase = Phase(player, partial(losses, name), period * term.every)
-                yield replace(phase, after=self.constrain) if player == "discriminator" else phase
+                yield term, Phase(player, partial(losses, name), period * term.every, moves_all=True)
+
+
+def _generate(
+    player: Player, generator: nn.Module, latent: Tensor | None, condition: Tensor | None, shape: torch.Size
+) -> Tensor:
+    """Return generated samples, with the generator's graph in its own phases.
+
+    Raises:
+        GanforgeError: if they have another shape than real ones.
+    """
+    with torch.set_grad_enabled(player == "generator"):
+        fake: Tensor = generator(latent, condition)
+    if fake.shape[1:] != shape[1:]:
+        raise GanforgeError(
+            f"The generator returned samples of shape {tuple(fake.shape)} where the data's is {tuple(shape)}: "
+            "all numbers but the first must agree."
+        )
+    return fake
 
 
 def _mean_over_scales(loss: Callable[..., Tensor], *critiques: Critique) -> Tensor:

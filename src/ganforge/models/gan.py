@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from ganforge.augment.base import Augment
@@ -44,6 +43,9 @@ class GAN(AdversarialModule):
         conditioning: what both networks are conditioned on.
         augment: applied to every sample that the discriminator sees.
         n_critic: discriminator steps a generator step.
+        fresh_real: where the generator's losses read real samples (relativistic ones, feature matching), they read
+            another batch than the discriminator's, as in the codes of R3GAN, relativistic GANs and feature matching.
+            The data module draws it; a plain DataLoader's batch serves both players.
         **training: see :class:`AdversarialModule`; ``ema`` averages the generator.
 
     Raises:
@@ -64,6 +66,7 @@ class GAN(AdversarialModule):
         conditioning: Conditioning | None = None,
         augment: Augment | None = None,
         n_critic: Count = 1,
+        fresh_real: bool = True,
         **training: Any,
     ) -> None:
         super().__init__(**training)
@@ -81,7 +84,7 @@ class GAN(AdversarialModule):
         self.augment = augment or Augment()
         self.average("generator", "generator")
         self.loss, self.latent, self.conditioning = loss, latent, conditioning
-        self.terms, self.n_critic = dict(terms or {}), n_critic
+        self.terms, self.n_critic, self.fresh_real = dict(terms or {}), n_critic, fresh_real
         self.game = Game(
             discriminator=discriminator, loss=loss, terms=self.terms, constraint=constraint, augment=self.augment
         )
@@ -105,20 +108,17 @@ class GAN(AdversarialModule):
 
     def phases(self) -> Sequence[Phase]:
         """See :class:`AdversarialModule`."""
-        return self.game.phases(self.play, self.n_critic)
+        return self.game.phases(self.play, self.n_critic, fresh_real=self.fresh_real)
 
     def play(self, player: Player, batch: Batch) -> Step:
-        """Return a step of ``player`` on a batch: latents are drawn and samples generated."""
+        """Return a step of ``player`` on a batch, on new latents."""
         condition = None if self.conditioning is None else self.conditioning(batch)
         real = batch.data
         latent = None if self.latent is None else self.latent(len(real), generator=None, device=real.device)
-        with torch.set_grad_enabled(player == "generator"):
-            fake = self.generator(latent, condition)
         return self.game.step(
             player,
             generator=self.generator,
             real=real,
-            fake=fake,
             latent=latent,
             condition=condition,
             fake_condition=condition,

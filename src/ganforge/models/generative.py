@@ -56,6 +56,7 @@ class Generative(pl.LightningModule, ABC):
 
     def bind(self, data: DataModule) -> None:
         """Take from the data module what samples are; called before training, and when a run is restored."""
+        self.data = data
         self._modalities = {None: data.modality}
         self._modalities.update(data.given)
         self.data = data

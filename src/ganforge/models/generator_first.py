@@ -42,5 +42,6 @@ class GeneratorFirst(GAN):
         if player == "generator":
             self._drawn.append(step.fake.detach())
         elif self._drawn:
-            return replace(step, fake=self._drawn.popleft())
+            drawn = self._drawn.popleft()
+            return replace(step, make_fake=lambda: drawn)
         return step

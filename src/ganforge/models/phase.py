@@ -57,6 +57,9 @@ class Phase:
         before: called once, before the first part.
         after: called with all parts' losses, detached, and the images that the step used over all ranks, once the
             player has stepped; returns further logs.
+        own_batch: losses are of a batch of the phase's own, where the data module gives any; else of the step's.
+        moves_all: the player's parameters that the losses do not contain step on a gradient of zero, so that Adam's
+            moments decay; else they are left alone.
     """
 
     player: str
@@ -64,3 +67,5 @@ class Phase:
     every: int = 1
     before: Callable[[], None] = _nothing
     after: Callable[[Sequence[Losses], int], Mapping[str, Tensor]] = _no_logs
+    own_batch: bool = False
+    moves_all: bool = False

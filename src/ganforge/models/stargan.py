@@ -47,13 +47,10 @@ class StarGAN(GAN):
         assert self.conditioning is not None
         labels = self.conditioning(batch)
         targets = labels[torch.randperm(len(labels)).to(labels.device)]
-        with torch.set_grad_enabled(player == "generator"):
-            fake: Tensor = self.generator(batch.data, targets)
         return self.game.step(
             player,
             generator=self.generator,
             real=batch.data,
-            fake=fake,
             latent=batch.data,
             condition=labels,
             fake_condition=targets,

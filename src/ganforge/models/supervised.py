@@ -75,7 +75,7 @@ class Supervised(AdversarialModule):
         step = Step(
             player="generator",
             real=batch.data,
-            fake=fake,
+            make_fake=lambda: fake,
             latent=None,
             condition=condition,
             fake_condition=condition,

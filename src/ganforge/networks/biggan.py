@@ -163,6 +163,7 @@ class Discriminator(nn.Module):
         normalization: ``spectral``, or ``None``.
         initialization: ``orthogonal``, or ``normal`` or ``xavier`` as in the CIFAR-10 scripts.
         head: makes the head; ``None`` is projection with classes and a plain logit without.
+        rectified_shortcut: shortcuts read rectified features, as in StudioGAN and in no paper.
 
     Raises:
         GanforgeError: for another image size, an attention side that no block reaches, a count below 1, or a
@@ -180,6 +181,7 @@ class Discriminator(nn.Module):
         normalization: Normalization = "spectral",
         initialization: Initialization = "orthogonal",
         head: HeadFactory | None = None,
+        rectified_shortcut: bool = False,
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes)
@@ -187,7 +189,9 @@ class Discriminator(nn.Module):
         multipliers = shape_for("discriminator", _DISCRIMINATORS, side)
         widths = [channels, *(width * multiplier for multiplier in multipliers)]
         layers = Layers(initialization, normalization)
-        self.blocks = downward(widths, side, _HALVINGS[side], "outputs", layers, attention)
+        self.blocks = downward(
+            widths, side, _HALVINGS[side], "outputs", layers, attention, rectified_shortcut=rectified_shortcut
+        )
         self.head = make_head(head, widths[-1], classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:

@@ -1,5 +1,6 @@
 """The outputs of a discriminator on a batch of samples."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeVar
 
 from torch import Tensor
@@ -38,6 +39,8 @@ class NotGiven(GanforgeError):  # noqa: N818 - what is missing is the name
 class Critique(NamedTuple):
     """A discriminator's outputs: logits, and those of further heads where it has any.
 
+    A head may be a function that computes its output, and always returns the same: then it runs where a loss reads it.
+
     Attributes:
         logits: ``(n,)`` unbounded scores, high for real; of a PatchGAN ``(n, patches)``.
         features: ``(n, d)`` activations before the last layer, for feature matching and consistency terms.
@@ -55,9 +58,9 @@ class Critique(NamedTuple):
     features: Tensor | None = None
     class_logits: Tensor | None = None
     codes: Tensor | None = None
-    embedding: Tensor | None = None
+    embedding: Tensor | Callable[[], Tensor] | None = None
     proxy: Tensor | None = None
-    local_embeddings: Tensor | None = None
+    local_embeddings: Tensor | Callable[[], Tensor] | None = None
     layers: Layers | None = None
     patches: tuple[int, ...] = ()
 
@@ -72,6 +75,7 @@ class Critique(NamedTuple):
         Raises:
             GanforgeError: if there is not one logit a sample, or a pack of samples.
         """
+        plain = isinstance(output, Tensor)
         if isinstance(output, Tensor):
             output = cls(output)
         if not isinstance(output, cls):
@@ -80,10 +84,11 @@ class Critique(NamedTuple):
                 "ganforge.networks.critique.Critique."
             )
         shape, count = tuple(output.logits.shape), len(samples)
-        if len(shape) not in (1, 2) or not shape[0] or count % shape[0]:
+        if len(shape) not in ((1,) if plain else (1, 2)) or not shape[0] or count % shape[0]:
             raise GanforgeError(
                 f"The discriminator returned logits of shape {shape} for {count} samples: return ({count},), one "
-                f"number a sample, such as logits.flatten() where the last layer has one output, or ({count}, patches)."
+                "number a sample, such as logits.flatten() where the last layer has one output, or, of patches, a "
+                f"Critique whose logits are ({count}, patches)."
             )
         return output
 
@@ -97,7 +102,7 @@ class Critique(NamedTuple):
         Raises:
             NotGiven: if this one has none.
         """
-        output: Tensor | None = getattr(self, head)
+        output: Tensor | None = getattr(self.computed(head), head)
         return _required(output, head)
 
     def require_layers(self) -> Layers:
@@ -107,6 +112,11 @@ class Critique(NamedTuple):
             NotGiven: if this discriminator gives none.
         """
         return _required(self.layers, "layers")
+
+    def computed(self, *heads: Head) -> "Critique":
+        """Return the critique with the outputs of ``heads``, by default of all, in place of what computes them."""
+        chosen = {name: getattr(self, name) for name in heads or self._fields}
+        return self._replace(**{name: output() for name, output in chosen.items() if callable(output)})
 
 
 def _required(output: Output | None, name: str) -> Output:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks import cyclegan
@@ -31,12 +32,12 @@ class Generator(cyclegan.Generator):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int = 3,
-        source_channels: int = 3,
-        width: int = 64,
-        blocks: int | None = None,
+        channels: Count = 3,
+        source_channels: Count = 3,
+        width: Count = 64,
+        blocks: Count | None = None,
         maps: Sequence[int] = (0, 4, 8, 12, 16),
-        embedding: int = 256,
+        embedding: Count = 256,
     ) -> None:
         super().__init__(image_size, channels, source_channels, width, blocks, antialias=True)
         if channels != source_channels:

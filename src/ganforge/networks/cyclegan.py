@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.checks import require_positive
 from ganforge.networks.patch import MapNorm, initialise, map_norm, require_multiple, source_of
@@ -65,11 +66,11 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int = 3,
-        source_channels: int = 3,
-        width: int = 64,
-        blocks: int | None = None,
-        halvings: int = 2,
+        channels: Count = 3,
+        source_channels: Count = 3,
+        width: Count = 64,
+        blocks: Count | None = None,
+        halvings: Whole = 2,
         normalization: MapNorm = "instance",
         antialias: bool = False,
     ) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ganforge.networks.critique import Critique
+
 __all__ = ["as_function"]
 
 
@@ -19,9 +21,24 @@ def as_function(network: nn.Module, weights: Mapping[str, Tensor] | None = None)
     Returns:
         A function of ``network``'s inputs. Its calls share one copy of the buffers, made now.
     """
-    replaced = {name: buffer.clone() for name, buffer in network.named_buffers()} | dict(weights or {})
+    tensors = {name: buffer.clone() for name, buffer in network.named_buffers()} | dict(weights or {})
+    replaced = {f"network.{name}": tensor for name, tensor in tensors.items()}
+    whole = _Whole(network)
 
     def call(*inputs: Tensor | None) -> object:
-        return functional_call(network, replaced, inputs)
+        return functional_call(whole, replaced, inputs)
 
     return call
+
+
+class _Whole(nn.Module):
+    """A network that computes at once what its critique would compute when it is read, of other tensors then."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.training = network.training
+
+    def forward(self, *inputs: Tensor | None) -> object:
+        output: object = self.network(*inputs)
+        return output.computed() if isinstance(output, Critique) else output

@@ -59,13 +59,16 @@ class Projection(Head):
 class ClassHead(Head):
     """Auxiliary classifier beside the logit (AC-GAN, Odena et al. 2017): fills ``Critique.class_logits``.
 
-    With ``classes=4`` and rotations for labels it is the head of SSGAN (Chen et al. 2019). With a bias, as in
-    mimicry; StudioGAN's has none.
+    With ``classes=4`` and rotations for labels it is the head of SSGAN (Chen et al. 2019).
+
+    Args:
+        features, classes, layers: see :class:`Head`.
+        bias: of the classes' logits, as in mimicry; StudioGAN's have none.
     """
 
-    def __init__(self, features: int, classes: int | None, layers: Layers) -> None:
+    def __init__(self, features: int, classes: int | None, layers: Layers, *, bias: bool = True) -> None:
         super().__init__(features, classes, layers)
-        self.classify = layers.linear(features, self._classes(classes))
+        self.classify = layers.linear(features, self._classes(classes), bias=bias)
 
     def forward(self, features: Tensor, condition: Tensor | None = None) -> Critique:
         """See :class:`Head`; the condition is not read."""

@@ -1,5 +1,6 @@
 """InfoMax-GAN's discriminator (Lee et al. 2021, arXiv:2007.04589), in mimicry's shapes; the generator is SNGAN's."""
 
+from functools import cache
 from typing import Any
 
 from torch import Tensor, nn
@@ -23,8 +24,9 @@ class Discriminator(resnet.Discriminator):
     """SNGAN's discriminator with embeddings of the image and of its places, for :class:`InfoMax`.
 
     Places are what the last block but one gives, the image is the pooled output of the last block; each is embedded by
-    a two-layer network with a linear shortcut, spectrally normalised like the rest. As in mimicry, except that there an
-    in-place ReLU also rectifies the places before they are embedded.
+    a two-layer network with a linear shortcut, spectrally normalised like the rest. Both embeddings are computed where
+    a loss reads them, as in mimicry: of generated images in the generator's phases alone. With ``rectified_shortcut``
+    places are rectified before they are embedded, which mimicry's in-place ReLU does as well.
 
     Args:
         image_size, channels, width: see :class:`ganforge.networks.resnet.Discriminator`.
@@ -55,8 +57,10 @@ class Discriminator(resnet.Discriminator):
         features = global_pool(F.relu(self.blocks[-1](places)), self.pooling)
         critique: Critique = self.head(features, condition)
         return critique._replace(
-            embedding=self.embed_image(features[:, :, None, None]).flatten(1),
-            local_embeddings=self.embed_place(places).flatten(2),
+            embedding=cache(lambda: self.embed_image(features[:, :, None, None]).flatten(1)),
+            local_embeddings=cache(
+                lambda: self.embed_place(F.relu(places) if self.rectified_shortcut else places).flatten(2)
+            ),
         )
 
 

@@ -1,14 +1,15 @@
 """What the residual and convolutional families share: layers and initialisation."""
 
+import math
 from collections.abc import Callable
-from typing import Literal, TypeVar, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrizations, parametrize
 
 from ganforge.core.errors import GanforgeError
+from ganforge.networks.spectral import Weighted, spectral_norm
 
 __all__ = [
     "INITIALIZERS",
@@ -20,49 +21,19 @@ __all__ = [
     "SelfAttention",
     "global_pool",
     "label_batch_norm",
-    "spectral_norm",
 ]
 
-Initialization = Literal["xavier", "orthogonal", "normal"]
-Normalization = Literal["spectral"] | None
-
-Weighted = TypeVar("Weighted", nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
+Initialization = Literal["xavier", "orthogonal", "normal", "torch"]
+#: ``"spectral"``, ``None``, or what normalises a layer, as ``Spectral(warm_up=15)``.
+Normalization = Literal["spectral"] | Callable[..., nn.Module] | None
 
 #: What an ``initialization`` does to a weight, given its gain.
 INITIALIZERS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "xavier": nn.init.xavier_uniform_,
     "orthogonal": nn.init.orthogonal_,
     "normal": lambda weight, gain: nn.init.normal_(weight, std=0.02 * gain),
+    "torch": lambda weight, gain: nn.init.kaiming_uniform_(weight, math.sqrt(6 / gain**2 - 1)),
 }
-
-
-class _FullPrecision(nn.Module):
-    """Runs a parametrization outside autocast, so that power iteration keeps the weight's precision."""
-
-    def __init__(self, parametrization: nn.Module) -> None:
-        super().__init__()
-        self.parametrization = parametrization
-
-    def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
-            return cast(Tensor, self.parametrization(weight))
-
-    def right_inverse(self, value: Tensor) -> Tensor:
-        return value
-
-
-def spectral_norm(layer: Weighted) -> Weighted:
-    """Divide the weight by its largest singular value (Miyato et al. 2018, algorithm 1); returns ``layer``.
-
-    Initialise the weight before. One power iteration per forward pass in training mode, none in evaluation
-    mode. Deviations from the official codes, which draw the singular vectors at random: torch's
-    parametrization warms them up with 15 iterations at construction. Its eps is 1e-12 as in mimicry;
-    BigGAN's scripts and StudioGAN use 1e-6 (it acts on weights that are all but zero only).
-    """
-    parametrizations.spectral_norm(layer)
-    chain = cast(parametrize.ParametrizationList, cast(nn.ModuleDict, layer.parametrizations)["weight"])
-    chain[0] = _FullPrecision(chain[0])
-    return layer
 
 
 class Layers:
@@ -71,30 +42,45 @@ class Layers:
     Biases keep torch's uniform initialisation, as in mimicry and BigGAN-PyTorch (StudioGAN zeroes them).
 
     Args:
-        initialization: ``xavier`` uniform, ``orthogonal``, or ``normal`` of standard deviation 0.02.
-        normalization: ``spectral`` or ``None``.
+        initialization: ``xavier`` uniform, ``orthogonal``, ``normal`` of standard deviation 0.02, or ``torch``,
+            uniform within ``1 / sqrt(fan_in)``.
+        normalization: ``spectral``, what normalises a layer in place, or ``None``.
         residual_gain: initial gain of the 3x3 convolutions inside residual blocks; all other layers have
             gain 1.
+        attention: initialisation of the layers of self-attention; ``None`` is that of the others.
 
     Raises:
         GanforgeError: for an unknown initialization or normalization.
     """
 
     def __init__(
-        self, initialization: Initialization, normalization: Normalization, *, residual_gain: float = 1.0
+        self,
+        initialization: Initialization,
+        normalization: Normalization,
+        *,
+        residual_gain: float = 1.0,
+        attention: Initialization | None = None,
     ) -> None:
         if initialization not in INITIALIZERS:
             valid = ", ".join(INITIALIZERS)
             raise GanforgeError(f"initialization must be one of {valid}, got '{initialization}'.")
-        if normalization not in (None, "spectral"):
+        if normalization not in (None, "spectral") and not callable(normalization):
             raise GanforgeError(f"normalization must be 'spectral' or null, got '{normalization}'.")
         self.initialization = initialization
         self.normalization = normalization
         self.residual_gain = residual_gain
+        self.attention = attention
+
+    def of_attention(self) -> "Layers":
+        """Return what makes the layers of self-attention."""
+        return Layers(self.attention or self.initialization, self.normalization)
 
     def _finish(self, layer: Weighted, gain: float = 1.0) -> Weighted:
         INITIALIZERS[self.initialization](layer.weight, gain)
-        return layer if self.normalization is None else spectral_norm(layer)
+        if self.normalization is not None:
+            normalize = spectral_norm if self.normalization == "spectral" else self.normalization
+            normalize(layer)
+        return layer
 
     def conv(
         self,
@@ -184,6 +170,7 @@ class SelfAttention(nn.Module):
     def __init__(self, features: int, layers: Layers) -> None:
         super().__init__()
         narrow, half = max(1, features // 8), max(1, features // 2)
+        layers = layers.of_attention()
         self.query = layers.conv(features, narrow, 1, bias=False)
         self.key = layers.conv(features, narrow, 1, bias=False)
         self.value = layers.conv(features, half, 1, bias=False)

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.checks import require_positive
 from ganforge.networks.critique import Critique
-from ganforge.networks.layers import spectral_norm
+from ganforge.networks.spectral import spectral_norm
 
 __all__ = [
     "Discriminator",
@@ -133,12 +134,12 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int = 3,
-        source_channels: int = 0,
-        width: int = 64,
-        layers: int = 3,
+        channels: Count = 3,
+        source_channels: Whole = 0,
+        width: Count = 64,
+        layers: Whole = 3,
         normalization: Literal["batch", "instance", "spectral_instance"] = "batch",
-        padding: int = 1,
+        padding: Whole = 1,
     ) -> None:
         super().__init__()
         require_positive("network", channels=channels, width=width, layers=layers + 1)
@@ -193,7 +194,7 @@ class MultiScaleDiscriminator(nn.Module):
         GanforgeError: if nothing is left of the smallest picture.
     """
 
-    def __init__(self, image_size: ImageSize, scales: int = 2, **patches: Any) -> None:
+    def __init__(self, image_size: ImageSize, scales: Count = 2, **patches: Any) -> None:
         super().__init__()
         require_positive("network", scales=scales)
         sides = [[-(-side // 2**scale) for side in height_and_width(image_size)] for scale in range(scales)]

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ganforge.core.annotations import Count, FractionBelowOne
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.checks import require_positive
@@ -56,11 +57,11 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int = 3,
-        source_channels: int = 3,
-        width: int = 64,
-        stages: int | None = None,
-        dropout: float = 0.5,
+        channels: Count = 3,
+        source_channels: Count = 3,
+        width: Count = 64,
+        stages: Count | None = None,
+        dropout: FractionBelowOne = 0.5,
         normalization: MapNorm = "batch",
         per_image: bool = True,
     ) -> None:

@@ -63,6 +63,8 @@ class DiscriminatorBlock(nn.Module):
         before: the first activation; nothing in a block that reads images.
         layers: makes the convolutions.
         after: applied to the sum; self-attention, or nothing.
+        rectified_shortcut: the shortcut reads what the first convolution reads: what ``before`` gives, not the block's
+            input. No paper has it; in mimicry and StudioGAN as shipped an in-place ReLU does it.
     """
 
     def __init__(
@@ -74,8 +76,11 @@ class DiscriminatorBlock(nn.Module):
         before: nn.Module,
         layers: Layers,
         after: nn.Module,
+        *,
+        rectified_shortcut: bool = False,
     ) -> None:
         super().__init__()
+        self.rectified_shortcut = rectified_shortcut
         self.before = before
         self.conv1 = layers.conv(inputs, hidden, gain=layers.residual_gain)
         self.conv2 = layers.conv(hidden, outputs, gain=layers.residual_gain)
@@ -85,8 +90,10 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map ``features``."""
-        hidden = self.conv2(F.relu(self.conv1(self.before(features))))
-        mapped: Tensor = self.after(self.pool(hidden) + self.shortcut(self.pool(features)))
+        active = self.before(features)
+        hidden = self.conv2(F.relu(self.conv1(active)))
+        kept = active if self.rectified_shortcut else features
+        mapped: Tensor = self.after(self.pool(hidden) + self.shortcut(self.pool(kept)))
         return mapped
 
 
@@ -119,11 +126,14 @@ def downward(
     hidden: Literal["inputs", "outputs"],
     layers: Layers,
     attention: Collection[int],
+    *,
+    rectified_shortcut: bool = False,
 ) -> nn.Sequential:
     """Return a discriminator's blocks from images of ``widths[0]`` channels to ``widths[-1]``.
 
     The first ``halvings`` blocks halve the side. Blocks but the first are as wide inside as their ``inputs``
-    (SNGAN) or ``outputs`` (BigGAN). Attention follows the block that first reaches its side.
+    (SNGAN) or ``outputs`` (BigGAN). Attention follows the block that first reaches its side. ``rectified_shortcut``:
+    see :class:`DiscriminatorBlock`.
 
     Raises:
         GanforgeError: if ``attention`` names a side that no halving reaches.
@@ -142,6 +152,7 @@ def downward(
                 nn.ReLU() if index > 0 else nn.Identity(),
                 layers,
                 SelfAttention(outputs, layers) if attends else nn.Identity(),
+                rectified_shortcut=rectified_shortcut,
             )
         )
     return blocks

@@ -11,7 +11,7 @@ One pair of classes:
 Deviations from mimicry, in all networks here:
 
 * Its in-place ReLU also rectifies what the shortcuts of the discriminator's blocks read, which is in no
-  paper; here a shortcut reads the block's input as it is.
+  paper; here a shortcut reads the block's input as it is, unless ``rectified_shortcut`` is set.
 * WGAN-GP's shortcuts and output convolution keep torch's initialisation there; here they are Xavier like the
   others.
 """
@@ -89,7 +89,7 @@ class Generator(nn.Module):
         require_positive("generator", channels=channels, latent_dim=latent_dim, width=width, classes=classes)
         shape = shape_for("generator", _GENERATORS, square(image_size, "network=resnet"))
         widths = [(width or shape.width) * multiplier for multiplier in shape.multipliers]
-        layers = Layers("xavier", normalization, residual_gain=math.sqrt(2))
+        layers = Layers("xavier", normalization, residual_gain=math.sqrt(2), attention="torch")
         norm = partial(label_batch_norm, classes=classes)
         self.classes = classes
         self.start = layers.linear(latent_dim, widths[0] * shape.scale**2)
@@ -123,6 +123,7 @@ class Discriminator(nn.Module):
         head: makes the head; ``None`` is projection with classes and a plain logit without.
         pooling: over positions, ``sum``, or ``mean`` as in WGAN-GP.
         attention: sides of the feature maps, in pixels, that self-attention follows.
+        rectified_shortcut: shortcuts read rectified features, as in mimicry and in no paper.
 
     Raises:
         GanforgeError: for another image size, an attention side that no block reaches, a count below 1, or a
@@ -140,6 +141,7 @@ class Discriminator(nn.Module):
         head: HeadFactory | None = None,
         pooling: Literal["sum", "mean"] = "sum",
         attention: Collection[Count] = (),
+        rectified_shortcut: bool = False,
     ) -> None:
         super().__init__()
         require_positive("discriminator", channels=channels, width=width, classes=classes)
@@ -148,9 +150,12 @@ class Discriminator(nn.Module):
         if pooling not in ("sum", "mean"):
             raise GanforgeError(f"discriminator: pooling must be 'sum' or 'mean', got '{pooling}'.")
         widths = [channels, *((width or shape.width) * multiplier for multiplier in shape.multipliers)]
-        layers = Layers("xavier", normalization, residual_gain=math.sqrt(2))
+        layers = Layers("xavier", normalization, residual_gain=math.sqrt(2), attention="torch")
         self.pooling: Literal["sum", "mean"] = pooling
-        self.blocks = downward(widths, side, shape.scale, "inputs", layers, attention)
+        self.rectified_shortcut = rectified_shortcut
+        self.blocks = downward(
+            widths, side, shape.scale, "inputs", layers, attention, rectified_shortcut=rectified_shortcut
+        )
         self.head = make_head(head, widths[-1], classes, layers)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:

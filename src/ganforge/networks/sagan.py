@@ -2,7 +2,7 @@
 
 Deviations: those of :mod:`ganforge.networks.resnet`; and mimicry has 32 and 128 pixels only, so that the
 places of attention at 48 and 64 are ours (two thirds and three quarters up the generator, after two blocks
-of the discriminator).
+of the discriminator). Attention starts with torch's uniform initialisation, as there, the other layers with Xavier's.
 """
 
 from collections.abc import Collection
@@ -51,7 +51,8 @@ class Discriminator(resnet.Discriminator):
     """SNGAN's discriminator with self-attention and, with classes, projection.
 
     Args:
-        image_size, channels, width, classes, normalization, head: see :class:`resnet.Discriminator`.
+        image_size, channels, width, classes, normalization, head, rectified_shortcut: see
+            :class:`resnet.Discriminator`.
         attention: sides of the feature maps that self-attention follows; ``None`` is 8 at 32 pixels, 32 at
             128.
 
@@ -68,7 +69,17 @@ class Discriminator(resnet.Discriminator):
         normalization: Normalization = "spectral",
         head: HeadFactory | None = None,
         attention: Collection[Count] | None = None,
+        rectified_shortcut: bool = False,
     ) -> None:
         side = square(image_size, "network=sagan")
         sides = shape_for("discriminator", _DISCRIMINATOR_SIDES, side) if attention is None else attention
-        super().__init__(side, channels, width, classes, normalization, head, attention=sides)
+        super().__init__(
+            side,
+            channels,
+            width,
+            classes,
+            normalization,
+            head,
+            attention=sides,
+            rectified_shortcut=rectified_shortcut,
+        )

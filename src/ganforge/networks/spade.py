@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count, Whole
 from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.checks import require_positive
-from ganforge.networks.layers import spectral_norm
 from ganforge.networks.patch import initialise_xavier, require_multiple, source_of
+from ganforge.networks.spectral import spectral_norm
 
 __all__ = ["Generator", "SpatiallyAdaptiveNorm"]
 
@@ -87,10 +88,10 @@ class Generator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int = 3,
-        source_channels: int = 3,
-        width: int = 64,
-        doublings: int | None = None,
+        channels: Count = 3,
+        source_channels: Count = 3,
+        width: Count = 64,
+        doublings: Whole | None = None,
     ) -> None:
         super().__init__()
         require_positive("network", channels=channels, source_channels=source_channels, width=width)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize
 from ganforge.networks.checks import require_labels, require_positive, square
@@ -52,7 +53,12 @@ class Generator(nn.Module):
     multiple = 4
 
     def __init__(
-        self, image_size: ImageSize, channels: int = 3, classes: int | None = 5, width: int = 64, blocks: int = 6
+        self,
+        image_size: ImageSize,
+        channels: Count = 3,
+        classes: Count | None = 5,
+        width: Count = 64,
+        blocks: Count = 6,
     ) -> None:
         super().__init__()
         require_positive("network", channels=channels, width=width, blocks=blocks)
@@ -92,10 +98,10 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         image_size: ImageSize,
-        channels: int = 3,
-        classes: int | None = 5,
-        width: int = 64,
-        halvings: int | None = None,
+        channels: Count = 3,
+        classes: Count | None = 5,
+        width: Count = 64,
+        halvings: Count | None = None,
     ) -> None:
         super().__init__()
         side = square(image_size, "network=stargan")

@@ -15,7 +15,7 @@ float32 under autocast.
 from collections.abc import Sequence
 from itertools import pairwise, zip_longest
 from math import sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -248,8 +248,16 @@ class Generator(nn.Module):
 
         Args:
             styles: from :meth:`map`; differentiable twice, for path length regularisation.
-            noise: fresh for every call (official default, evaluation included), the same each time, or none.
+            noise: ``random``, fresh for every call (official default, evaluation included), ``constant``, the same
+                each time (officially ``const``), or ``none``.
+
+        Raises:
+            GanforgeError: for another noise.
         """
+        if noise not in get_args(Noise):
+            raise GanforgeError(
+                f"StyleGAN2 generator: noise must be one of {', '.join(get_args(Noise))}, got '{noise}'."
+            )
         by_layer = styles.unbind(1)
         x: Tensor = self.constant.expand(styles.shape[0], -1, -1, -1)
         images: Tensor

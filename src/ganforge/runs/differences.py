@@ -7,6 +7,9 @@ __all__ = ["ABSENT", "Differences", "describe", "differences", "lengths"]
 #: Stands where one of two settings has no such key.
 ABSENT = "absent"
 
+#: Keys of schedules and fades that end where the run does.
+_ENDS = ("total_kimg", "end_kimg", "kimg")
+
 #: By dotted key, what it was and what it is.
 Differences = dict[str, tuple[object, object]]
 
@@ -15,7 +18,7 @@ def differences(there: Mapping[str, object], here: Mapping[str, object]) -> Diff
     """Return the values in which settings differ, each change once: copies of it deeper down are left out.
 
     How a run has started and the values that only repeat another one's change (``model.generator.width`` that of
-    ``network.width``) are not counted.
+    ``network.width``, a schedule's end that of ``total_kimg``) are not counted.
 
     Args:
         there: a run's settings, nested, as ``run.json`` has them.
@@ -28,7 +31,8 @@ def differences(there: Mapping[str, object], here: Mapping[str, object]) -> Diff
     for key in sorted(dict.fromkeys((*old, *new)), key=lambda key: (key.count("."), key)):
         pair = old.get(key, ABSENT), new.get(key, ABSENT)
         repeats = any(_last(key) == _last(other) and pair == known for other, known in found.items())
-        if pair[0] != pair[1] and not (repeats and key.startswith(("model.", "network."))):
+        ends_with_the_run = pair == found.get("total_kimg") and _last(key) in _ENDS
+        if pair[0] != pair[1] and not ends_with_the_run and not (repeats and key.startswith(("model.", "network."))):
             found[key] = pair
     return found
 

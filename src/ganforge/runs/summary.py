@@ -20,6 +20,11 @@ __all__ = ["announce", "format_scores", "print_summary"]
 #: Keys that say how this run begins, or that the examples of other runs change.
 _OF_THIS_RUN = ("resume", "force", "retry", "seed", "total_kimg", "loss")
 
+_BUDGETS = {
+    "paper": "Budget: paper, its widths, batch, rates and length; budget=small is for two CPU cores.",
+    "small": "Budget: small, minutes on two CPU cores; budget=paper has the paper's widths, batch, rates and length.",
+}
+
 
 def format_scores(scores: dict[str, float]) -> str:
     """Return names and values on one line."""
@@ -35,6 +40,7 @@ def announce(
         for name, modules in model.players().items()
     )
     say(f"{config.name}: {players} parameters; {len(data.splits().train):,} training images.")
+    say(_BUDGETS.get(config.budget.name, f"Budget: {config.budget.name}."))
     device = str(trainer.strategy.root_device)
     say(
         f"{config.total_kimg:g} kimg on {device} ({config.trainer.precision}), seed {config.seed}; everything goes "

@@ -154,7 +154,9 @@ def first_layer(sampler: SeededSampler) -> FirstLayer:
     if isinstance(layer, nn.ConvTranspose2d):
         weight = weight.transpose(0, 1)
     weight = weight.transpose(0, 1).flatten(1).T
-    return FirstLayer(layer, weight[:, first : first + sampler.prior.dim])
+    weight = weight[:, first : first + sampler.prior.dim]
+    # Of a hierarchical latent (BigGAN) the first layer reads the first chunk alone.
+    return FirstLayer(layer, nn.functional.pad(weight, (0, sampler.prior.dim - weight.shape[1])))
 
 
 def _first_outputs(sampler: SeededSampler, latents: Tensor, labels: Tensor | None) -> Tensor:

@@ -1,6 +1,7 @@
 """What holds for every augmentation of the discriminator's input."""
 
 import copy
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ def check_augment(augment: Augment, samples: Tensor | None = None) -> None:
     for dtype in (torch.float32, torch.bfloat16):
         given = samples.to(dtype)
         with torch.autocast("cpu", torch.bfloat16):
-            seen = augment(augment.pseudo(given, -given))
+            seen = augment(augment.pseudo(given, partial(torch.neg, given)))
         require(seen.shape == given.shape, f"{name} must keep the shape {tuple(given.shape)}, got {tuple(seen.shape)}.")
         require(seen.dtype == dtype, f"{name} must keep {dtype} under autocast, got {seen.dtype}.")
         require_finite([seen], f"{name} must give finite samples.")

@@ -89,10 +89,11 @@ def make_step(
         verdict: Critique = discriminator(images, condition)
         return verdict
 
+    given = replaced.pop("fake", fake)
     fields: dict[str, object] = {
         "player": player,
         "real": real,
-        "fake": fake,
+        "make_fake": lambda: given,
         "latent": latent.to(dtype),
         "condition": torch.arange(n) % 3,
         "fake_condition": (torch.arange(n) + 1) % 3,
@@ -113,4 +114,5 @@ def unread(step: Step) -> list[str]:
 
 
 def _narrow(critique: Critique, dtype: torch.dtype) -> Critique:
-    return Critique._make(field.to(dtype) if isinstance(field, Tensor) else field for field in critique)
+    computed = critique.computed()
+    return Critique._make(field.to(dtype) if isinstance(field, Tensor) else field for field in computed)

@@ -1,6 +1,5 @@
 """Translation both ways with a cycle (after CycleGAN, Zhu et al. 2017), on points."""
 
-import torch
 from torch import nn
 
 from ganforge.conditioning import Given
@@ -52,12 +51,10 @@ class TwoWays(AdversarialModule):
 
     def play(self, player, batch):
         a, b = self.source(batch), self.target(batch)
-        with torch.set_grad_enabled(player == G):
-            fake_a, fake_b = self.b_to_a(None, b), self.a_to_b(None, a)
-        rest = {"latent": None, "condition": None, "fake_condition": None, "images_seen": self.images_seen}
+        rest = {"latent": None, "condition": None, "images_seen": self.images_seen}
         return (
-            self.game_a.step(player, generator=self.b_to_a, real=a, fake=fake_a, **rest),
-            self.game_b.step(player, generator=self.a_to_b, real=b, fake=fake_b, **rest),
+            self.game_a.step(player, generator=self.b_to_a, real=a, fake_condition=b, **rest),
+            self.game_b.step(player, generator=self.a_to_b, real=b, fake_condition=a, **rest),
         )
 
     def translate(self, batch):
