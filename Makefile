@@ -25,7 +25,7 @@ $(READY): requirements.txt pyproject.toml
 	fi
 	@touch $(READY)
 
-demo: $(READY) ## train a DCGAN on real digits, three to four minutes on two CPU cores
+demo: $(READY) ## train a DCGAN on real digits, about six minutes on two CPU cores
 	$(BIN)/ganforge train
 
 test: $(READY) ## run the default tests, about six minutes on two cores
