@@ -103,7 +103,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(shown, value)) + "]"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {shown(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {shown(one)}" for key, one in value.items()) or "none"
     return "none" if value is None else f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
