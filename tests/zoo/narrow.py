@@ -1,5 +1,7 @@
 """Overrides that make any variant small enough for a test, found from what its network takes."""
 
+from omegaconf import DictConfig
+
 from ganforge.core.config import compose
 
 
@@ -16,3 +18,8 @@ def narrow(*overrides: str) -> list[str]:
     if "style_mixing" in network:
         small += ["latent.dim=16", "network.style_dim=16"]
     return small
+
+
+def takes_source(config: DictConfig) -> bool:
+    """Return whether a variant translates a column of the dataset."""
+    return config.model._target_.endswith("CycleGAN") or (config.conditioning or {}).get("key") == "source"

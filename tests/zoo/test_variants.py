@@ -6,23 +6,31 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import narrow
+from narrow import narrow, takes_source
 
 from discovery import options
 from ganforge import cli
 from ganforge.core.config import compose, config_folder
+from ganforge.data.columns import Batch
 from ganforge.models.preflight import preflight
 from ganforge.testing import check_procedure
 
 #: Variants of point sets, which need their own dataset.
 POINTS = {"simultaneous"}
+#: A dataset of pairs, of a package of somebody's own.
+PAIRS = Path(__file__).parents[1] / "packages" / "pairs"
 IMAGES = [name for name in options("model") if name not in POINTS]
 
 
 def built(*overrides):
     config = compose(narrow(*overrides))
     torch.manual_seed(0)
-    return instantiate(config.model), instantiate(config.data).example()
+    module, data = instantiate(config.model), instantiate(config.data)
+    module.bind(data)
+    batch = data.example()
+    if takes_source(config):
+        batch = Batch(batch.data, {**batch.given, "source": batch.data.roll(1, 0)})
+    return module, batch
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -55,10 +63,8 @@ def test_every_option_is_described(group):
 @pytest.mark.parametrize("name", IMAGES)
 def test_variant_trains_from_the_command_line(name):
     overrides = narrow(f"model={name}", "data=mnist5k")
-    assert (
-        cli.main(
-            ["train", *overrides, "debug=smoke", "data.batch_size=12", "total_kimg=0.12", "logger=csv", "trainer=cpu"]
-        )
-        == 0
-    )
+    if takes_source(compose(overrides)):
+        overrides = ["--config-dir", str(PAIRS), "trust=[pairs]", *overrides[:1], "data=pairs", *overrides[2:]]
+    smoke = ["debug=smoke", "data.batch_size=12", "total_kimg=0.12", "logger=csv", "trainer=cpu"]
+    assert cli.main(["train", *overrides, *smoke]) == 0
     assert list(Path("outputs").glob("*/*/samples/latest.png"))

@@ -12,7 +12,7 @@ from ganforge.callbacks.scores import Scores
 from ganforge.core.annotations import Positive
 from ganforge.core.console import say, warnings_reported
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Splits
+from ganforge.data.columns import Split, Splits
 from ganforge.loggers.base import Loggers
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.inputs import FewSamplesWarning
@@ -52,11 +52,13 @@ class Evaluate(Clocked):
         better = {pattern: way for protocol in self.protocols for pattern, way in protocol.better.items()}
         self.scores = Scores(better=better)
         self._evaluation: Evaluation | None = None
+        self._heldout: Split | None = None
         self._warned: set[str] = set()
 
     def prepare(self, module: AdversarialModule, splits: Splits) -> None:
         """Load the extractors and measure the real samples that the module's samplers are compared with."""
         if self._evaluation is None:
+            self._heldout = splits.heldout
             targets = [sampler.target for sampler in module.samplers().values()]
             self._evaluation = Evaluation(self.protocols, splits, self.cache, module.device, targets)
 
@@ -70,7 +72,7 @@ class Evaluate(Clocked):
         assert self._evaluation is not None
         module.ledger.read(module.images_seen)
         started = time.perf_counter()
-        sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
+        sources = {name: Generated(sampler, self._heldout) for name, sampler in module.samplers().items()}
         with warnings_reported(FewSamplesWarning, self._warned):
             measured = self._evaluation.over(sources)
         named = _named(measured)

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Column, Splits
+from ganforge.data.columns import Column, Split, Splits
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import Features, Loaded
-from ganforge.metrics.protocol import Protocol, Sampling
+from ganforge.metrics.protocol import HeldOutRows, Protocol, Sampling
 from ganforge.metrics.real import RealSide
 from ganforge.metrics.shares import Gathered, Share, gather, refuse_infinite
-from ganforge.metrics.sources import Source
+from ganforge.metrics.sources import BESIDE, Source
 
 __all__ = ["Evaluation"]
 
@@ -52,7 +52,7 @@ class Evaluation:
         device: torch.device,
         targets: Sequence[str | None] = (None,),
     ) -> None:
-        self.protocols = {protocol.name: protocol for protocol in protocols}
+        self.protocols = {protocol.name: _of_rows(protocol, data.heldout) for protocol in protocols}
         if len(self.protocols) < len(protocols):
             raise GanforgeError("Two protocols have the same name: give each a name of its own.")
         self.device = device
@@ -141,7 +141,7 @@ class Evaluation:
                 f"protocol.{greedy}.num_fake={limit}, which makes it a protocol of its own."
             )
         keys = sorted({self._key[protocol.name] for protocol in protocols})
-        keep = any("fake_images" in protocol.needs for protocol in protocols)
+        needs = frozenset[str]().union(*(protocol.needs for protocol in protocols))
         mine: list[Share] = []
         finite = True
         # A rank without a batch of its own takes part in the gathering with no rows of batch 0.
@@ -154,7 +154,8 @@ class Evaluation:
                 Share(
                     {key: self._extract(key, drawn.samples[: max(count, 1)], count) for key in keys},
                     None if drawn.labels is None else drawn.labels[:count],
-                    drawn.samples[:count].cpu() if keep else None,
+                    drawn.samples[:count].cpu() if "fake_images" in needs else None,
+                    {name: drawn.beside[name]()[:count].cpu() for name in sorted(needs & drawn.beside.keys())},
                 )
             )
         refuse_infinite(finite, self.device)
@@ -179,15 +180,15 @@ class Evaluation:
             "fake_images": None if gathered.samples is None else gathered.samples[rows],
             "path_pairs": None if pairs is None else partial(pairs, sampling=protocol.sampling),
         }
+        known |= {name: gathered.beside[name][rows] if name in gathered.beside else None for name in BESIDE}
         real = self.real[protocol.name, source.target]
         for name in protocol.needs - known.keys():
             known[name] = real.field(name)
         for name in sorted(protocol.needs):
             if known[name] is None:
                 users = ", ".join(sorted(key for key, metric in protocol.metrics.items() if name in metric.needs))
-                raise GanforgeError(
-                    f"Protocol {protocol.name} measures {users}, which {_LACKS[name.partition('_')[2]]}"
-                )
+                lacks = _LACKS.get(name) or _LACKS[name.partition("_")[2]]
+                raise GanforgeError(f"Protocol {protocol.name} measures {users}, which {lacks}")
         return Comparison(
             features, logits, protocol.sampling.seed, real.extract, real.data.train.data.modality, **known
         )
@@ -214,11 +215,21 @@ def _check_reads(protocol: Protocol, column: Column) -> None:
         )
 
 
+def _of_rows(protocol: Protocol, heldout: Split) -> Protocol:
+    """Return a protocol that takes no more samples than there are rows, where it takes one of each."""
+    if not isinstance(protocol.sampling, HeldOutRows):
+        return protocol
+    return replace(protocol, num_fake=min(protocol.num_fake, len(heldout)))
+
+
 def _repeated(protocol: Protocol, repeat: int) -> Protocol:
     return replace(protocol, sampling=replace(protocol.sampling, seed=protocol.sampling.seed + repeat))
 
 
 _LACKS = {
     "labels": "needs classes: choose labelled data and a conditional model, or leave it out.",
+    "target_images": "needs the truth of each sample: choose data whose held-out split is paired, or leave it out.",
+    "source_images": "needs source pictures: choose a model that translates them, or leave it out.",
+    "cycle_images": "needs a way back: choose a model that translates both ways (model=cyclegan), or leave it out.",
     "pairs": "needs a model with a prior over latents to draw paths in: leave it out.",
 }

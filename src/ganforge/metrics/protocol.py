@@ -13,7 +13,7 @@ from ganforge.metrics.comparison import Metric
 from ganforge.metrics.directions import Better
 from ganforge.metrics.extractors import Extractor
 
-__all__ = ["Protocol", "Sampling"]
+__all__ = ["HeldOutRows", "Protocol", "Sampling"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,19 @@ class Sampling:
             raise GanforgeError("protocol: sampling.batch_size and sampling.truncation must be greater than 0.")
         if self.truncation is not None:
             object.__setattr__(self, "truncation", float(self.truncation))  # 1 and 1.0 are one protocol
+
+
+@dataclass(frozen=True)
+class HeldOutRows(Sampling):
+    """Samples of the held-out split's own conditions, one of each row in order: translations of its pictures.
+
+    A protocol that samples so takes no more samples than there are rows.
+
+    Attributes:
+        conditions: where conditions are from; ``heldout``, which tells it from :class:`Sampling` in a protocol's hash.
+    """
+
+    conditions: Literal["heldout"] = "heldout"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Sources of the samples to evaluate: a generator, or stored samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
@@ -10,13 +11,16 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.data.columns import Split
+from ganforge.data.columns import DATA, Batch, Split
 from ganforge.latents import Normal, slerp
 from ganforge.metrics.comparison import Place, Space
-from ganforge.metrics.protocol import Sampling
+from ganforge.metrics.protocol import HeldOutRows, Sampling
 from ganforge.sampling.sampler import Inputs, Sampler
 
-__all__ = ["Drawn", "Generated", "Source", "Stored"]
+__all__ = ["BESIDE", "Drawn", "Generated", "Source", "Stored"]
+
+#: Names of images that go with translated samples.
+BESIDE = ("target_images", "source_images", "cycle_images")
 
 
 class Drawn(NamedTuple):
@@ -26,11 +30,14 @@ class Drawn(NamedTuple):
         samples: ``(n, ...)`` as they are stored: images are uint8.
         labels: ``(n,)`` int64, the classes that they are of; ``None`` without.
         finite: whether no value was infinite or not a number before it was stored.
+        beside: functions that give images ``(n, ...)`` that go with the samples, as they are stored, by their names in
+            a :class:`~ganforge.metrics.comparison.Comparison`.
     """
 
     samples: Tensor
     labels: Tensor | None
     finite: bool = True
+    beside: Mapping[str, Callable[[], Tensor]] = {}
 
 
 class Source(Protocol):
@@ -95,12 +102,13 @@ class Generated:
 
     Args:
         sampler: of the generator.
+        heldout: the split whose rows are translated where a protocol asks for that.
     """
 
     order = None
 
-    def __init__(self, sampler: Sampler) -> None:
-        self.sampler = sampler
+    def __init__(self, sampler: Sampler, heldout: Split | None = None) -> None:
+        self.sampler, self.heldout = sampler, heldout
         self.target = sampler.target
 
     @property
@@ -130,10 +138,44 @@ class Generated:
     def batch(self, number: int, sampling: Sampling) -> Drawn:
         """See :class:`Source`."""
         stream = torch_generator(sampling.seed, "samples", number, device=self.sampler.device)
+        if isinstance(sampling, HeldOutRows):
+            return self._translated(number, sampling, stream)
         inputs = self.sampler.inputs(sampling.batch_size, stream)
         samples = self._samples(inputs, sampling, sub_seed(sampling.seed, "noise", number))
         labels = None if self.sampler.classes is None else inputs.condition
         return Drawn(self.sampler.modality.encode(samples), labels, bool(samples.isfinite().all()))
+
+    def _translated(self, number: int, sampling: Sampling, stream: torch.Generator) -> Drawn:
+        """Return samples of the held-out split's own conditions, one a row, with what goes with them."""
+        sampler = self.sampler.with_weights(sampling.weights)
+        if self.heldout is None or sampler.conditioning is None:
+            raise GanforgeError(
+                "A protocol translates held-out pictures, and this generator takes none: choose one such as "
+                "protocol=[offline], or a model that is conditioned on them."
+            )
+        split, device = self.heldout, sampler.device
+        rows = torch.arange(number * sampling.batch_size, (number + 1) * sampling.batch_size) % len(split)
+        stored = split.batch(rows)
+        given = {name: column.modality.decode(stored.given[name].to(device)) for name, column in split.given.items()}
+        batch = Batch(split.data.modality.decode(stored.data.to(device)), given)
+        inputs = sampler.inputs(len(rows), stream, sampler.conditioning(batch))
+        samples = self._samples(inputs, sampling, sub_seed(sampling.seed, "noise", number))
+        key, beside = sampler.conditioning.key, dict[str, Callable[[], Tensor]]()
+        columns = {DATA: stored.data, **stored.given}
+        if key in columns and columns[key].ndim == samples.ndim:
+            beside["source_images"] = lambda: columns[key]
+        if split.paired:
+            beside["target_images"] = lambda: columns[self.target or DATA]
+        if sampler.inverse is not None:
+            beside["cycle_images"] = partial(self._back, sampler.inverse.with_weights(sampling.weights), samples)
+        labels = None if sampler.classes is None else inputs.condition
+        return Drawn(sampler.modality.encode(samples), labels, bool(samples.isfinite().all()), beside)
+
+    @staticmethod
+    @torch.no_grad()
+    def _back(inverse: Sampler, samples: Tensor) -> Tensor:
+        with inverse.evaluating():
+            return inverse.modality.encode(inverse.generate(Inputs(None, samples)))
 
     @torch.no_grad()
     def _path_pairs(

@@ -59,6 +59,7 @@ class Generative(pl.LightningModule, ABC):
         self.data = data
         self._modalities = {None: data.modality}
         self._modalities.update(data.given)
+        self.data = data
 
     def modality_of(self, target: str | None = None) -> Modality:
         """Return what the dataset's column ``target`` is, ``None`` for ``data``; :class:`Raw` before :meth:`bind`."""
