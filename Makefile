@@ -25,13 +25,13 @@ $(READY): requirements.txt pyproject.toml
 	fi
 	@touch $(READY)
 
-demo: $(READY) ## train a DCGAN on real digits, three to four minutes on two CPU cores
+demo: $(READY) ## train a DCGAN on real digits, about six minutes on two CPU cores
 	$(BIN)/ganforge train
 
-test: $(READY) ## run the default tests, under three minutes
+test: $(READY) ## run the default tests, about six minutes on two cores
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
-test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, every variant
+test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, every variant; about twenty minutes
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
 
 test-gpu: $(READY) ## run the tests that need a CUDA device

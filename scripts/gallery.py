@@ -1,6 +1,7 @@
-"""Train every variant of conf/model/ on the same digits, and show each one's samples: docs/gallery.md.
+"""Train every variant of conf/model/ on the same pictures, and show each one's samples: docs/gallery.md.
 
     nice python scripts/gallery.py --workers 2
+    nice python scripts/gallery.py --workers 2 --data robohash        # in colour: docs/gallery_robohash.md
 
 Every run is a ``ganforge train`` of its own, in one thread, with the same seed, batch and number of images, and then a
 ``ganforge evaluate`` of its last checkpoint. Finished runs are not repeated, stopped ones resume, and one that fails is
@@ -30,7 +31,14 @@ from ganforge.runs.log import read_curves
 
 #: Variants that are not for images.
 SKIPPED = {"simultaneous": "it is for the games of theory in the plane"}
-SIDE, COLUMNS, TITLE, GAP = 172, 7, 34, 10  # pixels of a grid of 5 x 5 digits and its surroundings; grids a row
+#: Datasets of 32-pixel images: the protocol of the values, and what the page calls the images.
+DATASETS = {
+    "mnist5k": ("digits", "digits"),
+    "robohash": ("offline", "robots"),
+    "earth": ("offline", "satellite tiles"),
+}
+FEATURES = {"digits": "the shipped digit classifier", "offline": "EfficientNet-lite0"}
+SIDE, COLUMNS, TITLE, GAP = 172, 7, 34, 10  # pixels of a grid of 5 x 5 images and its surroundings; grids a row
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Run:
     overrides: tuple[str, ...]
     folder: Path
     log: Path
+    protocol: str
 
     @property
     def command(self) -> str:
@@ -77,7 +86,7 @@ class Run:
             found: dict[str, Any] = json.loads((self.folder / "evaluation" / "values.json").read_text())
         except (OSError, ValueError):
             return None
-        return dict(found["protocols"]["digits"])
+        return dict(found["protocols"][self.protocol])
 
     def parameters(self) -> dict[str, int]:
         """Count each player's parameters from the run's own configuration."""
@@ -116,7 +125,8 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
         folder = arguments.outputs / name
         overrides = [
             f"model={name}",
-            "data=mnist5k",
+            f"data={arguments.data}",
+            *([] if arguments.data == "mnist5k" else ["data.image_size=32"]),
             "budget=small",
             f"total_kimg={arguments.kimg:g}",
             f"seed={arguments.seed}",
@@ -129,7 +139,7 @@ def plan(arguments: argparse.Namespace) -> list[Run]:
             "trainer=cpu",
             f"paths.run={folder}",
         ]
-        runs.append(Run(name, tuple(overrides), folder, logs / f"{name}.txt"))
+        runs.append(Run(name, tuple(overrides), folder, logs / f"{name}.txt", DATASETS[arguments.data][0]))
     return runs
 
 
@@ -146,7 +156,7 @@ def train(run: Run, minutes: float | None) -> None:
             process.send_signal(signal.SIGINT)
             process.wait()
     if run.state == "finished" and run.measured() is None:
-        words = ["evaluate", f"run={run.folder}", "protocol=digits", f"output={run.folder / 'evaluation'}"]
+        words = ["evaluate", f"run={run.folder}", f"protocol={run.protocol}", f"output={run.folder / 'evaluation'}"]
         command = [sys.executable, "-m", "ganforge.cli", *words, "trainer.accelerator=cpu"]
         with run.log.open("a") as log:
             subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=log, stderr=log, check=False)
@@ -207,24 +217,25 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
             row["outcome"].replace("|", "\\|"),
         ]
         rows.append(f"| {' | '.join(cells)} |")
+    protocol, images = DATASETS[arguments.data]
     command = " ".join(["python", "scripts/gallery.py", *(word for word in sys.argv[1:] if word != "--only-page")])
     skipped = "; ".join(f"`{name}` is left out: {why}" for name, why in SKIPPED.items())
     return "\n".join(
         [
-            "# Gallery: every variant on the same digits",
+            f"# Gallery: every variant on the same {images}",
             "",
             f"Made by `{command}`; {skipped}.",
             "",
-            "![Samples of every variant](images/gallery.png)",
+            f"![Samples of every variant](images/{page_name(arguments)}.png)",
             "",
-            f"Every run: {arguments.kimg:g} thousand real images of `data=mnist5k` with `budget=small`, seed "
+            f"Every run: {arguments.kimg:g} thousand real images of `data={arguments.data}` with `budget=small`, seed "
             f"{arguments.seed}, one thread of a CPU. Nothing was tuned: rates are those of the papers, networks and "
             "batches those of the budget. The clock is images that the discriminator has seen: a variant "
             "with `n_critic=5` has a fifth of the generator steps of the others. This shows that each variant "
             "trains, and what it draws after a few minutes; it does not rank papers.",
             "",
             f"FID and Inception Score are those of the last checkpoint (protocol {', '.join(protocols) or 'none yet'}: "
-            "features of the shipped digit classifier, averaged generator; not comparable with published values); the "
+            f"features of {FEATURES[protocol]}, averaged generator; not comparable with published values); the "
             "interval is bootstrapped over the generated images and does not cover other seeds. Samples are not "
             "selected.",
             "",
@@ -244,15 +255,20 @@ def page(runs: list[Run], results: dict[str, Any], arguments: argparse.Namespace
     )
 
 
+def page_name(arguments: argparse.Namespace) -> str:
+    """Return the name of the page, its picture and its numbers."""
+    return "gallery" if arguments.data == "mnist5k" else f"gallery_{arguments.data}"
+
+
 def write(runs: list[Run], arguments: argparse.Namespace) -> None:
     """Write the page, its picture and its numbers."""
     results = {run.name: run.result() for run in runs}
     arguments.docs.mkdir(parents=True, exist_ok=True)
-    contact_sheet(runs, results, arguments.docs / "images" / "gallery.png")
+    contact_sheet(runs, results, arguments.docs / "images" / f"{page_name(arguments)}.png")
     numbers = {"kimg": arguments.kimg, "seed": arguments.seed, "variants": results}
-    (arguments.docs / "gallery.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    (arguments.docs / "gallery.md").write_text(page(runs, results, arguments))
-    print(arguments.docs / "gallery.md")
+    (arguments.docs / f"{page_name(arguments)}.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    (arguments.docs / f"{page_name(arguments)}.md").write_text(page(runs, results, arguments))
+    print(arguments.docs / f"{page_name(arguments)}.md")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
@@ -265,11 +281,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="stop a run after so long; the same command goes on with it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="runs at a time, one thread each")
+    parser.add_argument("--data", choices=DATASETS, default="mnist5k", help="what all of them are trained on")
     parser.add_argument("--variants", nargs="+", help="these only; the page then shows these only")
-    parser.add_argument("--outputs", type=Path, default=Path("outputs/gallery"), help="folder of the runs")
+    parser.add_argument(
+        "--outputs", type=Path, help="folder of the runs (default: outputs/gallery, or outputs/gallery_DATA)"
+    )
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the page")
     parser.add_argument("--only-page", action="store_true", help="write the page from what there is")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.outputs = arguments.outputs or Path("outputs") / page_name(arguments)
+    return arguments
 
 
 def main() -> int:
