@@ -79,15 +79,14 @@ def heldout_sheet(
     Returns:
         ``(3, H, W)`` uint8; ``None`` where the sampler translates no pictures.
     """
-    columns = {DATA: heldout.data, **heldout.given}
     key = sampler.source
-    if key is None or not (isinstance(columns[key].modality, Images) and isinstance(sampler.modality, Images)):
+    if key is None or not (isinstance(heldout.column(key).modality, Images) and isinstance(sampler.modality, Images)):
         return None
-    source = columns[key]
+    source = heldout.column(key)
     stored = source[rows % len(source)]
     pictures = source.modality.decode(stored.to(sampler.device))
     drawn = [sampler.modality.encode(translated(sampler, pictures, label)) for label in labels]
-    target = columns[sampler.target or DATA]
+    target = heldout.column(sampler.target or DATA)
     has_target = heldout.paired and target is not source
     return contact_sheet([stored, *drawn, *([target[rows]] if has_target else [])])
 
@@ -186,7 +185,7 @@ def translate(
     heldout = sampler.origin.heldout()
     rows = torch.arange(min(whole("n", n), len(heldout)))
     if chosen == "folder":
-        column = {DATA: heldout.data, **heldout.given}[key]
+        column = heldout.column(key)
         names = [f"{row:06d}" for row in rows.tolist()]
         return Translations(sampler, Pictures(names, modality, column[rows % len(column)]), _one(classes))
     labels = [None if each is None else torch.full((len(rows),), each, device=sampler.device) for each in classes]
