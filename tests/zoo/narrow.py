@@ -1,7 +1,5 @@
 """Overrides that make any variant small enough for a test, found from what its network takes."""
 
-from omegaconf import DictConfig
-
 from ganforge.core.config import compose
 
 
@@ -20,6 +18,11 @@ def narrow(*overrides: str) -> list[str]:
     return small
 
 
-def takes_source(config: DictConfig) -> bool:
-    """Return whether a variant translates a column of the dataset."""
-    return config.model._target_.endswith("CycleGAN") or (config.conditioning or {}).get("key") == "source"
+def own_data(name: str) -> str:
+    """Return the data that a variant chooses; for all but translations they are the default ones."""
+    return compose([f"model={name}"]).name.removeprefix(f"{name}_")
+
+
+def translates(name: str) -> bool:
+    """Return whether a variant translates a column of its dataset."""
+    return "source" in (compose([f"model={name}"]).data.get("given") or {})
