@@ -7,6 +7,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from narrow import narrow, translates
+from PIL import Image
 
 from discovery import options
 from ganforge import cli
@@ -67,3 +68,9 @@ def test_variant_trains_from_the_command_line(name):
     smoke = ["debug=smoke", "data.batch_size=12", "total_kimg=0.12", "logger=csv", "trainer=cpu"]
     assert cli.main(["train", *overrides, *smoke]) == 0
     assert list(Path("outputs").glob("*/*/samples/latest.png"))
+    if translates(name):
+        (run,) = [path.parent for path in Path("outputs").glob("*/*/run.json")]
+        Image.new("RGB", (45, 38), "teal").save("mine.png")
+        assert cli.main(["sample", str(run), "mode=translate", "mode.source=mine.png", "output=out"]) == 0
+        with Image.open("out/mine.png") as picture:
+            assert picture.size == (45, 38)
