@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from omegaconf import DictConfig, OmegaConf
+
 from ganforge.core.config import compose, config_folder
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_rows
 
-__all__ = ["SKIPPED", "STUDIES", "Run", "Study", "plan"]
+__all__ = ["STUDIES", "Run", "Study", "plan"]
 
-#: Variants that are not for images.
-SKIPPED = {"simultaneous": "it is for the games of theory in the plane"}
+#: It is for the games of theory in the plane.
+SKIPPED = "simultaneous"
 #: Evaluations of a run that is trained to its budget's end.
 EVALUATIONS = 20
 
@@ -91,28 +93,42 @@ class Run:
         return self.folder.with_name(f"{self.folder.name}.log")
 
 
-def plan(data: str, variants: Sequence[str] | None, seeds: Sequence[int], outputs: Path) -> list[Run]:
-    """Return the runs, seeds outermost so that an early stop leaves whole columns."""
-    known = sorted(path.stem for path in (config_folder() / "model").glob("[!_]*.yaml"))
-    names = variants or [name for name in known if name not in SKIPPED]
-    if unknown := sorted(set(names) - set(known)):
+def draws_from_noise(config: DictConfig) -> bool:
+    """Whether a variant draws from a latent alone or with a label: no translation, no text."""
+    conditioning = OmegaConf.select(config, "conditioning._target_")
+    return config.get("latent") is not None and conditioning in (None, "ganforge.conditioning.Label")
+
+
+def chosen_variants(data: str, wanted: Sequence[str] | None) -> Sequence[str]:
+    """Return the variants that are wanted, or all that draw from noise."""
+    known = sorted({path.stem for path in (config_folder() / "model").glob("[!_]*.yaml")} - {SKIPPED})
+    if unknown := sorted(set(wanted or ()) - set(known)):
         raise SystemExit(f"There is no variant {', '.join(unknown)}: choose from {', '.join(known)}.")
-    protocols = ",".join(STUDIES[data].protocols)
-    runs = []
+    return wanted or [name for name in known if draws_from_noise(compose([f"model={name}", f"data={data}"]))]
+
+
+def overrides_of(data: str, variant: str, seed: int, outputs: Path) -> tuple[str, ...]:
+    """Return what a run is trained with; evaluations, and checkpoints with them, are a share of its length."""
+    chosen = [f"model={variant}", f"data={data}", "budget=small", f"seed={seed}"]
+    kimg = compose(chosen).total_kimg
+    return (
+        *chosen,
+        f"protocol=[{','.join(STUDIES[data].protocols)}]",
+        f"callbacks.evaluate.every_kimg={kimg / EVALUATIONS:g}",
+        f"callbacks.checkpoint.every_kimg={kimg / EVALUATIONS:g}",
+        f"callbacks.samples.every_kimg={kimg:g}",
+        f"callbacks.curves.every_kimg={kimg:g}",
+        "logger=csv",
+        "trainer=cpu",
+        f"paths.outputs={outputs}",
+    )
+
+
+def plan(data: str, wanted: Sequence[str] | None, seeds: Sequence[int], outputs: Path) -> list[Run]:
+    """Return the runs, seeds outermost so that an early stop leaves whole columns."""
+    variants, runs = chosen_variants(data, wanted), []
     for seed in seeds:
-        for name in names:
-            chosen = [f"model={name}", f"data={data}", "budget=small", f"seed={seed}"]
-            kimg = compose(chosen).total_kimg
-            overrides = [
-                *chosen,
-                f"protocol=[{protocols}]",
-                f"callbacks.evaluate.every_kimg={kimg / EVALUATIONS:g}",
-                f"callbacks.checkpoint.every_kimg={kimg / EVALUATIONS:g}",
-                f"callbacks.samples.every_kimg={kimg:g}",
-                f"callbacks.curves.every_kimg={kimg:g}",
-                "logger=csv",
-                "trainer=cpu",
-                f"paths.outputs={outputs}",
-            ]
-            runs.append(Run(data, name, seed, tuple(overrides), Path(compose(overrides).paths.run)))
+        for variant in variants:
+            overrides = overrides_of(data, variant, seed, outputs)
+            runs.append(Run(data, variant, seed, overrides, Path(compose(overrides).paths.run)))
     return runs
