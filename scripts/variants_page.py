@@ -157,8 +157,8 @@ def page(alive: dict[str, str]) -> str:
         "options of axes first, then values that the file sets. Widths, rates and the rest of each recipe, beside the "
         "official ones, are in [official.md](official.md).",
         "",
-        "Whether and how soon it draws digits with `budget=small` is from [the gallery](gallery.md), which says what that "
-        "means; it does not rank papers.",
+        "Whether and how soon it draws digits with `budget=small` is from [the gallery](gallery.md), which says what "
+        "that means; it does not rank papers.",
         "",
         *evidence_table(variant.name for variant in found),
     ]

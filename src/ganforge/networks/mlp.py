@@ -66,8 +66,8 @@ def _require_sizes(owner: nn.Module, **sizes: int) -> None:
 class Generator(nn.Module):
     """Two ReLU layers of ``width``, then the pixels (Goodfellow et al. 2014, on MNIST).
 
-    Pixels end in a sigmoid, mapped to [-1, 1]: rates and momentum are those of pixels in [0, 1], where a tanh would move
-    four times as far a step. The authors' bias of the pixels starts at the data's marginals, here at zero.
+    Pixels end in a sigmoid, which is mapped to [-1, 1]: the authors' rate is for pixels in [0, 1]. Their bias of the
+    pixels starts at the data's marginals, here at zero.
 
     Args:
         image_size: side of the images in pixels, or height and width.
