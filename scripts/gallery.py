@@ -42,13 +42,9 @@ def ganforge(words: Sequence[str], log: Path, mode: str = "w") -> subprocess.Pop
         )
 
 
-def processor_seconds(pid: int) -> float:
-    """Return what a process has used, all threads together, to the second; 0 if it has gone."""
-    shown = subprocess.run(["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    seconds = 0.0
-    for part in (shown.strip() or "0").split(":"):
-        seconds = 60 * seconds + float(part)
-    return seconds
+def is_over(run: Run, study: Study, limit: float) -> bool:
+    """Whether a run is alive, or has spent its processor seconds."""
+    return run.spent >= limit or any(map(study.is_alive, run.evaluations()))
 
 
 def train(run: Run, study: Study, limit: float) -> bool:
@@ -57,17 +53,19 @@ def train(run: Run, study: Study, limit: float) -> bool:
     Returns:
         Whether that is settled; not if this script was told to stop.
     """
-    before = run.spent
-    if before >= limit or any(map(study.is_alive, run.evaluations())):
+    if orphan := run.writer:  # the script that watched it was killed
+        os.kill(orphan, signal.SIGINT)
+        while run.writer == orphan:
+            run.count(orphan)
+            time.sleep(POLL_SECONDS)
+    if is_over(run, study, limit):
         return True
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     process = ganforge(["train", *run.overrides, "resume=auto"], run.log)
     signalled = False
     while process.poll() is None:
-        spent = before + processor_seconds(process.pid)
-        run.counted.write_text(f"{max(spent, run.spent):g}")
-        settled = spent >= limit or any(map(study.is_alive, run.evaluations()))
-        if (settled or _stopping.is_set()) and not signalled:
+        run.count(process.pid)
+        if not signalled and (_stopping.is_set() or is_over(run, study, limit)):
             process.send_signal(signal.SIGINT)  # it saves and stops
             signalled = True
         time.sleep(POLL_SECONDS)

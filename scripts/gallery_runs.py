@@ -1,6 +1,8 @@
-"""What scripts/gallery.py trains: a study of a dataset, and its runs, as they lie on disk."""
+"""What scripts/gallery.py trains: a study of a dataset, and its runs as they lie on disk."""
 
+import json
 import shlex
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.config import compose, config_folder
+from ganforge.core.files import write_text
 from ganforge.runs.folder import RunFolder
 from ganforge.runs.log import read_rows
 
@@ -80,17 +83,41 @@ class Run:
     @property
     def spent(self) -> float:
         """Processor seconds of all its starts."""
-        return float(self.counted.read_text()) if self.counted.exists() else 0.0
+        return sum(self._counts().values())
+
+    def count(self, pid: int) -> None:
+        """Note what a start of this run has used so far."""
+        counts = self._counts()
+        counts[str(pid)] = max(counts.get(str(pid), 0.0), processor_seconds(pid))
+        write_text(self._counted, json.dumps(counts))
+
+    def _counts(self) -> dict[str, float]:
+        """Return processor seconds by process, kept beside the run's folder."""
+        return dict(json.loads(self._counted.read_text())) if self._counted.exists() else {}
 
     @property
-    def counted(self) -> Path:
-        """Where processor seconds are kept, beside the run's folder."""
-        return self.folder.with_name(f"{self.folder.name}.cpu_seconds")
+    def _counted(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.cpu_seconds.json")
+
+    @property
+    def writer(self) -> int | None:
+        """The process that trains it now."""
+        folder = RunFolder(self.folder)
+        return int(folder.status()["pid"]) if folder.is_being_written() else None
 
     @property
     def log(self) -> Path:
         """What the run's commands print."""
         return self.folder.with_name(f"{self.folder.name}.log")
+
+
+def processor_seconds(pid: int) -> float:
+    """Return what a process has used, all threads together, to the second; 0 if it has gone."""
+    shown = subprocess.run(["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    seconds = 0.0
+    for part in (shown.strip() or "0").split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
 
 
 def draws_from_noise(config: DictConfig) -> bool:

@@ -1,13 +1,13 @@
 """The gallery's runs, its ledger and its page."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 from omegaconf import OmegaConf
 
-import gallery
 import gallery_page
 import gallery_runs
 import variants_page
@@ -121,12 +121,19 @@ def test_a_runs_evaluations_are_what_it_logged(tmp_path):
     assert [(one["images_seen"], study.is_alive(one)) for one in run.evaluations()] == [(10000, False), (20000, True)]
 
 
-def test_processor_seconds_of_a_process():
+def test_processor_seconds_are_added_over_the_starts_of_a_run(tmp_path):
+    run = gallery_runs.Run("mnist5k", "lsgan", 0, (), tmp_path / "run")
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        while gallery.processor_seconds(busy.pid) < 1:
+        while run.spent < 1:
             assert busy.poll() is None
+            run.count(busy.pid)
     finally:
         busy.kill()
         busy.wait()
-    assert gallery.processor_seconds(busy.pid) == 0
+    spent = run.spent
+    assert gallery_runs.processor_seconds(busy.pid) == 0
+    run.count(busy.pid)  # it has gone: what it has used stays
+    assert run.spent == spent
+    run.count(os.getpid())
+    assert run.spent == spent + gallery_runs.processor_seconds(os.getpid())

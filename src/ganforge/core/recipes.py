@@ -32,7 +32,7 @@ def by_size(values: Mapping[int, Any], *, _root_: DictConfig) -> Any:
 
 
 def by_model(values: Mapping[str, Any], default: Any) -> Any:
-    """``${recipe.by_model:{vanilla: A, wgan: B},C}``: the entry of the chosen variant, else the default; for budgets."""
+    """``${recipe.by_model:{vanilla: A, wgan: B},C}``: the entry of the chosen variant, else the default."""
     from hydra.core.hydra_config import HydraConfig
 
     return _node(values.get(HydraConfig.get().runtime.choices["model"], default))
