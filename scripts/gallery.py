@@ -6,7 +6,8 @@ Every run is a ``ganforge train`` of its own, in one thread, that is evaluated a
 alive (``gallery_runs.STUDIES`` says what that is), or when its processor time is spent: minutes of two cores, of the
 whole process. Then its best checkpoint is measured again with an interval, and a line goes to docs/gallery.jsonl, from
 which ``gallery_page.py`` makes docs/gallery.md. A run whose configuration is in that file is not repeated; one that was
-stopped or killed goes on from its last checkpoint when the command is repeated.
+stopped or killed goes on from its last checkpoint when the command is repeated. After a change of code that a
+configuration does not show, delete its lines there and its folders.
 """
 
 import argparse
