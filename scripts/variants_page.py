@@ -1,10 +1,10 @@
-"""Write docs/variants.md, a description of every variant, from its configuration and the gallery's values.
+"""Write docs/variants.md, a description of every variant, from its configuration and the gallery's ledger.
 
 python scripts/variants_page.py
 """
 
 import argparse
-import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+import gallery_page
 from ganforge.core.config import config_folder
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -122,11 +123,16 @@ def _last_of_each(settings: Iterator[str]) -> tuple[str, ...]:
 
 
 def values(body: dict[str, Any]) -> Iterator[str]:
-    """Yield what a file and those that it is built on set, but for the recipe, which docs/official.md has."""
+    """Yield what a file and those that it is built on set, but for the recipe, which docs/official.md has.
+
+    What only passes an axis on, and what every GAN has, says nothing of a variant.
+    """
     for entry in body.get("defaults", []):
         if isinstance(entry, str) and entry not in ("_self_", "_gan"):
             yield from values(load(config_folder() / "model" / f"{entry}.yaml"))
-    yield from flatten({key: value for key, value in body.items() if key not in ("defaults", "recipe")})
+    every = {*flatten(load(config_folder() / "model" / "_gan.yaml"))}
+    own = flatten({key: value for key, value in body.items() if key not in ("defaults", "recipe")})
+    yield from (setting for setting in own if setting not in every and not re.search(r"=\$\{[\w.]+\}$", setting))
 
 
 def variants() -> list[Variant]:
@@ -134,22 +140,22 @@ def variants() -> list[Variant]:
     return [read(path) for path in sorted((config_folder() / "model").glob("[!_]*.yaml"))]
 
 
-def measured() -> tuple[dict[str, float], str]:
-    """Return the gallery's last FIDs by variant, and how they were measured."""
-    path = DOCS / "gallery.json"
-    if not path.exists():
-        return {}, "No FID here yet: `python scripts/gallery.py` measures them and writes docs/gallery.md."
-    gallery = json.loads(path.read_text())
-    rows = {name: row for name, row in gallery["variants"].items() if row["fid"] is not None}
-    protocols = sorted({row["protocol"] for row in rows.values() if row["protocol"]})
-    source = (
-        f"FID ({', '.join(protocols)}) is from [the gallery](gallery.md): narrow networks, {gallery['kimg']:g} "
-        "thousand images of digits; it does not rank papers."
-    )
-    return {name: row["fid"] for name, row in rows.items()}, source
+def measured() -> dict[str, str]:
+    """Return what the gallery's ledger says of each variant in it: its runs that are alive, and what they took."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for line in gallery_page.read(DOCS).values():
+        runs.setdefault(line["variant"], []).append(line)
+    return {name: _alive(lines) for name, lines in runs.items()}
 
 
-def page(fids: dict[str, float], source: str) -> str:
+def _alive(lines: list[dict[str, Any]]) -> str:
+    alive = [line for line in lines if line["verdict"] == "alive"]
+    took = sorted(line["cpu_seconds"] for line in alive)
+    seconds = f", after {took[0]} to {took[-1]} s of one core" if took else ""
+    return f"draws digits in {len(alive)} of {len(lines)} runs{seconds}"
+
+
+def page(alive: dict[str, str]) -> str:
     """Return the page."""
     found = variants()
     base = next(variant for variant in found if variant.name == BASE)
@@ -160,7 +166,8 @@ def page(fids: dict[str, float], source: str) -> str:
         "options of axes first, then values that the file sets. Widths, rates and the rest of each recipe, beside the "
         "official ones, are in [official.md](official.md).",
         "",
-        source,
+        "Whether and how soon it draws digits with `budget=small` is from [the gallery](gallery.md), which says what "
+        "that means; it does not rank papers.",
         "",
         *evidence_table(variant.name for variant in found),
     ]
@@ -169,7 +176,7 @@ def page(fids: dict[str, float], source: str) -> str:
         lines += [f"## {variant.name}", "", f"{variant.paper} {variant.description}".strip(), ""]
         lines += [f"- differs by {variant.differences(base)}"]
         lines += [f"- [{file}](../{file}); `ganforge train model={variant.name}`"]
-        lines += [f"- FID {fids[variant.name]:.2f}"] if variant.name in fids else []
+        lines += [f"- {alive[variant.name]}"] if variant.name in alive else []
         lines += [""]
     return "\n".join(lines)
 
@@ -177,7 +184,7 @@ def page(fids: dict[str, float], source: str) -> str:
 def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     target = DOCS / "variants.md"
-    target.write_text(page(*measured()))
+    target.write_text(page(measured()))
     print(target)
     return 0
 

@@ -66,6 +66,14 @@ def test_a_class_too_rare_to_expect_is_not_missing():
     assert ClassBalance(expected=4)(few)["classes_missing"] == 1
 
 
+def test_a_class_with_too_small_a_share_is_missing():
+    """Of 100 images 7 are of the last class, a third of the real ones: 0.21 of its share."""
+    logits = torch.eye(3)[LABELS] * 9
+    rare = compare(fake_logits=logits[[0] * 50 + [1] * 43 + [2] * 7], real_logits=logits)
+    missing = {least: ClassBalance(least=least)(rare)["classes_missing"] for least in (0.0, 0.2, 0.22)}
+    assert missing == {0.0: 0, 0.2: 0, 0.22: 1}
+
+
 def accuracy(fake, labels=LABELS):
     return ClassificationAccuracy()(
         compare(

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganforge.core.annotations import NonNegative
+from ganforge.core.annotations import Fraction, NonNegative
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better
@@ -77,14 +77,18 @@ class ClassBalance:
 
     ``class_entropy`` and ``class_entropy_real`` of the histograms of predicted classes, in nats, at most
     ``log(classes)``; ``class_total_variation`` between them, in [0, 1]: the share of generated images that would have
-    to change class; ``classes_missing``, how many classes without a generated image the real ones lead one to expect.
+    to change class; ``classes_missing``, how many classes that the real ones lead one to expect have no generated
+    image, or too few.
 
     Attributes:
         expected: a class counts as missing only where at least so many generated images were to be expected in it; at
             5 a class of a perfect generator goes missing by chance in 7 of 1,000 evaluations.
+        least: a class is missing where generated images have no more than this part of its share among real ones; 0:
+            where they have none.
     """
 
     expected: NonNegative = 5.0
+    least: Fraction = 0.0
     needs: ClassVar[frozenset[str]] = frozenset({"real_logits"})
     better: ClassVar[Better] = {
         "class_entropy": None,
@@ -102,7 +106,7 @@ class ClassBalance:
                 "classifies, such as Inception."
             )
         fake, real = _shares(logits), _shares(features(comparison, "real_logits"))
-        missing = (fake == 0) & (real * len(logits) >= self.expected)
+        missing = (fake <= self.least * real) & (real * len(logits) >= self.expected)
         return {
             "class_entropy": _entropy(fake),
             "class_entropy_real": _entropy(real),

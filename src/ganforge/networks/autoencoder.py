@@ -3,6 +3,7 @@
 The shapes are DCGAN's, as in the paper's appendix for images; sizes are 8, 16, 32, ... pixels.
 """
 
+import torch
 from torch import Tensor, nn
 
 from ganforge.core.annotations import Count
@@ -20,8 +21,8 @@ class Generator(dcgan.Generator):
 class Discriminator(nn.Module):
     """An autoencoder whose reconstruction error is the energy; logits are minus the energy, so high for real.
 
-    The energy is the mean squared error over an image's values (the paper's is its root, the norm; the margin's scale
-    follows). The code is a vector of ``code`` numbers.
+    The energy is the norm of the error, as in the paper, whose margins are in its unit: it grows with the root of the
+    number of an image's values. The code is a vector of ``code`` numbers.
 
     Args:
         image_size: height and width in pixels: 8 times a power of two.
@@ -41,5 +42,5 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
         """Score ``(n, channels, image_size, image_size)`` images; features are the code; no condition is read."""
         code = self.code(self.encoder(images)).flatten(1)
-        error = (self.decoder(code) - images).square().flatten(1).mean(1)
+        error = torch.linalg.vector_norm((self.decoder(code) - images).flatten(1), dim=1)
         return Critique(-error, code)

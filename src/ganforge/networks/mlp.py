@@ -5,7 +5,7 @@ first, ``synthetic_data_experiments`` of Lin et al. 2018); the papers give few o
 """
 
 from itertools import pairwise
-from math import prod
+from math import prod, sqrt
 
 from torch import Tensor, nn
 
@@ -66,8 +66,8 @@ def _require_sizes(owner: nn.Module, **sizes: int) -> None:
 class Generator(nn.Module):
     """Two ReLU layers of ``width``, then the pixels (Goodfellow et al. 2014, on MNIST).
 
-    Pixels end in tanh, as images here lie in [-1, 1]; the paper's lie in [0, 1] and end in a sigmoid whose
-    bias starts at the data's marginals, and here at zero.
+    Pixels end in a sigmoid, which is mapped to [-1, 1]: the authors' rate is for pixels in [0, 1]. Their bias of the
+    pixels starts at the data's marginals, here at zero.
 
     Args:
         image_size: side of the images in pixels, or height and width.
@@ -87,18 +87,20 @@ class Generator(nn.Module):
             nn.Linear(width, width),
             nn.ReLU(inplace=True),
             nn.Linear(width, prod(self.shape)),
-            nn.Tanh(),
+            nn.Sigmoid(),
         )
-        _uniform(self, 0.05)
+        _uniform(self, sqrt(3 / width))  # 0.05 at the authors' width; a narrow layer passes on no less
 
     def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map ``(n, latent_dim)`` to ``(n, channels, h, w)``; ``condition`` is not read."""
-        images: Tensor = self.layers(latent)
-        return images.view(-1, *self.shape)
+        pixels: Tensor = self.layers(latent)
+        return pixels.view(-1, *self.shape) * 2 - 1
 
 
 class Discriminator(nn.Module):
     """Two maxout layers with dropout, then the logit (Goodfellow et al. 2014, on MNIST).
+
+    It reads pixels in [0, 1], as the authors': a black background, and a pixel that is dropped, are 0.
 
     Args:
         image_size: side of the images in pixels, or height and width.
@@ -139,7 +141,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Critique:
         """Score ``(n, channels, h, w)`` images in [-1, 1]; ``condition`` is not read."""
-        features: Tensor = self.layers(images)
+        features: Tensor = self.layers((images + 1) / 2)
         return Critique(self.head(features).squeeze(1), features)
 
 
