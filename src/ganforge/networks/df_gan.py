@@ -58,7 +58,9 @@ class FusionBlock(nn.Module):
         self.fusions = nn.ModuleList(
             nn.ModuleList(_Affine(told, channels) for _ in range(2)) for channels in (inputs, outputs)
         )
-        self.convolutions = nn.ModuleList(nn.Conv2d(*widths, 3, padding=1) for widths in ((inputs, outputs), 2 * (outputs,)))
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(*widths, 3, padding=1) for widths in ((inputs, outputs), 2 * (outputs,))
+        )
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, maps: Tensor, told: Tensor) -> Tensor:
@@ -140,9 +142,7 @@ class Discriminator(nn.Module):
         width: channels of the first map.
     """
 
-    def __init__(
-        self, image_size: ImageSize, text: TextEncoder | None, channels: Count = 3, width: Count = 32
-    ) -> None:
+    def __init__(self, image_size: ImageSize, text: TextEncoder | None, channels: Count = 3, width: Count = 32) -> None:
         super().__init__()
         require_positive("network", channels=channels, width=width)
         self.text = require_encoder("network=df_gan", text)
