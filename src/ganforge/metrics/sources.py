@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.data.columns import DATA, Batch, Split
+from ganforge.data.columns import DATA, TEXT, UNSEEN, Batch, Split
+from ganforge.data.texts import Texts
 from ganforge.latents import Normal, slerp
 from ganforge.metrics.comparison import Place, Space
 from ganforge.metrics.protocol import HeldOutRows, Sampling
@@ -19,8 +20,8 @@ from ganforge.sampling.sampler import Inputs, Sampler
 
 __all__ = ["BESIDE", "Drawn", "Generated", "Source", "Stored"]
 
-#: Names of images that go with translated samples.
-BESIDE = ("target_images", "source_images", "cycle_images")
+#: Names of what goes with samples of held-out rows: pictures, and captions as UTF-8 bytes.
+BESIDE = ("target_images", "source_images", "cycle_images", "captions", "unseen")
 
 
 class Drawn(NamedTuple):
@@ -30,8 +31,8 @@ class Drawn(NamedTuple):
         samples: ``(n, ...)`` as they are stored: images are uint8.
         labels: ``(n,)`` int64, the classes that they are of; ``None`` without.
         finite: whether no value was infinite or not a number before it was stored.
-        beside: functions that give images ``(n, ...)`` that go with the samples, as they are stored, by their names in
-            a :class:`~ganforge.metrics.comparison.Comparison`.
+        beside: functions that give what goes with the samples, ``(n, ...)``, by its name in a
+            :class:`~ganforge.metrics.comparison.Comparison`: images as they are stored, captions as bytes.
     """
 
     samples: Tensor
@@ -94,7 +95,7 @@ class Stored:
         """See :class:`Source`."""
         start = number * sampling.batch_size
         batch = self.split.batch(self.order[start : start + sampling.batch_size])
-        return Drawn(batch.data, batch.label)
+        return Drawn(batch.data, batch.label, beside=_told(self.split, batch))
 
 
 class Generated:
@@ -168,6 +169,7 @@ class Generated:
             beside["target_images"] = lambda: columns[self.target or DATA]
         if sampler.inverse is not None:
             beside["cycle_images"] = partial(self._back, sampler.inverse.with_weights(sampling.weights), samples)
+        beside |= _told(split, stored)
         labels = None if sampler.classes is None else inputs.condition
         return Drawn(sampler.modality.encode(samples), labels, bool(samples.isfinite().all()), beside)
 
@@ -226,6 +228,16 @@ class Generated:
             with _seeded(noise, sampler.device):
                 drawn.append(sampler.synthesise(torch.lerp(first, second, share[..., None])))
         return drawn[0], drawn[1]
+
+
+def _told(split: Split, stored: Batch) -> dict[str, Callable[[], Tensor]]:
+    """Return captions as bytes, and which are of unseen combinations; nothing where the data have no captions."""
+    texts = split.given[TEXT].modality if TEXT in split.given else None
+    if not isinstance(texts, Texts):
+        return {}
+    tokens = stored.given[TEXT]
+    seen = torch.zeros(len(tokens), dtype=torch.int64)
+    return {"captions": lambda: texts.to_bytes(tokens), "unseen": lambda: stored.given.get(UNSEEN, seen)}
 
 
 @contextmanager
