@@ -1,6 +1,6 @@
 """Train a classifier that ships with ganforge as the extractor ``attributes_scenes`` or ``attributes_robots``.
 
-    python scripts/train_attributes.py scenes [--count 30000] [--epochs 12] [--seed 0] [--output PATH]
+    python scripts/train_attributes.py scenes [--count 20000] [--epochs 6] [--seed 0] [--output PATH]
 
 Trains on pictures drawn with another seed than the datasets', of all combinations of attributes, blurred and noised at
 random; tests on the held-out pictures of data=scenes or data=robohash_text, half of which show combinations that models
@@ -64,8 +64,8 @@ def main() -> None:
     """Train, test once, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=tuple(KINDS))
-    parser.add_argument("--count", type=int, default=30_000)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()

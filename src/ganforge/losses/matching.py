@@ -26,7 +26,7 @@ def mismatched_rows(conditions: Tensor) -> Tensor:
         ``(n,)`` int64 rows, on the conditions' device. There is such a permutation where no condition is that of more
         than half of the rows; where one is, some of its rows get an equal one, as few as can be.
     """
-    _, groups, counts = conditions.flatten(1).unique(dim=0, return_inverse=True, return_counts=True)
+    _, groups, counts = conditions.reshape(len(conditions), -1).unique(dim=0, return_inverse=True, return_counts=True)
     n, largest = len(groups), int(counts.max())
     shuffled = torch.randperm(n).to(groups.device)
     ranks = torch.randperm(len(counts)).to(groups.device)
@@ -78,7 +78,7 @@ class Mismatched(DiscriminatorTerm):
         real, fake = step.real_critique, step.fake_critique
         without = mean_over_scales(self.loss.discriminator, real, fake)
         wrong = step.condition[mismatched_rows(step.condition)]
-        rows = (wrong != step.condition).flatten(1).any(1).nonzero()[:, 0]
+        rows = (wrong != step.condition).reshape(len(wrong), -1).any(1).nonzero()[:, 0]
         if len(rows) < 2:  # batch norms need two
             return 0.0 * without
         mismatched = step.discriminate(step.real[rows], wrong[rows])

@@ -180,7 +180,9 @@ def _read(modality: Texts, captions: Sequence[str], where: str) -> Tensor:
         count = modality.count(line)
         if not 0 < count <= modality.length:
             kind = "words" if modality.vocabulary else "bytes"
-            raise GanforgeError(f"{where} holds a caption of {count} {kind}, and this run reads 1 to {modality.length}.")
+            raise GanforgeError(
+                f"{where} holds a caption of {count} {kind}, and this run reads 1 to {modality.length}."
+            )
     return modality.tokenise(captions)
 
 

@@ -27,7 +27,7 @@ class AttributeNet(nn.Module):
         width: channels of the first layer.
     """
 
-    def __init__(self, side: int, outputs: int, width: int = 24) -> None:
+    def __init__(self, side: int, outputs: int, width: int = 16) -> None:
         super().__init__()
         self.side = side
         stages: list[nn.Module] = []
