@@ -108,7 +108,7 @@ def test_real_samples_without_another_text_are_left_out():
 
 
 def test_interpolated_texts_are_means_of_two_halves():
-    """Texts 1 and 3, 2 and 4: the painter draws 2 and 3, and the discriminator reads 0.6 of that and 0.8 of the mean."""
+    """Texts 1 and 3, 2 and 4: the painter draws 2 and 3, of which D takes 0.6, and 0.8 of the mean itself."""
     step = told_step("generator")
     value = TextInterpolation(weight=1, loss=Hinge())(step)
     assert value.item() == pytest.approx(-(1.4 * 2 + 1.4 * 3) / 2)
@@ -152,7 +152,7 @@ def test_matching_penalty_is_a_power_of_both_gradients_norm(power, value, told):
 
 
 def test_refusals():
-    with pytest.raises(NotGiven, match="reads the discriminator's embed .*choose network=df_gan"):
+    with pytest.raises(NotGiven, match=r"reads the discriminator's embed .*choose network=df_gan"):
         MatchingPenalty(weight=2)(make_step())
     with pytest.raises(GanforgeError, match="power must be above 0"):
         MatchingPenalty(weight=2, power=0)

@@ -121,7 +121,7 @@ def test_missing_labels_are_one_sentence(term_type, player, absence):
     condition = None if absence == "none" else torch.rand(4, 3)
     step = dataclasses.replace(full, condition=condition, fake_condition=condition)
     if term_type is Mismatched and absence == "none":
-        with pytest.raises(NotGiven, match="reads labels or texts .* add conditioning=label or conditioning=text"):
+        with pytest.raises(NotGiven, match=r"reads labels or texts .* add conditioning=label or conditioning=text"):
             term(step)
         return
     if term_type.__name__ not in READ_LABELS:

@@ -17,9 +17,16 @@ def narrow(*overrides: str) -> list[str]:
         small += ["network.widths=[8,8,8,8]", "network.cardinalities=[2,2,2,2]", "network.blocks=[1,1,1,1]"]
     if "style_mixing" in network:
         small += ["latent.dim=16", "network.style_dim=16"]
+    if "text" in network.generator:
+        small += ["text_encoder.dim=8", "text_encoder.width=8"]
     return small
 
 
 def takes_source(config: DictConfig) -> bool:
     """Return whether a variant translates a column of the dataset."""
     return config.model._target_.endswith("CycleGAN") or (config.conditioning or {}).get("key") == "source"
+
+
+def takes_text(config: DictConfig) -> bool:
+    """Return whether a variant draws captions."""
+    return (config.conditioning or {}).get("key") == "text"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import narrow, takes_source
+from narrow import narrow, takes_source, takes_text
 
 from discovery import options
 from ganforge import cli
@@ -30,6 +30,8 @@ def built(*overrides):
     batch = data.example()
     if takes_source(config):
         batch = Batch(batch.data, {**batch.given, "source": batch.data.roll(1, 0)})
+    if takes_text(config):  # as bytes, where the dataset has no vocabulary
+        batch = Batch(batch.data, {**batch.given, "text": torch.randint(1, 256, (len(batch.data), 5))})
     return module, batch
 
 
@@ -65,6 +67,8 @@ def test_variant_trains_from_the_command_line(name):
     overrides = narrow(f"model={name}", "data=mnist5k")
     if takes_source(compose(overrides)):
         overrides = ["--config-dir", str(PAIRS), "trust=[pairs]", *overrides[:1], "data=pairs", *overrides[2:]]
+    elif takes_text(compose(overrides)):
+        overrides = [*overrides[:1], "data=scenes", *overrides[2:]]
     smoke = ["debug=smoke", "data.batch_size=12", "total_kimg=0.12", "logger=csv", "trainer=cpu"]
     assert cli.main(["train", *overrides, *smoke]) == 0
     assert list(Path("outputs").glob("*/*/samples/latest.png"))

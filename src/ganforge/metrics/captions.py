@@ -45,7 +45,7 @@ class Attributes:
                 value not in known for value, known in zip(stated, self.values.values(), strict=True)
             ):
                 raise GanforgeError(
-                    f"A protocol measures what captions such as '{_EXAMPLES[self]}' state, and one is '{caption[:60]}': "
+                    f"A protocol measures what captions as '{_EXAMPLES[self]}' state, and one is '{caption[:60]}': "
                     "choose other data, or protocol=[offline]."
                 )
             rows.append([known.index(value) for value, known in zip(stated, self.values.values(), strict=True)])

@@ -4,7 +4,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
