@@ -15,7 +15,7 @@ from ganforge.data.columns import DATA, Split
 from ganforge.data.decoder import UnreadableImage, read_picture
 from ganforge.data.images import grid
 from ganforge.data.listing import ImageFile, list_images
-from ganforge.data.modality import Images, Modality
+from ganforge.data.modality import Images
 from ganforge.sampling.checks import one_of, whole
 from ganforge.sampling.results import Picture, Result
 from ganforge.sampling.sampler import Inputs, Sampler
@@ -79,15 +79,14 @@ def heldout_sheet(
     Returns:
         ``(3, H, W)`` uint8; ``None`` where the sampler translates no pictures.
     """
-    columns = {DATA: heldout.data, **heldout.given}
     key = sampler.source
-    if key is None or not (isinstance(columns[key].modality, Images) and isinstance(sampler.modality, Images)):
+    if key is None or not (isinstance(heldout.column(key).modality, Images) and isinstance(sampler.modality, Images)):
         return None
-    source = columns[key]
+    source = heldout.column(key)
     stored = source[rows % len(source)]
     pictures = source.modality.decode(stored.to(sampler.device))
     drawn = [sampler.modality.encode(translated(sampler, pictures, label)) for label in labels]
-    target = columns[sampler.target or DATA]
+    target = heldout.column(sampler.target or DATA)
     has_target = heldout.paired and target is not source
     return contact_sheet([stored, *drawn, *([target[rows]] if has_target else [])])
 
@@ -105,34 +104,59 @@ class Translations(Result):
 
     def __init__(self, sampler: SeededSampler, pictures: "Pictures", label: Tensor | None) -> None:
         self.sampler, self.pictures, self.label = sampler, pictures, None if label is None else label.to(sampler.device)
-        self.note = f"{len(pictures.names):,} pictures translated."
 
     def _may_write(self, name: str) -> bool:
         return name in {f"{stem}.png" for stem in self.pictures.names}
 
     def _write(self, path: Path) -> None:
         path.mkdir()
+        self.pictures.left_out.clear()
         for name, stored in self.pictures:
             decoded = self.pictures.modality.decode(stored[None].to(self.sampler.device))
             drawn = self.sampler.modality.encode(translated(self.sampler.sampler, decoded, self.label))
             (path / f"{name}.png").write_bytes(png_bytes(drawn[0].permute(1, 2, 0).cpu().numpy()))
+        left_out = self.pictures.left_out
+        first = "".join(f" Left out: {error}." for error in left_out[:1])
+        others = f" So were {len(left_out) - 1:,} more." if len(left_out) > 1 else ""
+        translated_count = len(self.pictures.names) - len(left_out)
+        self.note = f"{translated_count:,} pictures translated{self.pictures.sizes}.{first}{others}"
 
 
 class Pictures:
-    """Named pictures that are read one after another.
+    """Named pictures that are read one after another; files that cannot be read are left out, but not all of them.
 
     Args:
         names: of files without their suffix, unique.
         modality: what they are.
         read: stored pictures ``(c, h, w)`` uint8 in the order of their names.
+        resize: whether files are brought to the modality's size, as in training.
+
+    Attributes:
+        left_out: why files were left out, in the last iteration.
+        sizes: which size they have, in words that follow their number.
     """
 
-    def __init__(self, names: Sequence[str], modality: Modality, read: Sequence[ImageFile] | Tensor) -> None:
-        self.names, self.modality, self._read = names, modality, read
+    def __init__(
+        self, names: Sequence[str], modality: Images, read: Sequence[ImageFile] | Tensor, resize: bool = False
+    ) -> None:
+        self.names, self.modality, self._read, self.resize = names, modality, read, resize
+        self.left_out: list[str] = []
+        height, width = modality.shape[1:]
+        fitted = f" at {width} x {height} pixels, as in training"
+        kept = f" at their own sizes; mode.resize=true translates them{fitted}"
+        self.sizes = "" if isinstance(read, Tensor) else fitted if resize else kept
 
     def __iter__(self) -> Iterator[tuple[str, Tensor]]:
         for name, item in zip(self.names, self._read, strict=True):
-            yield name, item if isinstance(item, Tensor) else self._decoded(item)
+            if isinstance(item, Tensor):
+                yield name, item
+                continue
+            try:
+                yield name, self._decoded(item)
+            except (UnreadableImage, OSError) as error:
+                self.left_out.append(f"'{shown(str(item))}' cannot be read: {error}")
+        if len(self.left_out) == len(self.names):
+            raise GanforgeError(f"{self.left_out[0]}.")
 
     def _decoded(self, file: ImageFile) -> Tensor:
         channels = self.modality.shape[0]
@@ -140,12 +164,10 @@ class Pictures:
             raise GanforgeError(
                 f"'{shown(str(file))}' has 1 or 3 channels, and the generator takes {channels}: leave mode.source out."
             )
-        try:
-            with file.open("rb") as handle:
-                pixels = np.asarray(read_picture(handle, channels).image)
-        except (UnreadableImage, OSError) as error:
-            raise GanforgeError(f"'{shown(str(file))}' cannot be read: {error}.") from error
-        return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels).copy()).permute(2, 0, 1)
+        with file.open("rb") as handle:
+            pixels = np.asarray(read_picture(handle, channels).image)
+        stored = torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels).copy()).permute(2, 0, 1)
+        return torch.as_tensor(self.modality.fit(stored[None])[0]) if self.resize else stored
 
 
 def translate(
@@ -154,6 +176,7 @@ def translate(
     source: str | None = None,
     format: str | None = None,  # noqa: A002 - as on the command line
     label: Whole | None = None,
+    resize: bool = False,
 ) -> Result:
     """Translate pictures: held-out ones beside their targets, or those of a file, a folder or an archive.
 
@@ -164,6 +187,7 @@ def translate(
         format: ``png``, a sheet of held-out pictures, outputs and targets, a row each; ``folder`` of PNGs; ``None``:
             ``png`` for held-out pictures.
         label: the class to translate into, where the generator takes one; ``None``: a column each in a sheet.
+        resize: bring files to the size of training first; otherwise each keeps its own.
 
     Raises:
         GanforgeError: if the run translates no pictures, a file cannot be read, or values are impossible.
@@ -181,12 +205,12 @@ def translate(
         raise GanforgeError("mode.format=png shows held-out pictures: leave mode.source out, or mode.format.")
     classes = _classes(sampler, label)
     if source is not None:
-        return Translations(sampler, _own(source, modality), _one(classes))
+        return Translations(sampler, _own(source, modality, resize), _one(classes))
     assert sampler.origin.heldout is not None
     heldout = sampler.origin.heldout()
     rows = torch.arange(min(whole("n", n), len(heldout)))
     if chosen == "folder":
-        column = {DATA: heldout.data, **heldout.given}[key]
+        column = heldout.column(key)
         names = [f"{row:06d}" for row in rows.tolist()]
         return Translations(sampler, Pictures(names, modality, column[rows % len(column)]), _one(classes))
     labels = [None if each is None else torch.full((len(rows),), each, device=sampler.device) for each in classes]
@@ -210,15 +234,15 @@ def _one(classes: Sequence[int | None]) -> Tensor | None:
     return None if classes[0] is None else torch.tensor(classes)
 
 
-def _own(source: str, modality: Images) -> Pictures:
+def _own(source: str, modality: Images, resize: bool) -> Pictures:
     """Return the pictures of a file, a folder or an archive."""
     path = Path(source).expanduser()
     if path.is_file() and path.suffix.lower() != ".zip":
-        return Pictures([path.stem], modality, [path])
+        return Pictures([path.stem], modality, [path], resize)
     listing = list_images(path)
     if not len(listing):
         raise GanforgeError(f"{listing.describe()}: give a picture's file, or a folder or .zip file of pictures.")
     names = ["_".join((*parts[:-1], Path(parts[-1]).stem)) for parts in listing.files]
     if len(set(names)) < len(names):
         names = ["_".join(parts) for parts in listing.files]
-    return Pictures(names, modality, list(listing.files.values()))
+    return Pictures(names, modality, list(listing.files.values()), resize)
