@@ -39,7 +39,7 @@ def stated(*captions, kind="scenes"):
 
 def test_captions_that_describe_one_picture_state_the_same():
     left = stated("a red circle left of a blue square")
-    assert left == stated("a blue square right of a red circle") == [[0, 0, 0, 2, 1]]
+    assert left == stated("a blue square right of a red circle") == [[0, 0, 0, 2, 1, -1, -1, -1, -1]]
     assert (
         stated("a yellow star below a green triangle", "a green triangle above a yellow star") == [[1, 1, 2, 3, 3]] * 2
     )

@@ -172,4 +172,5 @@ class MatchingPenalty(DiscriminatorTerm):
             logits = step.discriminate(*leaves).logits
             gradients = torch.autograd.grad(logits.sum(), leaves, create_graph=True)
         together = torch.cat([gradient.flatten(1) for gradient in gradients], 1)
-        return torch.linalg.vector_norm(together, dim=1).pow(self.power).mean()
+        norms: Tensor = torch.linalg.vector_norm(together, dim=1)
+        return norms.pow(self.power).mean()

@@ -1,5 +1,6 @@
 """Whether pictures show what their captions say: accuracy of attributes, and R-precision."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -41,6 +42,18 @@ def _stated(comparison: Comparison, attributes: Attributes) -> Tensor:
     return attributes.numbers(comparison.captions).to(comparison.fake_features.device)
 
 
+def _right(parts: list[Tensor], stated: Tensor, attributes: Attributes) -> Tensor:
+    """Return which stated attributes a picture shows, ``(n, attributes)`` bool: the likeliest value, or a likely one.
+
+    Of attributes that may have two values at once, one counts that has a quarter of the probability.
+    """
+    right = []
+    for k, (name, part) in enumerate(zip(attributes.values, parts, strict=True)):
+        own = part.gather(1, stated[:, k : k + 1].clamp_min(0)).squeeze(1)
+        right.append(own >= math.log(0.25) if name in attributes.shared else part.argmax(1) == stated[:, k])
+    return torch.stack(right, 1)
+
+
 def _by_part(name: str, right: Tensor, unseen: Tensor) -> dict[str, float]:
     """Return the mean of ``(n, ...)`` over all rows, and over those of seen and of unseen combinations."""
     parts = {name: right, f"{name}_seen": right[unseen == 0], f"{name}_unseen": right[unseen == 1]}
@@ -51,9 +64,9 @@ def _by_part(name: str, right: Tensor, unseen: Tensor) -> dict[str, float]:
 class AttributeAccuracy:
     """Shares of attributes that a classifier reads from a picture as its caption states them.
 
-    ``attributes`` is the mean over all attributes, ``all_attributes`` the share of pictures with every one right, and
-    both are given for captions of seen and of unseen combinations too. Each attribute's own share is
-    ``attribute_<name>``. By chance an attribute is right once in as many times as it has values.
+    ``attributes`` is the mean over all that captions state, ``all_attributes`` the share of pictures with every one
+    right, and both are given for captions of seen and of unseen combinations too. ``attribute_<kind>`` is the share of
+    one kind. By chance an attribute is right once in as many times as it has values.
 
     Attributes:
         kind: of captions, that of the protocol's extractor.
@@ -69,13 +82,16 @@ class AttributeAccuracy:
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
         attributes = KINDS[self.kind]
-        read = torch.stack([part.argmax(1) for part in _log_likelihoods(comparison, attributes)], 1)
-        right = read == _stated(comparison, attributes)
-        unseen = field(comparison, "unseen")
+        stated, unseen = _stated(comparison, attributes), field(comparison, "unseen")
+        right, there = _right(_log_likelihoods(comparison, attributes), stated, attributes), stated >= 0
+        kinds = {
+            name: (right[:, places] & there[:, places]).sum() / there[:, places].sum()
+            for name, places in attributes.kinds.items()
+        }
         return {
-            **_by_part("attributes", right, unseen),
-            **_by_part("all_attributes", right.all(1), unseen),
-            **{f"attribute_{name}": float(right[:, k].double().mean()) for k, name in enumerate(attributes.values)},
+            **_by_part("attributes", (right & there).sum(1) / there.sum(1), unseen),
+            **_by_part("all_attributes", (right | ~there).all(1), unseen),
+            **{f"attribute_{name}": float(share) for name, share in kinds.items()},
         }
 
 
@@ -108,7 +124,9 @@ class RPrecision:
         parts, stated = _log_likelihoods(comparison, attributes), _stated(comparison, attributes)
         others = _others(stated, self.wrong, comparison.seed)
         captions = stated[torch.cat([torch.arange(len(stated))[:, None], others], 1)]  # (n, 1 + wrong, attributes)
-        scores = torch.stack([part.gather(1, captions[..., k]) for k, part in enumerate(parts)]).sum(0)
+        scores = torch.stack(
+            [part.gather(1, captions[..., k].clamp_min(0)) * (captions[..., k] >= 0) for k, part in enumerate(parts)]
+        ).sum(0)
         right = scores[:, 0] > scores[:, 1:].max(1).values
         return _by_part("r_precision", right, field(comparison, "unseen"))
 

@@ -55,7 +55,8 @@ class TextEncoder(nn.Module, ABC):
             )
         if texts.ndim == 2:
             return self.encode(texts)
-        return self.encode(texts.flatten(0, 1)).unflatten(0, texts.shape[:2]).mean(1)
+        embeddings = self.encode(texts.flatten(0, 1))
+        return embeddings.view(*texts.shape[:2], self.dim).mean(1)
 
 
 class Vectors(TextEncoder):
