@@ -38,7 +38,8 @@ def _log_likelihoods(comparison: Comparison, attributes: Attributes) -> list[Ten
 
 
 def _stated(comparison: Comparison, attributes: Attributes) -> Tensor:
-    assert comparison.captions is not None
+    if comparison.captions is None:
+        raise GanforgeError("A metric of the protocol needs captions, which these samples do not have: leave it out.")
     return attributes.numbers(comparison.captions).to(comparison.fake_features.device)
 
 
