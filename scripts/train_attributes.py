@@ -60,7 +60,7 @@ def accuracy(network: AttributeNet, split: Split, kind: Literal["scenes", "robot
     features, logits = (
         torch.cat(field) for field in zip(*map(network.eval(), split.data.read().split(256)), strict=True)
     )
-    captions, unseen = byte_texts(split.given[TEXT].read()), split.given[UNSEEN].read()
+    captions, unseen = split.given[TEXT].read(), split.given[UNSEEN].read()
     comparison = Comparison(
         features,
         logits,

@@ -10,6 +10,7 @@ from torch import Tensor
 from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
+from ganforge.data.texts import byte_texts
 from ganforge.metrics.captions import KINDS, Attributes
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better
@@ -38,9 +39,7 @@ def _log_likelihoods(comparison: Comparison, attributes: Attributes) -> list[Ten
 
 
 def _stated(comparison: Comparison, attributes: Attributes) -> Tensor:
-    if comparison.captions is None:
-        raise GanforgeError("A metric of the protocol needs captions, which these samples do not have: leave it out.")
-    return attributes.numbers(comparison.captions).to(comparison.fake_features.device)
+    return attributes.numbers(byte_texts(field(comparison, "captions"))).to(comparison.fake_features.device)
 
 
 def _right(parts: list[Tensor], stated: Tensor, attributes: Attributes) -> Tensor:

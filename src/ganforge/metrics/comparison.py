@@ -1,6 +1,6 @@
 """The input of a metric: generated and real samples through one extractor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -59,7 +59,7 @@ class Comparison:
         target_images: ``(m, c, h, w)`` uint8, what each of ``fake_images`` should be, on the CPU; where the held-out
             split is paired, and samples are of its rows.
         source_images: what each of ``fake_images`` was translated from.
-        captions: of each of the samples, where they are drawn from captions of the held-out split.
+        captions: ``(n, bytes)`` uint8, UTF-8 of each of the samples, where they are drawn from captions of the held-out split.
         unseen: ``(n,)`` int64, 1 where a caption is of a combination that training never shows.
         cycle_images: what each of ``fake_images`` becomes when it is translated back.
         path_pairs: see :class:`PathPairs`.
@@ -86,7 +86,7 @@ class Comparison:
     target_images: Tensor | None = None
     source_images: Tensor | None = None
     cycle_images: Tensor | None = None
-    captions: Sequence[str] | None = None
+    captions: Tensor | None = None
     unseen: Tensor | None = None
     path_pairs: PathPairs | None = None
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column, Split, Splits
-from ganforge.data.texts import byte_texts
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import Features, Loaded
 from ganforge.metrics.protocol import HeldOutRows, Protocol, Sampling
@@ -191,8 +190,6 @@ class Evaluation:
             "path_pairs": None if pairs is None else partial(pairs, sampling=protocol.sampling),
         }
         known |= {name: gathered.beside[name][rows] if name in gathered.beside else None for name in BESIDE}
-        if known["captions"] is not None:
-            known["captions"] = byte_texts(known["captions"])
         real = self.real[protocol.name, source.target]
         for name in protocol.needs - known.keys():
             known[name] = real.field(name)
@@ -248,7 +245,8 @@ _LACKS = {
     "target_images": "needs the truth of each sample: choose data whose held-out split is paired, or leave it out.",
     "source_images": "needs source pictures: choose a model that translates them, or leave it out.",
     "cycle_images": "needs a way back: choose a model that translates both ways (model=cyclegan), or leave it out.",
-    "captions": "needs captions: choose data that have them (data=scenes), or leave it out.",
-    "unseen": "needs captions: choose data that have them (data=scenes), or leave it out.",
+    **dict.fromkeys(
+        ("captions", "unseen"), "needs captions: choose data that have them (data=scenes), or leave it out."
+    ),
     "pairs": "needs a model with a prior over latents to draw paths in: leave it out.",
 }
