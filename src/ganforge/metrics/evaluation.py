@@ -245,8 +245,7 @@ _LACKS = {
     "target_images": "needs the truth of each sample: choose data whose held-out split is paired, or leave it out.",
     "source_images": "needs source pictures: choose a model that translates them, or leave it out.",
     "cycle_images": "needs a way back: choose a model that translates both ways (model=cyclegan), or leave it out.",
-    **dict.fromkeys(
-        ("captions", "unseen"), "needs captions: choose data that have them (data=scenes), or leave it out."
-    ),
+    "captions": "needs captions: choose data that have them (data=scenes), or leave it out.",
+    "unseen": "needs captions: choose data that have them (data=scenes), or leave it out.",
     "pairs": "needs a model with a prior over latents to draw paths in: leave it out.",
 }
