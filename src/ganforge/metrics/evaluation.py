@@ -126,9 +126,8 @@ class Evaluation:
         """Refuse a source whose samples go with no such images as a protocol compares them with; draws none."""
         for protocol in self.protocols.values():
             given = source.beside(protocol.sampling)
-            for name in BESIDE:
-                if name in protocol.needs - given:
-                    raise _missing(protocol, name)
+            for name in sorted(protocol.needs.intersection(BESIDE) - given):
+                raise _missing(protocol, name)
 
     def describe(self, name: str) -> dict[str, object]:
         """Return a protocol as plain values, with the weights that it is measured by."""
