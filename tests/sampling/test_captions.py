@@ -124,7 +124,7 @@ def test_from_the_command_line(capsys):
         "protocol=[text]",
     ]
     assert cli.main(["train", *words]) == 0
-    (run,) = Path("outputs").glob("*/*")
+    (run,) = [path.parent for path in Path("outputs").glob("*/*/run.json")]
     assert cli.main(["sample", str(run), "mode=caption", f"mode.text='{RED}'"]) == 0
     assert "A row a caption" in capsys.readouterr().out
     assert cli.main(["evaluate", str(run)]) == 0
