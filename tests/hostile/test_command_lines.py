@@ -51,6 +51,14 @@ term.r1.weight=true
 'term=[r1]' term.r1=3
 'term=[r1]' term.r1._target_=ganforge.losses.gradient_penalty.R3
 'term=[r1]' term.r1._target_=os.system
+model=df_gan text_encoder=none
+model=df_gan text_encoder=clip
+model=df_gan data=mnist5k
+model=df_gan text_encoder.dim=0
+model=df_gan data.given.text.length=3
+model=df_gan data.given.text.vocabulary=[a,red]
+'term=[text_interpolation]'
+'term=[matching_penalty]' term.matching_penalty.power=0
 loss._target_=nowhere.Loss
 loss=hinge +loss.margin=1
 model.n_critic=true

@@ -12,6 +12,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.losses.adversarial import NonSaturating
 from ganforge.losses.auxiliary import Information
 from ganforge.losses.consensus import Consensus
+from ganforge.losses.matching import Mismatched, TextInterpolation
 from ganforge.losses.step import Term
 from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm
 from ganforge.networks.critique import Critique, NotGiven
@@ -43,6 +44,7 @@ READ_CRITIQUES = {
     "LatentConsistency": {"discriminator": "fake"},
     "LayerMatching": {"generator": "real fake"},
     "LeCam": {"discriminator": "real fake"},
+    "Mismatched": {"discriminator": "real fake"},
 }
 READ_LABELS = {"Classification", "ConditionalContrastive", "DataToDataCrossEntropy"}
 READ_LATENTS = {"Information", "LatentConsistency", "LatentDiversity", "ModeSeeking", "PathLength"}
@@ -50,17 +52,23 @@ PLAYERS = ("generator", "discriminator")
 TERMS = concrete(ganforge.losses, Term)
 
 
+def required(term_type):
+    """The options that a term has to be given."""
+    if term_type in (Consensus, Mismatched, TextInterpolation):
+        return {"loss": NonSaturating()}
+    return {"categories": 3} if term_type is Information else {}
+
+
 def build(term_type, player):
     """The term, or ``None`` where it is not for ``player``."""
-    arguments = {Information: {"categories": 3}, Consensus: {"loss": NonSaturating()}}.get(term_type, {})
     try:
-        return term_type(weight=1.0, player=player, **arguments)
+        return term_type(weight=1.0, player=player, **required(term_type))
     except GanforgeError:
         return None
 
 
-#: Of pictures and a generator with heads of its own: tests/losses/test_translation.py.
-ELSEWHERE = {"CycleConsistency", "PatchNCE"}
+#: Of pictures and a generator with heads of its own: tests/losses/test_translation.py. Of texts: test_matching.py.
+ELSEWHERE = {"CycleConsistency", "PatchNCE", "MatchingPenalty", "TextInterpolation"}
 CASES = [(c, p) for c in TERMS for p in PLAYERS if c.__name__ not in ELSEWHERE and build(c, p) is not None]
 
 
@@ -112,6 +120,10 @@ def test_missing_labels_are_one_sentence(term_type, player, absence):
     full, term = make_step(player), build(term_type, player)
     condition = None if absence == "none" else torch.rand(4, 3)
     step = dataclasses.replace(full, condition=condition, fake_condition=condition)
+    if term_type is Mismatched and absence == "none":
+        with pytest.raises(NotGiven, match=r"reads labels or texts .* add conditioning=label or conditioning=text"):
+            term(step)
+        return
     if term_type.__name__ not in READ_LABELS:
         assert term(step).isfinite()
         return
@@ -172,7 +184,7 @@ def test_the_wrong_player_is_refused(term_type):
     if not all(expected.values()):
         wrong = next(player for player, fits in expected.items() if not fits)
         with pytest.raises(GanforgeError, match="player"):
-            term_type(weight=1.0, player=wrong)
+            term_type(weight=1.0, player=wrong, **required(term_type))
 
 
 @pytest.mark.parametrize("term_type", TERMS)

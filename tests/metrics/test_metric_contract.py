@@ -26,8 +26,9 @@ SMALL = {
     "LpipsDiversity": {"pairs": 3},
     "PerceptualPathLength": {"samples": 5},
 }
-#: A protocol is no metric; modes need a logit each (tests/data/test_stacked.py) or a known mixture (test_modes.py).
-ELSEWHERE = {"Protocol", "StackedModes", "ModeCoverage"}
+#: A protocol is no metric; attributes need captions (test_attributes.py); modes need a logit each
+#: (tests/data/test_stacked.py) or a known mixture (test_modes.py).
+ELSEWHERE = {"Protocol", "StackedModes", "ModeCoverage", "AttributeAccuracy", "RPrecision", "Attributes"}
 LABELS = torch.arange(2).repeat(120)
 
 

@@ -15,6 +15,8 @@ def narrow(*overrides: str) -> list[str]:
         small += ["network.widths=[8,8,8,8]", "network.cardinalities=[2,2,2,2]", "network.blocks=[1,1,1,1]"]
     if "style_mixing" in network:
         small += ["latent.dim=16", "network.style_dim=16"]
+    if "text" in network.generator:
+        small += ["text_encoder.dim=8", "text_encoder.width=8"]
     return small
 
 
@@ -24,5 +26,10 @@ def own_data(name: str) -> str:
 
 
 def translates(name: str) -> bool:
-    """Return whether a variant translates a column of its dataset."""
-    return "source" in (compose([f"model={name}"]).data.get("given") or {})
+    """Return whether a variant translates a column of its dataset, pictures or captions."""
+    return not {"source", "text"}.isdisjoint(compose([f"model={name}"]).data.get("given") or {})
+
+
+def reads_captions(name: str) -> bool:
+    """Return whether a variant draws what captions say."""
+    return "text" in (compose([f"model={name}"]).data.get("given") or {})

@@ -17,6 +17,7 @@ DATA = {
     "earth": ["data.source.stride=64"],
     "earth_pairs": ["data.source.stride=64"],
     "earth_unpaired": ["data.source.source.stride=64"],
+    "scenes": ["data.source.count=60", "data.source.heldout=30"],
 }
 #: Of which a translation takes the one that it chooses.
 ON = {name: [own_data(name)] if translates(name) else ["robohash", "earth"] for name in IMAGES}

@@ -14,6 +14,7 @@ from ganforge.data.images import save_png
 from ganforge.data.module import DataModule
 from ganforge.loggers.base import Loggers
 from ganforge.models.base import AdversarialModule
+from ganforge.sampling.captions import heldout_captions
 from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.translation import heldout_sheet
 
@@ -38,7 +39,8 @@ class SampleGrid(Clocked):
     def picture(self, sampler: Sampler, data: DataModule | None = None) -> Tensor:
         """Return samples from averaged weights as their modality shows them, ``(3, H, W)`` uint8.
 
-        Translations stand between their held-out sources and targets, where ``data`` has them.
+        Translations stand between their held-out sources and targets, where ``data`` has them; drawings of captions
+        below the held-out captions, beside the real pictures.
         """
         if data is not None and sampler.source is not None:
             sheet = self._sheet(sampler.with_weights("ema"), data.splits().heldout)
@@ -54,7 +56,8 @@ class SampleGrid(Clocked):
         count = sampler.classes
         labels = [None] if count is None else [torch.full((len(rows),), k, device=sampler.device) for k in range(count)]
         with sampler.evaluating():
-            return heldout_sheet(sampler, heldout, rows, labels)
+            captioned = heldout_captions(sampler, heldout, rows, columns=4, seed=self.seed)
+            return heldout_sheet(sampler, heldout, rows, labels) if captioned is None else captioned
 
     def draw(self, module: AdversarialModule, loggers: Loggers) -> None:
         """Draw, write and log; only rank 0 has something to do."""

@@ -38,6 +38,7 @@ _EXTRAS = {
     "offline": ("efficientnet_lite_pytorch", "protocol=offline"),
     "dinov2": ("timm", "protocol=fd_dinov2"),
     "tensorboard": ("tensorboard", "logger=tensorboard"),
+    "wordllama": ("wordllama", "text_encoder=wordllama"),
 }
 
 

@@ -13,7 +13,7 @@ from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column
 from ganforge.data.modality import AsStored
 
-__all__ = ["Texts", "text_column"]
+__all__ = ["Texts", "byte_texts", "text_column"]
 
 _WORD = re.compile(r"\w+")
 
@@ -66,19 +66,26 @@ class Texts(AsStored):
             row[: len(tokens)] = torch.tensor(tokens)
         return rows
 
+    def unknown(self, text: str) -> list[str]:
+        """Return the words of a text that are not in the vocabulary."""
+        return [] if self.vocabulary is None else [word for word in _words(text) if word not in self._numbers]
+
+    def count(self, text: str) -> int:
+        """Return how many tokens a text has."""
+        return len(_bytes(text) if self.vocabulary is None else _words(text))
+
     def _tokens(self, text: str) -> list[int]:
         if self.vocabulary is None:
-            tokens = [byte for byte in text.strip().encode() if byte]
+            tokens = _bytes(text)
         else:
-            words = _words(text)
-            unknown = [word for word in words if word not in self._numbers]
+            unknown = self.unknown(text)
             if unknown:
                 raise GanforgeError(
                     f"The text '{_short(text)}' holds '{_short(unknown[0])}', which is none of the "
                     f"{len(self.vocabulary)} words of data.given.text.vocabulary: add it there, or set that to null to "
                     "read texts byte by byte."
                 )
-            tokens = [self._numbers[word] for word in words]
+            tokens = [self._numbers[word] for word in _words(text)]
         if not 0 < len(tokens) <= self.length:
             raise GanforgeError(
                 f"The text '{_short(text)}' has {len(tokens)} tokens, and texts have 1 to {self.length}: change it, or "
@@ -90,11 +97,20 @@ class Texts(AsStored):
         """Turn bytes, as :func:`text_column` stores them, into this modality's tokens."""
         if not isinstance(values, Tensor) or values.dtype != torch.uint8:
             return values
-        return self.tokenise([bytes(row).rstrip(b"\0").decode() for row in values.numpy()])
+        return self.tokenise(byte_texts(values))
 
     def texts(self, stored: Tensor) -> list[str]:
         """Return rows of tokens as texts: words with one space between them, or what bytes say."""
         return [self._text([token for token in row if token]) for row in stored.tolist()]
+
+    def to_bytes(self, stored: Tensor) -> Tensor:
+        """Return rows of tokens as texts in UTF-8, ``(n, bytes)`` uint8, of the same width for any of them."""
+        longest = max((len(word.encode()) for word in self.vocabulary or ()), default=0)
+        rows = torch.zeros(len(stored), self.length * (longest + 1), dtype=torch.uint8)
+        for row, text in zip(rows, self.texts(stored), strict=True):
+            encoded = text.encode()[: len(row)]
+            row[: len(encoded)] = torch.frombuffer(bytearray(encoded), dtype=torch.uint8) if encoded else 0
+        return rows
 
     def _text(self, tokens: list[int]) -> str:
         if self.vocabulary is None:
@@ -134,8 +150,17 @@ def text_column(texts: Sequence[str]) -> Column:
     return Column(rows, Texts(rows.shape[1]))
 
 
+def byte_texts(rows: Tensor) -> list[str]:
+    """Return what rows of UTF-8 bytes say, as :func:`text_column` stores them."""
+    return [bytes(row).rstrip(b"\0").decode() for row in rows.cpu().numpy()]
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
+
+
+def _bytes(text: str) -> list[int]:
+    return [byte for byte in text.strip().encode() if byte]
 
 
 def _short(text: str) -> str:

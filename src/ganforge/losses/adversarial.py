@@ -5,6 +5,7 @@ and ``needs_real``: whether the generator's loss reads the real logits.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from ganforge.core.annotations import Bounds, FractionBelowOne
 from ganforge.core.errors import GanforgeError
 from ganforge.losses.precision import widen
+from ganforge.networks.critique import Critique
 
 __all__ = [
     "AdversarialLoss",
@@ -24,6 +26,7 @@ __all__ = [
     "RelativisticAverage",
     "RelativisticPaired",
     "Wasserstein",
+    "mean_over_scales",
 ]
 
 
@@ -224,6 +227,12 @@ class RelativisticAverage(AdversarialLoss):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """See :class:`AdversarialLoss`."""
         return self.discriminator(fake, _given(self, real))
+
+
+def mean_over_scales(loss: Callable[..., Tensor], *critiques: Critique) -> Tensor:
+    """Return the mean of a loss of logits over a discriminator's scales; most have one."""
+    values = [loss(*logits) for logits in zip(*(critique.scales() for critique in critiques), strict=True)]
+    return values[0] if len(values) == 1 else torch.stack(values).mean()
 
 
 def _half_square(difference: Tensor) -> Tensor:

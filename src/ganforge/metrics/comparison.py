@@ -59,6 +59,8 @@ class Comparison:
         target_images: ``(m, c, h, w)`` uint8, what each of ``fake_images`` should be, on the CPU; where the held-out
             split is paired, and samples are of its rows.
         source_images: what each of ``fake_images`` was translated from.
+        captions: ``(n, bytes)`` uint8, UTF-8 of the captions that samples are drawn from, where they are held-out ones.
+        unseen: ``(n,)`` int64, 1 where a caption is of a combination that training never shows.
         cycle_images: what each of ``fake_images`` becomes when it is translated back.
         path_pairs: see :class:`PathPairs`.
     """
@@ -84,6 +86,8 @@ class Comparison:
     target_images: Tensor | None = None
     source_images: Tensor | None = None
     cycle_images: Tensor | None = None
+    captions: Tensor | None = None
+    unseen: Tensor | None = None
     path_pairs: PathPairs | None = None
 
 

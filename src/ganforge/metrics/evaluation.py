@@ -126,9 +126,8 @@ class Evaluation:
         """Refuse a source whose samples go with no such images as a protocol compares them with; draws none."""
         for protocol in self.protocols.values():
             given = source.beside(protocol.sampling)
-            for name in BESIDE:
-                if name in protocol.needs - given:
-                    raise _missing(protocol, name)
+            for name in sorted(protocol.needs.intersection(BESIDE) - given):
+                raise _missing(protocol, name)
 
     def describe(self, name: str) -> dict[str, object]:
         """Return a protocol as plain values, with the weights that it is measured by."""
@@ -245,5 +244,7 @@ _LACKS = {
     "target_images": "needs the truth of each sample: choose data whose held-out split is paired, or leave it out.",
     "source_images": "needs source pictures: choose a model that translates them, or leave it out.",
     "cycle_images": "needs a way back: choose a model that translates both ways (model=cyclegan), or leave it out.",
+    "captions": "needs captions: choose data that have them (data=scenes), or leave it out.",
+    "unseen": "needs captions: choose data that have them (data=scenes), or leave it out.",
     "pairs": "needs a model with a prior over latents to draw paths in: leave it out.",
 }

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.data.columns import DATA, Batch, Split
+from ganforge.data.columns import DATA, TEXT, UNSEEN, Batch, Split
 from ganforge.data.modality import Images
+from ganforge.data.texts import Texts
 from ganforge.metrics.latent_pairs import latent_pairs, seeded
 from ganforge.metrics.protocol import HeldOutRows, Sampling
 from ganforge.sampling.sampler import Inputs, Sampler
@@ -19,7 +20,7 @@ from ganforge.sampling.sampler import Inputs, Sampler
 __all__ = ["BESIDE", "Drawn", "Generated", "Source", "Stored"]
 
 #: Names of images that go with translated samples.
-BESIDE = ("target_images", "source_images", "cycle_images")
+BESIDE = ("target_images", "source_images", "cycle_images", "captions", "unseen")
 
 
 class Drawn(NamedTuple):
@@ -29,8 +30,8 @@ class Drawn(NamedTuple):
         samples: ``(n, ...)`` as they are stored: images are uint8.
         labels: ``(n,)`` int64, the classes that they are of; ``None`` without.
         finite: whether no value was infinite or not a number before it was stored.
-        beside: functions that give images ``(n, ...)`` that go with the samples, as they are stored, by their names in
-            a :class:`~ganforge.metrics.comparison.Comparison`.
+        beside: functions that give what goes with the samples, ``(n, ...)``, by its name in a
+            :class:`~ganforge.metrics.comparison.Comparison`: images as they are stored, captions as UTF-8 bytes.
     """
 
     samples: Tensor
@@ -89,8 +90,8 @@ class Stored:
         self.order = torch.randperm(len(split), generator=torch_generator(0, "stored"))
 
     def beside(self, sampling: Sampling) -> frozenset[str]:
-        """See :class:`Source`."""
-        return frozenset()
+        """See :class:`Source`: the captions that the samples have."""
+        return _CAPTIONED if _has_captions(self.split) else frozenset()
 
     def limit(self) -> int | None:
         """See :class:`Source`."""
@@ -104,7 +105,7 @@ class Stored:
         """See :class:`Source`."""
         start = number * sampling.batch_size
         batch = self.split.batch(self.order[start : start + sampling.batch_size])
-        return Drawn(batch.data, batch.label)
+        return Drawn(batch.data, batch.label, beside=_captions_of(self.split, batch))
 
 
 class Generated:
@@ -140,6 +141,7 @@ class Generated:
             "source_images": source is not None and isinstance(self.heldout.column(source).modality, Images),
             "target_images": self.heldout.paired and source not in (None, self.target or DATA),
             "cycle_images": self.sampler.inverse is not None,
+            **dict.fromkeys(_CAPTIONED, source == TEXT and _has_captions(self.heldout)),
         }
         return frozenset(name for name, is_given in given.items() if is_given)
 
@@ -190,6 +192,7 @@ class Generated:
             "source_images": lambda: columns[sampler.source or DATA],
             "target_images": lambda: columns[self.target or DATA],
             "cycle_images": partial(self._back, sampler.inverse, sampling.weights, samples),
+            **_captions_of(split, stored),
         }
         beside = {name: known[name] for name in names}
         labels = None if sampler.classes is None else inputs.condition
@@ -202,3 +205,21 @@ class Generated:
         inverse = inverse.with_weights(weights)
         with inverse.evaluating():
             return inverse.modality.encode(inverse.generate(Inputs(None, samples)))
+
+
+#: Of what is beside, that which captions give.
+_CAPTIONED = frozenset({"captions", "unseen"})
+
+
+def _has_captions(split: Split) -> bool:
+    return TEXT in split.given and isinstance(split.given[TEXT].modality, Texts)
+
+
+def _captions_of(split: Split, stored: Batch) -> dict[str, Callable[[], Tensor]]:
+    """Return captions as bytes, and which are of unseen combinations; nothing where the data have no captions."""
+    texts = split.given[TEXT].modality if TEXT in split.given else None
+    if not isinstance(texts, Texts):
+        return {}
+    tokens = stored.given[TEXT]
+    seen = torch.zeros(len(tokens), dtype=torch.int64)
+    return {"captions": lambda: texts.to_bytes(tokens), "unseen": lambda: stored.given.get(UNSEEN, seen)}

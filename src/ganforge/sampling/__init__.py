@@ -10,6 +10,7 @@ is a function of a :class:`~ganforge.sampling.seeded.SeededSampler` that returns
     grid(restore("outputs/dcgan_mnist5k/0123456789").sampler(), n=64)
 """
 
+from ganforge.sampling.captions import caption
 from ganforge.sampling.export import export
 from ganforge.sampling.interpolation import interpolate
 from ganforge.sampling.neighbours import neighbours
@@ -28,6 +29,7 @@ __all__ = [
     "Result",
     "Sampler",
     "SeededSampler",
+    "caption",
     "classes",
     "export",
     "grid",

@@ -121,6 +121,14 @@ class Exported(Result):
         """Return latents and conditions, those that there are."""
         return tuple(column for column in self.sampler.inputs(n) if column is not None)
 
+    def _names(self) -> list[str]:
+        """Return the inputs' names: ``latent``, and ``labels`` or the column that conditions are from."""
+        sampler = self.sampler.sampler
+        latent = [] if sampler.latent is None else ["latent"]
+        if sampler.conditioning is None:
+            return latent
+        return [*latent, "labels" if sampler.classes is not None else sampler.conditioning.key]
+
     def _write_weights(self, path: Path) -> None:
         from safetensors.torch import load_file, save_file
 
@@ -135,10 +143,11 @@ class Exported(Result):
 
     def _write_program(self, path: Path, drawing: Drawing) -> Callable[[tuple[Tensor, ...]], Tensor]:
         """Write the program; return a function that runs what was written."""
-        write = _write_onnx if self.suffix == ".onnx" else _write_torch
         try:
             with _quiet():
-                return write(path, drawing, self._inputs(2))
+                if self.suffix == ".onnx":
+                    return _write_onnx(path, drawing, self._inputs(2), self._names())
+                return _write_torch(path, drawing, self._inputs(2))
         except Exception as error:
             if is_disk_full(error):
                 raise
@@ -177,10 +186,11 @@ def _write_torch(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Ca
     return lambda values: program(*values)
 
 
-def _write_onnx(path: Path, drawing: Drawing, inputs: tuple[Tensor, ...]) -> Callable[[tuple[Tensor, ...]], Tensor]:
+def _write_onnx(
+    path: Path, drawing: Drawing, inputs: tuple[Tensor, ...], names: list[str]
+) -> Callable[[tuple[Tensor, ...]], Tensor]:
     import onnxruntime
 
-    names = ["latent", "labels"][-len(inputs) :] if not drawing.has_latent else ["latent", "labels"][: len(inputs)]
     program = torch.onnx.export(
         _trace(drawing, inputs), (), input_names=names, output_names=["images"], dynamo=True, verbose=False
     )

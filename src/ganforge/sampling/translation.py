@@ -216,9 +216,9 @@ def translate(
     labels = [None if each is None else torch.full((len(rows),), each, device=sampler.device) for each in classes]
     sheet = heldout_sheet(sampler.sampler, heldout, rows, labels)
     assert sheet is not None
-    told = "source, output" if len(labels) == 1 else f"source, classes 0 to {len(labels) - 1}"
+    columns = "source, output" if len(labels) == 1 else f"source, classes 0 to {len(labels) - 1}"
     has_target = heldout.paired and key != (sampler.sampler.target or DATA)
-    return Picture(sheet, f"From left to right: {told}{', target' if has_target else ''}.")
+    return Picture(sheet, f"From left to right: {columns}{', target' if has_target else ''}.")
 
 
 def _classes(sampler: SeededSampler, label: int | None) -> list[int | None]:
