@@ -30,7 +30,7 @@ LOADS = {
     "commands/train.py: OmegaConf.create": "plain values that read_yaml returned",
     "metrics/perceptual.py: torch.load": "weights_only",
     "metrics/extractors/inception.py: torch.load": "weights_only",
-    "metrics/extractors/efficientnet.py: torch.load": "weights_only",
+    "networks/features.py: torch.load": "weights_only",
     "metrics/extractors/dinov2.py: torch.load": "weights_only",
     "runs/folder.py: torch.load": "weights_only",
     "data/decoded_cache.py: np.load": "allow_pickle=False",

@@ -53,7 +53,8 @@ def lazy(value: float, every: float, power: bool = False) -> float:
 
 def kimg(steps: float, *, _root_: DictConfig) -> float:
     """``${recipe.kimg:STEPS}``: generator steps as thousands of images, ``batch * n_critic`` a step."""
-    return float(steps * _root_.data.batch_size * _root_.model.n_critic / 1000)
+    n_critic = OmegaConf.select(_root_, "model.n_critic", default=1)  # there is none without a discriminator
+    return float(steps * _root_.data.batch_size * n_critic / 1000)
 
 
 def halflife_kimg(decay: float, *, _root_: DictConfig) -> float:

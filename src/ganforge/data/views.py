@@ -47,12 +47,12 @@ class Downscaled:
     def _with_source(self, split: Split, modality: Images) -> Split:
         small = torch.empty(len(split), modality.channels, *self.size, dtype=torch.uint8)
         for rows in torch.arange(len(split)).split(1024):
-            small[rows] = downscale(torch.as_tensor(modality.fit(split.data[rows])), self.size)
+            small[rows] = resize(torch.as_tensor(modality.fit(split.data[rows])), self.size)
         return Split(split.data, {**split.given, SOURCE: Column(small, Images(self.size, modality.channels))})
 
 
-def downscale(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return ``(n, c, h, w)`` uint8 images at a smaller size: antialiased bicubic, rounded and confined to 0..255."""
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return ``(n, c, h, w)`` uint8 images at another size: antialiased bicubic, rounded and confined to 0..255."""
     scaled = F.interpolate(images.float(), size, mode="bicubic", antialias=True, align_corners=False)
     return scaled.round_().clamp_(0, 255).to(torch.uint8)
 
