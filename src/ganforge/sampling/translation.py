@@ -22,7 +22,7 @@ from ganforge.sampling.sampler import Inputs, Sampler
 from ganforge.sampling.seeded import SeededSampler
 from ganforge.sampling.stream import png_bytes
 
-__all__ = ["Translations", "contact_sheet", "heldout_sheet", "translate", "translated"]
+__all__ = ["Translations", "contact_sheet", "heldout_sheet", "own_pictures", "translate", "translated"]
 
 
 @torch.no_grad()
@@ -181,7 +181,7 @@ def translate(
         raise GanforgeError("mode.format=png shows held-out pictures: leave mode.source out, or mode.format.")
     classes = _classes(sampler, label)
     if source is not None:
-        return Translations(sampler, _own(source, modality), _one(classes))
+        return Translations(sampler, own_pictures(source, modality), _one(classes))
     assert sampler.origin.heldout is not None
     heldout = sampler.origin.heldout()
     rows = torch.arange(min(whole("n", n), len(heldout)))
@@ -210,7 +210,7 @@ def _one(classes: Sequence[int | None]) -> Tensor | None:
     return None if classes[0] is None else torch.tensor(classes)
 
 
-def _own(source: str, modality: Images) -> Pictures:
+def own_pictures(source: str, modality: Images) -> Pictures:
     """Return the pictures of a file, a folder or an archive."""
     path = Path(source).expanduser()
     if path.is_file() and path.suffix.lower() != ".zip":
