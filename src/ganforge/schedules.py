@@ -7,7 +7,7 @@ from ganforge.core.annotations import Count, FractionBelowOne, NonNegative, Posi
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 
-__all__ = ["Constant", "ConstantThenLinear", "Cosine", "Exponential", "Growth", "Linear", "Schedule", "Step"]
+__all__ = ["Constant", "ConstantThenLinear", "Cosine", "Exponential", "Growth", "Inverse", "Linear", "Schedule", "Step"]
 
 
 class Schedule(ABC):
@@ -118,6 +118,19 @@ class Exponential(Schedule):
     def __call__(self, images_seen: int) -> float:
         """See :class:`Schedule`."""
         return float(max(self.start * self.factor ** (images_seen / 1000 / self.every_kimg), self.least))
+
+
+class Inverse(Schedule):
+    """``start / (1 + t / half_kimg)`` after ``t`` thousand images: half after ``half_kimg`` (AdaIN's authors' code)."""
+
+    def __init__(self, start: float, half_kimg: Positive) -> None:
+        if not half_kimg > 0:
+            raise GanforgeError(f"An Inverse schedule needs half_kimg > 0, got {half_kimg}.")
+        self.start, self.half_kimg = start, half_kimg
+
+    def __call__(self, images_seen: int) -> float:
+        """See :class:`Schedule`."""
+        return float(self.start / (1 + images_seen / 1000 / self.half_kimg))
 
 
 class Growth(Schedule):

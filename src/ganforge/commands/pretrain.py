@@ -16,7 +16,7 @@ from ganforge.runs.start import wants_fork
 
 __all__ = ["pretrain", "wants_pretraining"]
 
-#: What was typed of the later run that the first one has too: its data, networks, seed and machine, and how it is measured.
+#: What was typed of the later run that the first one has too: data, networks, seed, machine, and how it is measured.
 _SHARED = (
     *("data", "network", "budget", "seed", "protocol", "callbacks", "debug", "hydra", "conditioning"),
     *("trainer", "logger", "paths", "download", "trace", "trust", "requeue", "data_changed", "machine"),

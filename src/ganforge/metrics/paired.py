@@ -74,7 +74,7 @@ class PixelFidelity:
 
     Attributes:
         space: ``rgb``: the images' own channels; ``luma``: Y of BT.601, the custom in super-resolution.
-        border: pixels left out on every side; ``scale``: as many as one of the source's has become, which is the custom.
+        border: pixels left out on every side; ``scale``: as many as one of the source's has become, the custom too.
     """
 
     space: Space = "rgb"

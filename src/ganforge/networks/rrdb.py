@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from ganforge.core.annotations import Count
-from ganforge.data.images import ImageSize
+from ganforge.core.errors import GanforgeError
+from ganforge.data.images import ImageSize, height_and_width
 from ganforge.networks.checks import require_positive
 from ganforge.networks.patch import source_of
 from ganforge.networks.srresnet import initialise, require_scale
@@ -27,7 +28,8 @@ class _Dense(nn.Module):
         found = maps
         for layer in self.layers[:-1]:
             found = torch.cat([found, nn.functional.leaky_relu(layer(found), 0.2)], 1)
-        return maps + _RESIDUAL * self.layers[-1](found)
+        residual: Tensor = self.layers[-1](found)
+        return maps + _RESIDUAL * residual
 
 
 class _Block(nn.Module):
@@ -38,7 +40,8 @@ class _Block(nn.Module):
         self.layers = nn.Sequential(*(_Dense(width, growth) for _ in range(3)))
 
     def forward(self, maps: Tensor) -> Tensor:
-        return maps + _RESIDUAL * self.layers(maps)
+        residual: Tensor = self.layers(maps)
+        return maps + _RESIDUAL * residual
 
 
 class Generator(nn.Module):
@@ -75,11 +78,15 @@ class Generator(nn.Module):
         self.scale = scale
         #: Sides of sources are multiples of this.
         self.multiple = 4 // scale
+        if any(side % 4 for side in height_and_width(image_size)):
+            height, tall = height_and_width(image_size)
+            raise GanforgeError(
+                f"network=rrdb doubles twice what it draws, and data.image_size is {height} x {tall}: set multiples of "
+                "4 pixels."
+            )
         self.fold = nn.PixelUnshuffle(self.multiple)
         self.first = nn.Conv2d(channels * self.multiple**2, width, 3, 1, 1)
-        self.body = nn.Sequential(
-            *(_Block(width, growth) for _ in range(blocks)), nn.Conv2d(width, width, 3, 1, 1)
-        )
+        self.body = nn.Sequential(*(_Block(width, growth) for _ in range(blocks)), nn.Conv2d(width, width, 3, 1, 1))
         steps: list[nn.Module] = []
         for _ in range(2):
             steps += [nn.Upsample(scale_factor=2), nn.Conv2d(width, width, 3, 1, 1), nn.LeakyReLU(0.2)]

@@ -144,7 +144,9 @@ class Discriminator(nn.Module):
         while min(sides) >= 8:
             sides, stages = (sides[0] // 2, sides[1] // 2), stages + 1
         layers: list[nn.Module] = []
-        for number, (inputs, outputs) in enumerate(pairwise([channels, *(width * min(2**k, 8) for k in range(stages))])):
+        for number, (inputs, outputs) in enumerate(
+            pairwise([channels, *(width * min(2**k, 8) for k in range(stages))])
+        ):
             layers += [nn.Conv2d(inputs, outputs, 3, 1, 1, bias=number == 0)]
             layers += [nn.BatchNorm2d(outputs)] if number else []
             layers += [nn.LeakyReLU(0.2, inplace=True), nn.Conv2d(outputs, outputs, 4, 2, 1, bias=False)]

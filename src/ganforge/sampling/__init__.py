@@ -20,6 +20,7 @@ from ganforge.sampling.seeded import Origin, SeededSampler
 from ganforge.sampling.stream import images
 from ganforge.sampling.translation import translate
 from ganforge.sampling.traversal import traverse
+from ganforge.sampling.upscaling import upscale
 
 __all__ = [
     "Film",
@@ -38,4 +39,5 @@ __all__ = [
     "translate",
     "traverse",
     "truncation",
+    "upscale",
 ]

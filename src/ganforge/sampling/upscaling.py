@@ -2,8 +2,9 @@
 
 from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Images
+from ganforge.sampling.own_pictures import own_pictures
 from ganforge.sampling.seeded import SeededSampler
-from ganforge.sampling.translation import Translations, own_pictures
+from ganforge.sampling.translation import Translations
 
 __all__ = ["upscale"]
 
