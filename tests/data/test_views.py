@@ -40,7 +40,7 @@ def test_digits_from_smaller_ones(scale: int, size: int) -> None:
 
 
 def test_sizes_that_do_not_match() -> None:
-    data = instantiate(compose(["data=mnist5k_x4", "data.image_size=64"]).data)
+    data = instantiate(compose(["data=mnist5k_x4", "data.image_size=64", "data.given.source.image_size=8"]).data)
     with pytest.raises(GanforgeError, match=r"data\.image_size is 64 x 64, and 4 times .* is 32 x 32: change one"):
         data.splits()
 

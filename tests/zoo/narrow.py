@@ -1,16 +1,14 @@
 """Overrides that make any variant small enough for a test, found from what its network takes."""
 
-from omegaconf import DictConfig
-
 from ganforge.core.config import compose
 
 
 def narrow(*overrides: str) -> list[str]:
     """Return ``overrides`` with the network's widths made small."""
-    network = compose(overrides).network
-    small = list(overrides)
+    config = compose(overrides)
+    network, small = config.network, list(overrides)
     if "width" in network:
-        small.append("network.width=8")
+        small.append("network.width=4" if "source" in (config.data.get("given") or {}) else "network.width=8")
     if "channel_base" in network:
         small += ["network.channel_base=128", "network.channel_max=8"]
     if "widths" in network:
@@ -20,6 +18,11 @@ def narrow(*overrides: str) -> list[str]:
     return small
 
 
-def takes_source(config: DictConfig) -> bool:
-    """Return whether a variant translates a column of the dataset."""
-    return config.model._target_.endswith("CycleGAN") or (config.conditioning or {}).get("key") == "source"
+def own_data(name: str) -> str:
+    """Return the data that a variant chooses; for all but translations they are the default ones."""
+    return compose([f"model={name}"]).name.removeprefix(f"{name}_")
+
+
+def translates(name: str) -> bool:
+    """Return whether a variant translates a column of its dataset."""
+    return "source" in (compose([f"model={name}"]).data.get("given") or {})

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from narrow import narrow
+from narrow import narrow, own_data, translates
 
 from discovery import options
 from ganforge import cli
@@ -15,9 +15,13 @@ IMAGES = [name for name in options("model") if name not in POINTS]
 DATA = {
     "robohash": ["data.source.count=60", "data.source.heldout=30"],
     "earth": ["data.source.stride=64"],
+    "earth_pairs": ["data.source.stride=64"],
+    "earth_unpaired": ["data.source.source.stride=64"],
 }
-#: Without labels, and with them in both networks.
-QUICK = {("dcgan", "earth"), ("projection", "robohash")}
+#: Of which a translation takes the one that it chooses.
+ON = {name: [own_data(name)] if translates(name) else ["robohash", "earth"] for name in IMAGES}
+#: Without labels, with them in both networks, and with pairs.
+QUICK = {("dcgan", "earth"), ("projection", "robohash"), ("pix2pix", "earth_pairs")}
 
 
 @pytest.mark.parametrize(
@@ -25,7 +29,7 @@ QUICK = {("dcgan", "earth"), ("projection", "robohash")}
     [
         pytest.param(name, data, marks=[] if (name, data) in QUICK else pytest.mark.slow)
         for name in IMAGES
-        for data in DATA
+        for data in ON[name]
     ],
 )
 def test_variant_trains_in_colour(name: str, data: str) -> None:

@@ -98,6 +98,13 @@ def test_data_without_a_download_choose_the_small_budget(data):
     )
 
 
+def test_a_recipe_may_say_what_is_small_for_it():
+    config = compose(["model=cyclegan"])
+    assert (config.budget.name, config.total_kimg, config.data.batch_size) == ("small", 12, 4)
+    config = compose(["model=cyclegan", "budget=paper"])
+    assert (config.budget.name, config.total_kimg, config.data.batch_size) == ("paper", 266.8, 1)
+
+
 def test_other_data_keep_the_papers_and_take_the_small_budget_when_asked():
     assert compose(["data=cifar10"]).budget.name == "paper"
     config = compose(["data=cifar10", "model=sngan", "budget=small", "network.width=7"])

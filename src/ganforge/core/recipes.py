@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 __all__ = ["RESOLVERS"]
 
@@ -34,6 +34,13 @@ def by_size(values: Mapping[int, Any], *, _root_: DictConfig) -> Any:
 def times(value: float | None, share: float) -> int | None:
     """``${recipe.times:WIDTH,SHARE}``: a share of a number of channels, at least 1; of ``null`` it is ``null``."""
     return None if value is None else max(1, round(value * share))
+
+
+def shrunk(image_size: int | ListConfig, scale: int) -> int | ListConfig:
+    """``${recipe.shrunk:SIZE,SCALE}``: a picture's side, or height and width, divided by ``SCALE``, rounded down."""
+    if isinstance(image_size, int):
+        return image_size // scale
+    return OmegaConf.create([int(side) // scale for side in image_size])
 
 
 def r1_gamma(*, _root_: DictConfig) -> float:
@@ -122,6 +129,7 @@ RESOLVERS: dict[str, Callable[..., Any]] = {
     "recipe": recipe,
     "recipe.by_size": by_size,
     "recipe.times": times,
+    "recipe.shrunk": shrunk,
     "recipe.r1_gamma": r1_gamma,
     "recipe.lazy": lazy,
     "recipe.kimg": kimg,

@@ -173,6 +173,14 @@ class Split:
         """``(n,)`` int64 classes of all rows, or ``None``."""
         return self.given[LABEL].read() if LABEL in self.given else None
 
+    def column(self, name: str) -> Column:
+        """Return a column by its name, ``data`` for the data themselves.
+
+        Raises:
+            KeyError: if there is none of that name.
+        """
+        return self.data if name == DATA else self.given[name]
+
     def towards(self, target: str | None) -> "Split":
         """Return the split whose ``data`` is the given column ``target``; itself for ``None``.
 

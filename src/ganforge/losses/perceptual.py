@@ -34,6 +34,7 @@ class Perceptual(GeneratorTerm):
         GanforgeError: for another norm, or ``player`` the discriminator.
     """
 
+    needs_pairs = True
     features: Features | None = None
     norm: Literal["l1", "l2"] = "l1"
     _features: Features = field(init=False, repr=False)

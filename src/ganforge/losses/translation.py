@@ -34,6 +34,7 @@ class Reconstruction(GeneratorTerm):
         GanforgeError: for another norm, or ``player`` the discriminator.
     """
 
+    needs_pairs = True
     norm: Literal["l1", "l2"] = "l1"
 
     def __post_init__(self) -> None:
@@ -66,6 +67,8 @@ class LayerMatching(GeneratorTerm):
     ``E|D_k^i(x, y) - D_k^i(x, G(x))|``, averaged over layers ``i`` and scales ``k``; no gradient flows through the
     target's maps. The authors' code takes 4 times this mean, with a lambda of 10.
     """
+
+    needs_pairs = True
 
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""

@@ -108,6 +108,7 @@ class Evaluation:
             GanforgeError: if images or features are not finite, or there are fewer images than a protocol wants; on
                 every rank at once.
         """
+        self.check(source)
         values: dict[str, dict[str, float]] = {}
         protocols = [_repeated(protocol, repeat) for protocol in self.protocols.values()]
         for sampling in {protocol.sampling: None for protocol in protocols}:
@@ -120,6 +121,14 @@ class Evaluation:
                     if on_comparison is not None:
                         on_comparison(protocol.name, prefix, comparison)
         return {name: values[name] for name in self.protocols}
+
+    def check(self, source: Source) -> None:
+        """Refuse a source whose samples go with no such images as a protocol compares them with; draws none."""
+        for protocol in self.protocols.values():
+            given = source.beside(protocol.sampling)
+            for name in BESIDE:
+                if name in protocol.needs - given:
+                    raise _missing(protocol, name)
 
     def describe(self, name: str) -> dict[str, object]:
         """Return a protocol as plain values, with the weights that it is measured by."""
@@ -186,12 +195,17 @@ class Evaluation:
             known[name] = real.field(name)
         for name in sorted(protocol.needs):
             if known[name] is None:
-                users = ", ".join(sorted(key for key, metric in protocol.metrics.items() if name in metric.needs))
-                lacks = _LACKS.get(name) or _LACKS[name.partition("_")[2]]
-                raise GanforgeError(f"Protocol {protocol.name} measures {users}, which {lacks}")
+                raise _missing(protocol, name)
         return Comparison(
             features, logits, protocol.sampling.seed, real.extract, real.data.train.data.modality, **known
         )
+
+
+def _missing(protocol: Protocol, name: str) -> GanforgeError:
+    """Return the error about a field of the comparison that a protocol's metrics read and nothing gives."""
+    users = ", ".join(sorted(key for key, metric in protocol.metrics.items() if name in metric.needs))
+    lacks = _LACKS.get(name) or _LACKS[name.partition("_")[2]]
+    return GanforgeError(f"Protocol {protocol.name} measures {users}, which {lacks}")
 
 
 def _measured(protocol: Protocol, comparison: Comparison) -> dict[str, float]:

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from ganforge.conditioning import Conditioning
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Batch
+from ganforge.data.columns import Batch, Split
 from ganforge.data.module import DataModule
 from ganforge.losses.step import Step, Term
 from ganforge.models.base import AdversarialModule
 from ganforge.models.phase import Losses, Phase
+from ganforge.models.preflight import check_pairs
 from ganforge.models.resumable import Stateful
 from ganforge.networks.checks import require_two_inputs
 from ganforge.networks.critique import NotGiven
@@ -100,6 +101,10 @@ class Supervised(AdversarialModule):
     def samplers(self) -> dict[str, Sampler]:
         """See :class:`AdversarialModule`."""
         return {"generator": Sampler(self.generator, None, self.conditioning, self.modality_of(), self.generator_ema)}
+
+    def check_data(self, train: Split) -> None:
+        """See :class:`AdversarialModule`."""
+        check_pairs(train, self.conditioning.key, self.terms)
 
     def bind(self, data: DataModule) -> None:
         """See :class:`AdversarialModule`."""

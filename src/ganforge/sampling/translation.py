@@ -76,11 +76,10 @@ def heldout_sheet(
     Returns:
         ``(3, H, W)`` uint8; ``None`` where the sampler translates no pictures.
     """
-    columns = {DATA: heldout.data, **heldout.given}
     key = sampler.source
-    if key is None or not (isinstance(columns[key].modality, Images) and isinstance(sampler.modality, Images)):
+    if key is None or not (isinstance(heldout.column(key).modality, Images) and isinstance(sampler.modality, Images)):
         return None
-    source, target = columns[key], columns[sampler.target or DATA]
+    source, target = heldout.column(key), heldout.column(sampler.target or DATA)
     stored = source[rows % len(source)]
     pictures = source.modality.decode(stored.to(sampler.device))
     if sampler.takes_style:
@@ -99,23 +98,32 @@ class Translations(Result):
         sampler: what translates.
         pictures: stored ones by name, ``(c, h, w)`` uint8, decoded while they are written.
         other: the class to translate into, ``(1,)``; or the style to draw in, ``(1, c, h, w)`` as networks see it.
+        verb: what was done to them, for the sentence about it.
     """
 
     suffix = ""
 
-    def __init__(self, sampler: SeededSampler, pictures: Pictures, other: Tensor | None) -> None:
+    def __init__(
+        self, sampler: SeededSampler, pictures: Pictures, other: Tensor | None, verb: str = "translated"
+    ) -> None:
+        self.verb = verb
         self.sampler, self.pictures, self.other = sampler, pictures, None if other is None else other.to(sampler.device)
-        self.note = f"{len(pictures.names):,} pictures translated."
 
     def _may_write(self, name: str) -> bool:
         return name in {f"{stem}.png" for stem in self.pictures.names}
 
     def _write(self, path: Path) -> None:
         path.mkdir()
+        self.pictures.left_out.clear()
         for name, stored in self.pictures:
             decoded = self.pictures.modality.decode(stored[None].to(self.sampler.device))
             drawn = self.sampler.modality.encode(translated(self.sampler.sampler, decoded, self.other))
             (path / f"{name}.png").write_bytes(png_bytes(drawn[0].permute(1, 2, 0).cpu().numpy()))
+        left_out = self.pictures.left_out
+        first = "".join(f" Left out: {error}." for error in left_out[:1])
+        others = f" So were {len(left_out) - 1:,} more." if len(left_out) > 1 else ""
+        translated_count = len(self.pictures.names) - len(left_out)
+        self.note = f"{translated_count:,} pictures {self.verb}{self.pictures.sizes}.{first}{others}"
 
 
 def translate(
@@ -125,6 +133,7 @@ def translate(
     format: str | None = None,  # noqa: A002 - as on the command line
     label: Whole | None = None,
     style: str | None = None,
+    resize: bool = False,
 ) -> Result:
     """Translate pictures: held-out ones beside their targets, or those of a file, a folder or an archive.
 
@@ -136,6 +145,7 @@ def translate(
             ``png`` for held-out pictures.
         label: the class to translate into, where the generator takes one; ``None``: a column each in a sheet.
         style: a picture's file, where the generator draws in another one's style; a sheet has held-out ones.
+        resize: bring files to the size of training first; otherwise each keeps its own.
 
     Raises:
         GanforgeError: if the run translates no pictures, a file cannot be read, or values are impossible.
@@ -152,7 +162,7 @@ def translate(
     if source is not None and chosen == "png":
         raise GanforgeError("mode.format=png shows held-out pictures: leave mode.source out, or mode.format.")
     if chosen == "folder":
-        pictures = _heldout(sampler, key, n) if source is None else own_pictures(source, modality)
+        pictures = _heldout(sampler, key, n) if source is None else own_pictures(source, modality, resize)
         return Translations(sampler, pictures, _other(sampler, label, style))
     if style is not None:
         raise GanforgeError("A sheet shows held-out styles: add mode.format=folder, or leave mode.style out.")
@@ -172,9 +182,10 @@ def _heldout(sampler: SeededSampler, key: str, n: int) -> Pictures:
     """Return the first held-out pictures of a column, by their rows' numbers."""
     assert sampler.origin.heldout is not None
     heldout = sampler.origin.heldout()
-    column = {DATA: heldout.data, **heldout.given}[key]
+    column, modality = heldout.column(key), sampler.origin.modalities[key]
+    assert isinstance(modality, Images)
     rows = torch.arange(min(whole("n", n), len(heldout)))
-    return Pictures([f"{row:06d}" for row in rows.tolist()], column.modality, column[rows % len(column)])
+    return Pictures([f"{row:06d}" for row in rows.tolist()], modality, column[rows % len(column)])
 
 
 def _other(sampler: SeededSampler, label: int | None, style: str | None) -> Tensor | None:
@@ -188,6 +199,7 @@ def _other(sampler: SeededSampler, label: int | None, style: str | None) -> Tens
     if style is None:
         raise GanforgeError("Say in which picture's style to draw: mode.style=FILE.")
     modality = sampler.sampler.modality
+    assert isinstance(modality, Images)
     (picture,) = Pictures([style], modality, [Path(style).expanduser()])
     return modality.decode(picture[1][None])
 

@@ -31,6 +31,6 @@ def upscale(sampler: SeededSampler, source: str | None = None) -> Translations:
             "Say what to enlarge: mode.source=FILE, or a folder or .zip file of pictures; mode=translate shows "
             "held-out ones."
         )
-    enlarged = Translations(sampler, own_pictures(source, modality), None)
-    enlarged.note = f"{len(enlarged.pictures.names):,} pictures enlarged {scale} times."
-    return enlarged
+    pictures = own_pictures(source, modality)
+    pictures.sizes = ""  # any size is right
+    return Translations(sampler, pictures, None, f"enlarged {scale} times")
