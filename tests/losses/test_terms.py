@@ -59,8 +59,8 @@ def build(term_type, player):
         return None
 
 
-#: Of pictures and a generator with heads of its own: tests/losses/test_translation.py.
-ELSEWHERE = {"CycleConsistency", "PatchNCE"}
+#: Of pictures and a generator with heads of its own: tests/losses/test_translation.py and test_features_losses.py.
+ELSEWHERE = {"CycleConsistency", "PatchNCE", "Perceptual", "StyleContent", "StyleStatistics"}
 CASES = [(c, p) for c in TERMS for p in PLAYERS if c.__name__ not in ELSEWHERE and build(c, p) is not None]
 
 

