@@ -10,8 +10,9 @@ from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import SOURCE
 from ganforge.data.glyphs import Glyphs
+from ganforge.data.images import resize
 from ganforge.data.modality import Images
-from ganforge.data.views import Unpaired, resize
+from ganforge.data.views import Unpaired
 
 
 def test_downscaling_is_pillow_s_bicubic() -> None:

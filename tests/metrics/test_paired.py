@@ -11,9 +11,8 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from ganforge.conditioning import Given
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column, Split, Splits
-from ganforge.data.images import normalise, quantise
+from ganforge.data.images import normalise, quantise, resize
 from ganforge.data.modality import Images
-from ganforge.data.views import resize
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import Identity
 from ganforge.metrics.paired import BicubicFidelity, CycleError, FeatureDistance, PixelFidelity, structural_similarity

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
-from ganforge.data.images import normalise
-from ganforge.data.views import resize
+from ganforge.data.images import normalise, resize
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.directions import Better, Direction
 from ganforge.metrics.inputs import field
