@@ -78,7 +78,6 @@ class PixelFidelity:
 
     space: Space = "rgb"
     border: int | Literal["scale"] = 0
-    better: ClassVar[Better] = {f"{name}{end}": way for name, way in _BETTER.items() for end in ("", "_y")}
 
     def __post_init__(self) -> None:
         is_number = not isinstance(self.border, str) and self.border >= 0
@@ -86,6 +85,15 @@ class PixelFidelity:
             raise GanforgeError(
                 f"{type(self).__name__}: space must be 'rgb' or 'luma', and border at least 0, or 'scale'."
             )
+
+    @property
+    def better(self) -> Better:
+        """See :class:`~ganforge.metrics.comparison.Metric`."""
+        return {f"{name}{self._end}": way for name, way in _BETTER.items()}
+
+    @property
+    def _end(self) -> str:
+        return "_y" if self.space == "luma" else ""
 
     @property
     def needs(self) -> frozenset[str]:
@@ -109,8 +117,7 @@ class PixelFidelity:
             absolute = (found - wanted).abs().mean((1, 2, 3))
             return torch.stack([-10 * errors.log10(), structural_similarity(found, wanted), absolute], 1)
 
-        end = "_y" if self.space == "luma" else ""
-        return dict(zip((f"{name}{end}" for name in _BETTER), _means(measure, images, targets), strict=True))
+        return dict(zip((f"{name}{self._end}" for name in _BETTER), _means(measure, images, targets), strict=True))
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,10 @@ class BicubicFidelity(PixelFidelity):
     them.
     """
 
-    better: ClassVar[Better] = {"bicubic_*": None}
+    @property
+    def better(self) -> Better:
+        """See :class:`~ganforge.metrics.comparison.Metric`; a baseline is neither way better."""
+        return {"bicubic_*": None}
 
     @property
     def needs(self) -> frozenset[str]:

