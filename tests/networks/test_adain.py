@@ -5,7 +5,8 @@ import torch
 
 from ganforge.core.errors import GanforgeError
 from ganforge.networks.adain import Generator, adaptive_instance_norm, channel_statistics
-from ganforge.networks.features import EfficientNetFeatures, Vgg19Features
+from ganforge.networks.features import EfficientNetFeatures
+from ganforge.networks.vgg import Vgg19Features
 
 
 def decoder(**options):

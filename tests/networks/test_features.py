@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
-from ganforge.networks.features import EfficientNetFeatures, Vgg19Features, efficientnet_lite
+from ganforge.networks.features import EfficientNetFeatures, efficientnet_lite
+from ganforge.networks.vgg import Vgg19Features
 
 CHANNELS = [3, 64, 64, 128, 128, 256, 256, 256, 256, 512]  # to conv4_1
 
