@@ -3,11 +3,11 @@
 import math
 from abc import ABC, abstractmethod
 
-from ganforge.core.annotations import FractionBelowOne, NonNegative, Positive, ProperFraction
+from ganforge.core.annotations import Count, FractionBelowOne, NonNegative, Positive, ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 
-__all__ = ["Constant", "ConstantThenLinear", "Cosine", "Exponential", "Growth", "Linear", "Schedule", "Step"]
+__all__ = ["Constant", "ConstantThenLinear", "Cosine", "Exponential", "Growth", "Inverse", "Linear", "Schedule", "Step"]
 
 
 class Schedule(ABC):
@@ -71,11 +71,26 @@ class ConstantThenLinear(Linear):
 
 
 class Cosine(_Ramp):
-    """Half a cosine from ``start`` to ``end`` between ``begin_kimg`` and ``end_kimg``, constant outside."""
+    """Half a cosine from ``start`` to ``end`` between ``begin_kimg`` and ``end_kimg``, constant outside.
+
+    Args:
+        start, end, end_kimg, begin_kimg: of the ramp.
+        cycles: how often it begins anew, in equal parts of the ramp (warm restarts, Loshchilov and Hutter 2017).
+    """
+
+    def __init__(
+        self, start: float, end: float, end_kimg: Positive, begin_kimg: NonNegative = 0.0, cycles: Count = 1
+    ) -> None:
+        super().__init__(start, end, end_kimg, begin_kimg)
+        if cycles < 1:
+            raise GanforgeError(f"Cosine: cycles must be a whole number >= 1, got {cycles}.")
+        self.cycles = cycles
 
     def __call__(self, images_seen: int) -> float:
         """See :class:`Schedule`."""
-        return self.end + (self.start - self.end) * 0.5 * (1 + math.cos(math.pi * self.progress(images_seen)))
+        share = self.progress(images_seen)
+        share = share * self.cycles % 1 if share < 1 else 1.0
+        return self.end + (self.start - self.end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
 class Step(Schedule):
@@ -103,6 +118,19 @@ class Exponential(Schedule):
     def __call__(self, images_seen: int) -> float:
         """See :class:`Schedule`."""
         return float(max(self.start * self.factor ** (images_seen / 1000 / self.every_kimg), self.least))
+
+
+class Inverse(Schedule):
+    """``start / (1 + t / half_kimg)`` after ``t`` thousand images: half after ``half_kimg`` (AdaIN's authors' code)."""
+
+    def __init__(self, start: float, half_kimg: Positive) -> None:
+        if not half_kimg > 0:
+            raise GanforgeError(f"An Inverse schedule needs half_kimg > 0, got {half_kimg}.")
+        self.start, self.half_kimg = start, half_kimg
+
+    def __call__(self, images_seen: int) -> float:
+        """See :class:`Schedule`."""
+        return float(self.start / (1 + images_seen / 1000 / self.half_kimg))
 
 
 class Growth(Schedule):

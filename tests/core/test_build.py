@@ -30,7 +30,8 @@ LOADS = {
     "commands/train.py: OmegaConf.create": "plain values that read_yaml returned",
     "metrics/perceptual.py: torch.load": "weights_only",
     "metrics/extractors/inception.py: torch.load": "weights_only",
-    "metrics/extractors/efficientnet.py: torch.load": "weights_only",
+    "networks/features.py: torch.load": "weights_only",
+    "networks/vgg.py: torch.load": "weights_only",
     "metrics/extractors/dinov2.py: torch.load": "weights_only",
     "runs/folder.py: torch.load": "weights_only",
     "data/decoded_cache.py: np.load": "allow_pickle=False",
@@ -212,6 +213,7 @@ FILES = {
     "ganforge.data.robohash.Robohash": {"cache"},  # composed into the command's cache
     "ganforge.data.torchvision.TorchVision": {"root", "download"},  # seven readers; the command says whether to fetch
     "ganforge.data.torchvision.CelebA": {"root", "cache", "download"},
+    "ganforge.networks.vgg.Vgg19Features": {"path"},  # tensors alone, of known shapes, when losses are computed
     "ganforge.metrics.evaluation.Evaluation": {"cache"},  # of splits, which no file can hold
     "ganforge.metrics.real.RealSide": {"cache"},  # plain values until it is given samples
     "ganforge.metrics.extractors.inception.Inception": {"weights", "download"},  # tensors alone

@@ -35,6 +35,17 @@ def test_values_by_size_of_what_is_no_image():
     assert config.value == "a"
 
 
+def test_a_smaller_picture_keeps_its_shape():
+    assert resolved("${recipe.shrunk:${data.image_size},4}") == 8
+    data = {"image_size": [64, 96], "batch_size": 64}
+    assert resolved("${recipe.shrunk:${data.image_size},2}", data=data) == [32, 48]
+
+
+def test_steps_without_a_discriminator_are_batches():
+    config = OmegaConf.create({"data": {"batch_size": 16}, "model": {}, "value": "${recipe.kimg:1000000}"})
+    assert config.value == 16_000
+
+
 def test_official_rules():
     assert resolved("${recipe.r1_gamma:}") == pytest.approx(0.0002 * 32**2 / 64)
     assert resolved("${recipe.kimg:100000}") == 32_000

@@ -7,7 +7,7 @@ from torch import nn
 from ganforge.core.errors import GanforgeError
 from ganforge.ema import EMA
 from ganforge.latents import Uniform
-from ganforge.schedules import Exponential, Growth
+from ganforge.schedules import Cosine, Exponential, Growth, Inverse
 
 
 def moved(ema, images_seen):
@@ -57,3 +57,21 @@ def test_a_uniform_prior_of_unit_variance():
     assert torch.equal(prior.truncate(drawn, 9), drawn)
     with pytest.raises(GanforgeError, match=r"latent\.bound must be > 0"):
         Uniform(2, bound=0)
+
+
+def test_a_cosine_begins_anew_in_equal_parts():
+    """BasicSR's four restarts: each part is the half of a cosine that one alone would be."""
+    whole, parts = Cosine(2e-4, 1e-7, end_kimg=4), Cosine(2e-4, 1e-7, end_kimg=16, cycles=4)
+    assert [parts(k) for k in (0, 4000, 8000, 12_000)] == [2e-4] * 4
+    assert [parts(k) for k in (1000, 5000, 14_999)] == pytest.approx([whole(k) for k in (1000, 1000, 2999)])
+    assert parts(16_000) == parts(20_000) == pytest.approx(1e-7)
+    with pytest.raises(GanforgeError, match="cycles"):
+        Cosine(1.0, 0.0, end_kimg=1, cycles=0)
+
+
+def test_an_inverse_schedule_halves_at_its_time():
+    """AdaIN's code: lr / (1 + 5e-5 i) at step i, of 8 pictures each."""
+    schedule = Inverse(1e-4, half_kimg=160)
+    assert [schedule(8 * step) for step in (0, 20_000, 160_000)] == pytest.approx([1e-4, 5e-5, 1e-4 / 9])
+    with pytest.raises(GanforgeError, match="half_kimg"):
+        Inverse(1.0, 0.0)

@@ -10,15 +10,16 @@ from ganforge.core.config import compose
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import SOURCE
 from ganforge.data.glyphs import Glyphs
+from ganforge.data.images import resize
 from ganforge.data.modality import Images
-from ganforge.data.views import Unpaired, downscale
+from ganforge.data.views import Unpaired
 
 
 def test_downscaling_is_pillow_s_bicubic() -> None:
     images = torch.randint(0, 256, (3, 3, 32, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for scale in (2, 4):
         size = (32 // scale, 48 // scale)
-        small = downscale(images, size)
+        small = resize(images, size)
         for image, mine in zip(images, small, strict=True):
             page = Image.fromarray(image.permute(1, 2, 0).numpy())
             expected = np.asarray(page.resize(size[::-1], Image.Resampling.BICUBIC)).astype(int)
@@ -34,13 +35,13 @@ def test_digits_from_smaller_ones(scale: int, size: int) -> None:
     for split in (data.splits().train, data.splits().heldout):
         assert split.data.values.shape[1:] == (1, 32, 32)
         rows = torch.tensor([0, 5, len(split) - 1])
-        assert torch.equal(split.given[SOURCE][rows], downscale(split.data[rows], (size, size)))
+        assert torch.equal(split.given[SOURCE][rows], resize(split.data[rows], (size, size)))
     plain = instantiate(compose(["data=mnist5k"]).data).splits()
     assert plain.train.data.fingerprint == data.splits().train.data.fingerprint
 
 
 def test_sizes_that_do_not_match() -> None:
-    data = instantiate(compose(["data=mnist5k_x4", "data.image_size=64"]).data)
+    data = instantiate(compose(["data=mnist5k_x4", "data.image_size=64", "data.given.source.image_size=8"]).data)
     with pytest.raises(GanforgeError, match=r"data\.image_size is 64 x 64, and 4 times .* is 32 x 32: change one"):
         data.splits()
 

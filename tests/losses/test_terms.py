@@ -67,8 +67,12 @@ def build(term_type, player):
         return None
 
 
-#: Of pictures and a generator with heads of its own: tests/losses/test_translation.py. Of texts: test_matching.py.
-ELSEWHERE = {"CycleConsistency", "PatchNCE", "MatchingPenalty", "TextInterpolation"}
+#: Of pictures and a generator with heads of its own: tests/losses/test_translation.py and test_features_losses.py; of
+#: texts: test_matching.py.
+ELSEWHERE = {
+    *("CycleConsistency", "PatchNCE", "MatchingPenalty", "TextInterpolation"),
+    *("Perceptual", "StyleContent", "StyleStatistics"),
+}
 CASES = [(c, p) for c in TERMS for p in PLAYERS if c.__name__ not in ELSEWHERE and build(c, p) is not None]
 
 

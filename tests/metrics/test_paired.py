@@ -11,11 +11,11 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from ganforge.conditioning import Given
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import Column, Split, Splits
-from ganforge.data.images import normalise, quantise
+from ganforge.data.images import normalise, quantise, resize
 from ganforge.data.modality import Images
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.extractors import Identity
-from ganforge.metrics.paired import CycleError, PixelFidelity, structural_similarity
+from ganforge.metrics.paired import BicubicFidelity, CycleError, FeatureDistance, PixelFidelity, structural_similarity
 from ganforge.metrics.protocol import HeldOutRows, Protocol, Sampling
 from ganforge.metrics.sources import Generated, Stored
 from ganforge.sampling.sampler import Sampler
@@ -61,11 +61,65 @@ def test_border_and_luma():
     assert fidelity(framed, target, border=2)["l1"] == 0 < fidelity(framed, target)["l1"]
     green = grey.clone()
     green[:, 1] += 51
-    assert fidelity(green, grey, space="luma")["l1"] == pytest.approx(128.553 / 255 / 5)
+    assert fidelity(green, grey, space="luma")["l1_y"] == pytest.approx(128.553 / 255 / 5)
     with pytest.raises(GanforgeError, match="space"):
         PixelFidelity(space="lab")
     with pytest.raises(GanforgeError, match="data alike on both sides"):
         fidelity(grey, grey[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("colour", "luma"),
+    [((0, 0, 0), 16), ((255, 255, 255), 235), ((255, 0, 0), 81), ((0, 255, 0), 145), ((0, 0, 255), 41)],
+)
+def test_luma_of_pure_colours_is_matlabs(colour, luma):
+    """rgb2ycbcr of MATLAB's documentation, in whole levels; the grey picture's own Y is 16 at 0."""
+    pictures = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 12, 12)
+    black = torch.zeros_like(pictures)
+    assert 255 * fidelity(pictures, black, space="luma")["l1_y"] + 16 == pytest.approx(luma, abs=0.5)
+
+
+@pytest.mark.parametrize("sigma", [5, 15])
+def test_psnr_of_known_noise(sigma):
+    noise = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * sigma
+    target = torch.full(noise.shape, 128.0)
+    fake = (target + noise).round().to(torch.uint8)
+    expected = 20 * torch.tensor(255 / (sigma**2 + 1 / 12) ** 0.5).log10().item()  # rounding adds a twelfth
+    assert fidelity(fake, target.to(torch.uint8))["psnr"] == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_border_is_the_scale(scale):
+    target = images(3, 16)
+    framed = target.clone()
+    for side in (framed, framed.transpose(2, 3)):
+        side[:, :, :scale], side[:, :, -scale:] = 0, 0
+    pictures = {"target_images": target, "source_images": images(3, 16 // scale)}
+    assert PixelFidelity(border="scale")(compare(fake_images=framed, **pictures))["l1"] == 0
+    framed[:, :, scale, scale] = 255 - target[:, :, scale, scale]
+    assert PixelFidelity(border="scale")(compare(fake_images=framed, **pictures))["l1"] > 0
+    assert PixelFidelity().needs == {"fake_images", "target_images"}
+
+
+def test_bicubic_is_of_the_source_alone():
+    ramp = torch.arange(32).mul(8).view(1, 1, 1, 32).expand(2, 3, 32, 32).to(torch.uint8)
+    source = resize(ramp, (8, 8))
+    found = BicubicFidelity(border=12)(compare(target_images=ramp, source_images=source, fake_images=None))
+    assert found["bicubic_l1"] < 1 / 255  # a straight line stays one, away from the borders
+    assert found["bicubic_psnr"] > 45
+    luma = BicubicFidelity(space="luma")(compare(target_images=ramp, source_images=source))
+    assert luma.keys() == {"bicubic_psnr_y", "bicubic_ssim_y", "bicubic_l1_y"}
+    with pytest.raises(GanforgeError, match="or 'scale'"):
+        PixelFidelity(border="half")
+
+
+def test_feature_distance_grows_with_noise_and_is_none_to_itself():
+    torch.manual_seed(0)
+    target = resize(images(4, 8), (64, 64))
+    noise = torch.randn(4, 3, 64, 64)
+    fakes = [(target + sigma * noise).clamp(0, 255).to(torch.uint8) for sigma in (0, 8, 32)]
+    found = [FeatureDistance()(compare(fake_images=fake, target_images=target))["perceptual"] for fake in fakes]
+    assert found[0] == 0 < found[1] < found[2] < 3 * 4
 
 
 def test_cycle_error_by_hand():

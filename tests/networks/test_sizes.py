@@ -21,6 +21,7 @@ POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256
 PATCHES = {28, 32, 48, 64, 128, 256}
 #: The sizes that an option takes, by its name or the module of its networks: a new module has to be listed here.
 TAKES = {
+    "adain": set(SIZES) - {8},
     "autoencoder": POWERS,
     "began": POWERS - {8},
     "biggan": {32, 64, 128, 256},
@@ -39,8 +40,10 @@ TAKES = {
     "progressive": POWERS,
     "r3gan": POWERS,
     "resnet": RESIDUAL,
+    "rrdb": set(SIZES),
     "sagan": RESIDUAL,
     "sndcgan": EIGHTHS,
+    "srresnet": set(SIZES),
     "stylegan2": POWERS,
 }
 IMAGES = [name for name in options("network") if name != "mlp_points"]
@@ -58,7 +61,9 @@ SMALL = {
 #: Which BigGAN cuts in four to seven parts.
 LATENT_DIM = 420
 #: Options whose condition is a source picture.
-TRANSLATIONS = {"cut", "cyclegan", "pix2pix", "pix2pixhd", "spade"}
+TRANSLATIONS = {"adain", "cut", "cyclegan", "pix2pix", "pix2pixhd", "rrdb", "spade", "srresnet"}
+#: Options that read weights from a file of the user's when they are called.
+FROM_FILES = {"adain_vgg"}
 
 
 class Pictures(Normal):
@@ -78,7 +83,8 @@ def read(name, image_size=32, channels=3):
     network = OmegaConf.load(config_folder() / "network" / f"{name}.yaml")
     data = {"image_size": image_size, "channels": channels, "classes": 4}
     latent = {"dim": LATENT_DIM, "categories": 10, "continuous": 2}
-    return OmegaConf.create({"data": data, "latent": latent, "network": network})
+    budget = {"srresnet": {"blocks": 1}, "rrdb": {"blocks": 1, "growth": 4}}
+    return OmegaConf.create({"data": data, "latent": latent, "budget": budget, "network": network})
 
 
 def built(config):
@@ -116,14 +122,15 @@ def test_option_takes_its_sizes_and_refuses_the_others(name):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", sorted({*IMAGES} - FROM_FILES))
 def test_networks_fit_together(name, channels):
     config = read(name, channels=channels)
     config.network.update({key: value for key, value in SMALL.items() if key in config.network})
     generator, discriminator = built(config)
     shape = (channels, 32, 32)
-    condition = {"source": shape} if name in TRANSLATIONS else {"classes": 4}
-    latent = Pictures(shape) if name == "stargan" else Normal(LATENT_DIM)
+    side = 32 // config.network.get("scale", 1)
+    condition = {"source": (channels, side, side)} if name in TRANSLATIONS else {"classes": 4}
+    latent = Pictures(shape) if name in ("stargan", "adain") else Normal(LATENT_DIM)
     check_networks(generator, discriminator, shape=shape, latent=latent, **condition)
 
 
@@ -184,7 +191,7 @@ def test_began_judges_by_its_absolute_error():
 
 
 #: Modules of networks that draw rectangles too.
-RECTANGULAR = {"mlp", "sndcgan", "deep_conv", "pix2pix", "cyclegan", "cut", "spade"}
+RECTANGULAR = {"adain", "mlp", "sndcgan", "deep_conv", "pix2pix", "cyclegan", "cut", "rrdb", "spade", "srresnet"}
 
 
 @pytest.mark.usefixtures("unnormalised")

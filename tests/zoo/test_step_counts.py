@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 from hydra.utils import instantiate
+from narrow import narrow
 
 from ganforge.core.config import compose
 from ganforge.data.columns import Batch
@@ -86,17 +87,22 @@ ORDERS = {
     "fastcut": [D, G],
     "pix2pixhd": [G, D],
     "spade": [G, D],
+    "srresnet": [G],
+    "rrdb": [G],
+    "srgan": [G, D],
+    "esrgan": [G, D],
+    "adain": [G],
 }
 
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_translations_step_in_their_papers_order(name):
-    config = compose([f"model={name}", "network.width=4", "data.image_size=32"])
+    config = compose(narrow(f"model={name}", "data.image_size=32"))
     module, batch = instantiate(config.model), instantiate(config.data).example()
     loop, order = ManualLoop(module), []
     for player, optimizer in zip(module.players(), loop.optimizers, strict=True):
         optimizer.register_step_post_hook(lambda *_, player=player: order.append(player))
-    batch = Batch(batch.data[:4], {"source": batch.data[4:8]})
+    batch = Batch(batch.data[:4], {"source": batch.given["source"][4:8]})
     for _ in range(2):
         loop.step(batch)
     assert order == 2 * ORDERS[name]

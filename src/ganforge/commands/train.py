@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganforge.callbacks.ending import Ending
 from ganforge.commands.parts import Parts, build_callbacks, build_parts, build_trainer
+from ganforge.commands.pretrain import pretrain, wants_pretraining
 from ganforge.core.build import build
 from ganforge.core.checks import check_nodes
 from ganforge.core.console import log_to, muted
@@ -56,7 +57,10 @@ def train(config: DictConfig) -> dict[str, float]:
         check_nodes(config)
         check_precision(config)
         processes = environment_processes() if inside_a_launched_process() else processes_wanted(config)
-        return _begin(config, folder, build_parts(config, processes), processes)
+        parts = build_parts(config, processes)
+        if wants_pretraining(config, folder):
+            pretrain(config, train)
+        return _begin(config, folder, parts, processes)
 
 
 def _begin(config: DictConfig, folder: RunFolder, parts: Parts, processes: int) -> dict[str, float]:

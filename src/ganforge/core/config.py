@@ -101,7 +101,7 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
             settings.set_config(config)
             with open_dict(config):
                 del config["hydra"]
-            record_settings(config)
+            record_settings(config, overrides)
             OmegaConf.resolve(config)
     finally:
         application.hydra, settings.cfg = outer

@@ -55,6 +55,16 @@ class Start(Section):
     clock: Literal["reset", "keep"]
 
 
+class Pretrain(Section):
+    """Which run is trained first; ``words``, recorded when it is composed, are what the user typed."""
+
+    open = False
+    model: str | None
+    total_kimg: Length | None
+    networks: Sequence[str]
+    words: Sequence[str] | None
+
+
 class Train(Section):
     """The keys of ``conf/train.yaml``."""
 
@@ -68,6 +78,7 @@ class Train(Section):
     recipe: Mapping[str, object] | None
     resume: bool | str
     start: Start
+    pretrain: Pretrain
     data_changed: bool
     force: bool
     retry: bool

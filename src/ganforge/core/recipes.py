@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 __all__ = ["RESOLVERS"]
 
@@ -36,6 +36,13 @@ def times(value: float | None, share: float) -> int | None:
     return None if value is None else max(1, round(value * share))
 
 
+def shrunk(image_size: int | ListConfig, scale: int) -> int | ListConfig:
+    """``${recipe.shrunk:SIZE,SCALE}``: a picture's side, or height and width, divided by ``SCALE``, rounded down."""
+    if isinstance(image_size, int):
+        return image_size // scale
+    return OmegaConf.create([int(side) // scale for side in image_size])
+
+
 def r1_gamma(*, _root_: DictConfig) -> float:
     """``${recipe.r1_gamma:}``: ``0.0002 side^2 / batch``, StyleGAN2-ADA's rule (its ``train.py``, ``--cfg=auto``)."""
     return float(0.0002 * _side(_root_) ** 2 / _root_.data.batch_size)
@@ -53,7 +60,8 @@ def lazy(value: float, every: float, power: bool = False) -> float:
 
 def kimg(steps: float, *, _root_: DictConfig) -> float:
     """``${recipe.kimg:STEPS}``: generator steps as thousands of images, ``batch * n_critic`` a step."""
-    return float(steps * _root_.data.batch_size * _root_.model.n_critic / 1000)
+    n_critic = OmegaConf.select(_root_, "model.n_critic", default=1)  # there is none without a discriminator
+    return float(steps * _root_.data.batch_size * n_critic / 1000)
 
 
 def halflife_kimg(decay: float, *, _root_: DictConfig) -> float:
@@ -121,6 +129,7 @@ RESOLVERS: dict[str, Callable[..., Any]] = {
     "recipe": recipe,
     "recipe.by_size": by_size,
     "recipe.times": times,
+    "recipe.shrunk": shrunk,
     "recipe.r1_gamma": r1_gamma,
     "recipe.lazy": lazy,
     "recipe.kimg": kimg,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -22,7 +23,7 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
     Every key that the node ``machine`` refers to is first replaced by its own name in angle brackets, so that values
     that interpolate to it resolve to a constant, ``<paths.run>/curves.png``; then those keys are left out, with
     ``machine``, ``hydra``, ``recipe`` and ``budget``, whose values are where they are read, and ``start`` where it
-    names no run.
+    names no run, and ``pretrain`` where that is all there is of it.
 
     Args:
         config: a composed configuration whose interpolations are not yet resolved.
@@ -41,6 +42,9 @@ def counted_settings(config: DictConfig) -> dict[str, object]:
         if last in node:
             node[last] = _blanked(node[last], key)
     settings = plain(OmegaConf.create(settings))
+    pretrain = settings.get("pretrain")
+    if "start" in settings or not (isinstance(pretrain, dict) and pretrain.get("model")):
+        settings.pop("pretrain", None)
     for apart in ("recipe", "budget"):  # the options that read them have their values
         settings.pop(apart, None)
     for key in keys:
@@ -56,15 +60,21 @@ def signature(*, _root_: DictConfig) -> str:
     return hashlib.blake2b(text.encode(), digest_size=5).hexdigest()
 
 
-def record_settings(config: DictConfig) -> None:
+def record_settings(config: DictConfig, words: Sequence[str] = ()) -> None:
     """Replace ``machine`` by ``settings``, and fix the run's folder, which is named by them.
 
     It must happen before interpolations are resolved. Configurations of commands that train nothing stay as they are.
+
+    Args:
+        config: a composed configuration.
+        words: what it was composed from, kept for a run that has to be trained before it.
     """
     if "machine" not in config:
         return
     settings = counted_settings(config)
     with open_dict(config):
+        if OmegaConf.select(config, "pretrain.model") is not None:
+            config.pretrain.words = list(words)
         del config["machine"]
         config.settings = settings
         config.paths.run = config.paths.run  # a value from here on, and no interpolation

@@ -2,15 +2,19 @@
 
 import os
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from ganforge.core.checks import check_options
-from ganforge.core.config import register_resolvers
+from ganforge.core.config import quoted, register_resolvers
 from ganforge.core.config_files import check_read, own_folders
 from ganforge.core.settings import record_settings
 from ganforge.core.trust import trusting
 from ganforge.core.workarounds import command_line, run_from
+
+if TYPE_CHECKING:
+    from hydra.conf import HydraConf
 
 __all__ = ["HydraTask"]
 
@@ -43,7 +47,7 @@ class HydraTask:
         try:
             check_read(config, hydra)
             check_options(config, hydra.overrides.task, hydra.job.config_name or "train")
-            record_settings(config)
+            record_settings(config, _composed_from(hydra))
             module, _, function = self.target.partition(":")
             with command_line(*self.command, *words), trusting(_trust(config), own_folders(hydra)):
                 return getattr(import_module(module), function)(config)
@@ -63,6 +67,12 @@ class HydraTask:
 def _trust(config: DictConfig) -> list[str]:
     """Return the packages that a configuration names as trusted."""
     return list(OmegaConf.select(config, "trust") or [])
+
+
+def _composed_from(hydra: "HydraConf") -> list[str]:
+    """Return overrides that compose the same again, the user's own folders of configurations included."""
+    own = ",".join(quoted(f"file://{folder.resolve()}") for folder in own_folders(hydra))
+    return [*hydra.overrides.task, *([f"hydra.searchpath=[{own}]"] if own else [])]
 
 
 def _config_folder(words: list[str]) -> list[str]:

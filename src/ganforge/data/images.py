@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["ImageSize", "grid", "height_and_width", "loaded", "normalise", "quantise", "save_png"]
+__all__ = ["ImageSize", "grid", "height_and_width", "loaded", "normalise", "quantise", "resize", "save_png"]
 
 #: Pixels: the side of a square, or height and width.
 ImageSize = Count | Sequence[Count]
@@ -82,3 +83,9 @@ def save_png(picture: Tensor, path: Path) -> None:
     temporary = path.with_name(f".{path.name}")
     Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(temporary, format="png")
     temporary.replace(path)
+
+
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return ``(n, c, h, w)`` uint8 images at another size: antialiased bicubic, rounded and confined to 0..255."""
+    scaled = F.interpolate(images.float(), size, mode="bicubic", antialias=True, align_corners=False)
+    return scaled.round_().clamp_(0, 255).to(torch.uint8)

@@ -3,14 +3,12 @@
 from typing import Annotated
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from ganforge.core.annotations import Bounds, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
 from ganforge.data.columns import SOURCE, Column, Split, Splits
-from ganforge.data.images import ImageSize, height_and_width
+from ganforge.data.images import ImageSize, height_and_width, resize
 from ganforge.data.modality import Images
 from ganforge.data.module import Source
 
@@ -47,14 +45,8 @@ class Downscaled:
     def _with_source(self, split: Split, modality: Images) -> Split:
         small = torch.empty(len(split), modality.channels, *self.size, dtype=torch.uint8)
         for rows in torch.arange(len(split)).split(1024):
-            small[rows] = downscale(torch.as_tensor(modality.fit(split.data[rows])), self.size)
+            small[rows] = resize(torch.as_tensor(modality.fit(split.data[rows])), self.size)
         return Split(split.data, {**split.given, SOURCE: Column(small, Images(self.size, modality.channels))})
-
-
-def downscale(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return ``(n, c, h, w)`` uint8 images at a smaller size: antialiased bicubic, rounded and confined to 0..255."""
-    scaled = F.interpolate(images.float(), size, mode="bicubic", antialias=True, align_corners=False)
-    return scaled.round_().clamp_(0, 255).to(torch.uint8)
 
 
 class Unpaired:

@@ -9,15 +9,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
+from ganforge.data.images import normalise, resize
 from ganforge.metrics.comparison import Comparison
-from ganforge.metrics.directions import Better
+from ganforge.metrics.directions import Better, Direction
 from ganforge.metrics.inputs import field
+from ganforge.networks.features import EfficientNetFeatures
 
-__all__ = ["CycleError", "PixelFidelity", "structural_similarity"]
+__all__ = ["BicubicFidelity", "CycleError", "FeatureDistance", "PixelFidelity", "structural_similarity"]
 
 #: What images are compared in: their own channels, or luma of ITU-R BT.601, from 16 to 235.
 Space = Literal["rgb", "luma"]
 _BATCH = 256  # images compared at a time
+_BETTER: dict[str, Direction] = {"psnr": "greater", "ssim": "greater", "l1": "less"}
 
 
 def _values(images: Tensor, space: Space, border: int) -> Tensor:
@@ -66,31 +69,109 @@ class PixelFidelity:
     ``psnr`` is the peak signal-to-noise ratio in dB, ``10 log10(1 / E[(G(x) - y)^2])`` of each picture (at most 100,
     for equal ones), ``ssim`` their structural similarity, and ``l1`` ``E|G(x) - y|``, all of values in [0, 1].
 
+    In luma their names end in ``_y``.
+
     Attributes:
         space: ``rgb``: the images' own channels; ``luma``: Y of BT.601, the custom in super-resolution.
-        border: pixels left out on every side.
+        border: pixels left out on every side; ``scale``: as many as one of the source's has become, the custom too.
     """
 
     space: Space = "rgb"
-    border: int = 0
-    needs: ClassVar[frozenset[str]] = frozenset({"fake_images", "target_images"})
-    better: ClassVar[Better] = {"psnr": "greater", "ssim": "greater", "l1": "less"}
+    border: int | Literal["scale"] = 0
 
     def __post_init__(self) -> None:
-        if self.space not in ("rgb", "luma") or self.border < 0:
-            raise GanforgeError("PixelFidelity: space must be 'rgb' or 'luma', and border at least 0.")
+        is_number = not isinstance(self.border, str) and self.border >= 0
+        if self.space not in ("rgb", "luma") or not (is_number or self.border == "scale"):
+            raise GanforgeError(
+                f"{type(self).__name__}: space must be 'rgb' or 'luma', and border at least 0, or 'scale'."
+            )
+
+    @property
+    def better(self) -> Better:
+        """See :class:`~ganforge.metrics.comparison.Metric`."""
+        return {f"{name}{self._end}": way for name, way in _BETTER.items()}
+
+    @property
+    def _end(self) -> str:
+        return "_y" if self.space == "luma" else ""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """See :class:`~ganforge.metrics.comparison.Metric`."""
+        return frozenset({"fake_images", "target_images"} | ({"source_images"} if self.border == "scale" else set()))
 
     def __call__(self, comparison: Comparison) -> dict[str, float]:
         """See :class:`~ganforge.metrics.comparison.Metric`."""
+        return self.measured(field(comparison, "fake_images"), comparison)
+
+    def measured(self, images: Tensor, comparison: Comparison) -> dict[str, float]:
+        """Return the values of ``images`` beside the comparison's targets."""
+        targets = field(comparison, "target_images")
+        border = self.border
+        if isinstance(border, str):
+            border = targets.shape[2] // field(comparison, "source_images").shape[2]
 
         def measure(fake: Tensor, target: Tensor) -> Tensor:
-            found, wanted = (_values(images, self.space, self.border) for images in (fake, target))
+            found, wanted = (_values(images, self.space, border) for images in (fake, target))
             errors = (found - wanted).square().mean((1, 2, 3)).clamp_min(1e-10)
             absolute = (found - wanted).abs().mean((1, 2, 3))
             return torch.stack([-10 * errors.log10(), structural_similarity(found, wanted), absolute], 1)
 
-        means = _means(measure, field(comparison, "fake_images"), field(comparison, "target_images"))
-        return dict(zip(("psnr", "ssim", "l1"), means, strict=True))
+        return dict(zip((f"{name}{self._end}" for name in _BETTER), _means(measure, images, targets), strict=True))
+
+
+@dataclass(frozen=True)
+class BicubicFidelity(PixelFidelity):
+    """:class:`PixelFidelity` of the source, enlarged to its target's size: what super-resolution is compared with.
+
+    Bicubic as MATLAB's and Pillow's (a = -0.5), rounded. The values' names begin with ``bicubic_``; no model changes
+    them.
+    """
+
+    @property
+    def better(self) -> Better:
+        """See :class:`~ganforge.metrics.comparison.Metric`; a baseline is neither way better."""
+        return {"bicubic_*": None}
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """See :class:`~ganforge.metrics.comparison.Metric`."""
+        return frozenset({"source_images", "target_images"})
+
+    def __call__(self, comparison: Comparison) -> dict[str, float]:
+        """See :class:`~ganforge.metrics.comparison.Metric`."""
+        sources, size = field(comparison, "source_images"), field(comparison, "target_images").shape[2:]
+        enlarged = torch.cat([resize(part, (size[0], size[1])) for part in sources.split(_BATCH)])
+        return {f"bicubic_{name}": value for name, value in self.measured(enlarged, comparison).items()}
+
+
+@dataclass(frozen=True)
+class FeatureDistance:
+    """``perceptual``: how far pictures are from their targets in EfficientNet-lite1's features; the mean over pictures.
+
+    LPIPS's form without learned weights (Zhang et al. 2018, equation 1): at each place of the stages' maps the squared
+    distance of the unit vectors over channels, its mean over places, summed over stages. No shipped loss sees lite1,
+    whose stages of a 4th, 8th and 16th of the side it reads; its values have a scale of their own.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"fake_images", "target_images"})
+    better: ClassVar[Better] = {"perceptual": "less"}
+
+    def __call__(self, comparison: Comparison) -> dict[str, float]:
+        """See :class:`~ganforge.metrics.comparison.Metric`."""
+        features = EfficientNetFeatures("lite1", (1, 2, 4))
+        device = comparison.fake_features.device
+
+        @torch.no_grad()
+        def measure(fake: Tensor, target: Tensor) -> Tensor:
+            pairs = zip(*(features(normalise(images.to(device))) for images in (fake, target)), strict=True)
+            stages = [
+                (F.normalize(of, dim=1) - F.normalize(to, dim=1)).square().sum(1).mean((1, 2)) for of, to in pairs
+            ]
+            return torch.stack(stages).sum(0).double().cpu()[:, None]
+
+        (mean,) = _means(measure, field(comparison, "fake_images"), field(comparison, "target_images"))
+        return {"perceptual": mean}
 
 
 @dataclass(frozen=True)

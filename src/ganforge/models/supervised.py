@@ -16,7 +16,7 @@ from ganforge.models.preflight import check_pairs
 from ganforge.models.resumable import Stateful
 from ganforge.networks.checks import require_two_inputs
 from ganforge.networks.critique import NotGiven
-from ganforge.sampling.sampler import Sampler
+from ganforge.sampling.sampler import Inputs, Sampler
 
 __all__ = ["Supervised"]
 
@@ -64,10 +64,14 @@ class Supervised(AdversarialModule):
         """See :class:`AdversarialModule`."""
         return [Phase("generator", self.losses)]
 
+    def inputs(self, batch: Batch) -> Inputs:
+        """Return what the generator takes of a batch."""
+        return Inputs(None, self.conditioning(batch))
+
     def losses(self, batch: Batch) -> Losses:
         """Return every term's value on a batch, weighted."""
-        condition = self.conditioning(batch)
-        fake = self.generator(None, condition)
+        latent, condition = self.inputs(batch)
+        fake = self.generator(latent, condition)
         if fake.shape != batch.data.shape:
             raise GanforgeError(
                 f"The generator returned samples of shape {tuple(fake.shape)} where the data's is "
@@ -77,7 +81,7 @@ class Supervised(AdversarialModule):
             player="generator",
             real=batch.data,
             make_fake=lambda: fake,
-            latent=None,
+            latent=latent,
             condition=condition,
             fake_condition=condition,
             discriminate=_no_discriminator,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Origin", "find_origin", "record_start", "rewind_logs", "settle_data"]
 
 
+#: More differences than these are not said one by one.
+_MANY = 24
+
+
 class Source(TypedDict):
     """The run that another one begins from, as ``run.json`` and loggers have it."""
 
@@ -154,6 +158,9 @@ def _say_fork(record: Source) -> None:
     say(f"Starting from '{record['run']}', {record['checkpoint']}{at}: {what}; {clock}.")
     if record["changed"] is None:
         say("  It has no run.json that says what is different here.")
+        return
+    if len(record["changed"]) > _MANY:
+        say(f"  It is another model's: {len(record['changed'])} values differ, and run.json lists them.")
         return
     for key, (old, new) in record["changed"].items():
         say(f"  {key}: {old} there, {new} here" if ABSENT not in (old, new) else f"  {key}: {old} -> {new}")

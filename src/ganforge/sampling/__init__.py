@@ -21,6 +21,7 @@ from ganforge.sampling.seeded import Origin, SeededSampler
 from ganforge.sampling.stream import images
 from ganforge.sampling.translation import translate
 from ganforge.sampling.traversal import traverse
+from ganforge.sampling.upscaling import upscale
 
 __all__ = [
     "Film",
@@ -40,4 +41,5 @@ __all__ = [
     "translate",
     "traverse",
     "truncation",
+    "upscale",
 ]

@@ -78,9 +78,19 @@ class Sampler:
     @property
     def source(self) -> str | None:
         """The column of pictures that it translates, or ``None``."""
-        if self.latent is not None and self.latent.is_data:
-            return DATA
-        return self.conditioning.key if isinstance(self.conditioning, Given) else None
+        if isinstance(self.conditioning, Given):
+            return self.conditioning.key
+        return DATA if self.takes_pictures else None
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether its latent is a picture of the data."""
+        return self.latent is not None and self.latent.is_data
+
+    @property
+    def takes_style(self) -> bool:
+        """Whether it draws a source picture in the style of another one, its latent."""
+        return self.takes_pictures and self.source != DATA
 
     @property
     def classes(self) -> int | None:

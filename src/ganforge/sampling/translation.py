@@ -1,22 +1,19 @@
 """Pictures translated into pictures: of the held-out split, or of one's own and of any size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.core.annotations import Count, Whole
 from ganforge.core.errors import GanforgeError
-from ganforge.core.files import shown
 from ganforge.data.columns import DATA, Split
-from ganforge.data.decoder import UnreadableImage, read_picture
 from ganforge.data.images import grid
-from ganforge.data.listing import ImageFile, list_images
 from ganforge.data.modality import Images
 from ganforge.sampling.checks import one_of, whole
+from ganforge.sampling.own_pictures import Pictures, own_pictures
 from ganforge.sampling.results import Picture, Result
 from ganforge.sampling.sampler import Inputs, Sampler
 from ganforge.sampling.seeded import SeededSampler
@@ -26,7 +23,7 @@ __all__ = ["Translations", "contact_sheet", "heldout_sheet", "translate", "trans
 
 
 @torch.no_grad()
-def translated(sampler: Sampler, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
+def translated(sampler: Sampler, pictures: Tensor, other: Tensor | None = None) -> Tensor:
     """Return translations of pictures of any size, the network in the mode that it is in.
 
     Sides that are no multiple of what the network halves are continued by reflection and cut off again.
@@ -34,14 +31,14 @@ def translated(sampler: Sampler, pictures: Tensor, labels: Tensor | None = None)
     Args:
         sampler: of a generator of pictures.
         pictures: ``(n, c, h, w)`` as networks see them, on the network's device.
-        labels: ``(n,)`` classes to translate into, where the generator takes them.
+        other: ``(n,)`` classes to translate into, where the generator takes them; or pictures in whose style to draw.
     """
     height, width = pictures.shape[2:]
     multiple = int(getattr(sampler.network, "multiple", 1))
     below, right = (-side % multiple for side in (height, width))
     kind = "reflect" if below < height and right < width else "replicate"
     padded = F.pad(pictures, (0, right, 0, below), kind) if below or right else pictures
-    inputs = Inputs(padded, labels) if sampler.latent is not None else Inputs(None, padded)
+    inputs = Inputs(padded, other) if sampler.source == DATA and sampler.takes_pictures else Inputs(other, padded)
     drawn = sampler.generate(inputs)
     times = drawn.shape[2] / padded.shape[2]  # above 1 in super-resolution
     return drawn[:, :, : round(height * times), : round(width * times)]
@@ -68,7 +65,7 @@ def _colours(images: Tensor) -> Tensor:
 def heldout_sheet(
     sampler: Sampler, heldout: Split, rows: Tensor, labels: Sequence[Tensor | None] = (None,)
 ) -> Tensor | None:
-    """Return held-out pictures, their translations, and their targets where they are paired, side by side.
+    """Return held-out pictures, their translations, and their targets where they are paired, or styles, side by side.
 
     Args:
         sampler: its network in evaluation mode.
@@ -82,11 +79,14 @@ def heldout_sheet(
     key = sampler.source
     if key is None or not (isinstance(heldout.column(key).modality, Images) and isinstance(sampler.modality, Images)):
         return None
-    source = heldout.column(key)
+    source, target = heldout.column(key), heldout.column(sampler.target or DATA)
     stored = source[rows % len(source)]
     pictures = source.modality.decode(stored.to(sampler.device))
+    if sampler.takes_style:
+        styles = target[(rows + 1) % len(target)]  # of another place, where the split is paired
+        output = translated(sampler, pictures, target.modality.decode(styles.to(sampler.device)))
+        return contact_sheet([stored, sampler.modality.encode(output), styles])
     drawn = [sampler.modality.encode(translated(sampler, pictures, label)) for label in labels]
-    target = heldout.column(sampler.target or DATA)
     has_target = heldout.paired and target is not source
     return contact_sheet([stored, *drawn, *([target[rows]] if has_target else [])])
 
@@ -97,13 +97,17 @@ class Translations(Result):
     Args:
         sampler: what translates.
         pictures: stored ones by name, ``(c, h, w)`` uint8, decoded while they are written.
-        label: the class to translate into.
+        other: the class to translate into, ``(1,)``; or the style to draw in, ``(1, c, h, w)`` as networks see it.
+        verb: what was done to them, for the sentence about it.
     """
 
     suffix = ""
 
-    def __init__(self, sampler: SeededSampler, pictures: "Pictures", label: Tensor | None) -> None:
-        self.sampler, self.pictures, self.label = sampler, pictures, None if label is None else label.to(sampler.device)
+    def __init__(
+        self, sampler: SeededSampler, pictures: Pictures, other: Tensor | None, verb: str = "translated"
+    ) -> None:
+        self.verb = verb
+        self.sampler, self.pictures, self.other = sampler, pictures, None if other is None else other.to(sampler.device)
 
     def _may_write(self, name: str) -> bool:
         return name in {f"{stem}.png" for stem in self.pictures.names}
@@ -113,61 +117,13 @@ class Translations(Result):
         self.pictures.left_out.clear()
         for name, stored in self.pictures:
             decoded = self.pictures.modality.decode(stored[None].to(self.sampler.device))
-            drawn = self.sampler.modality.encode(translated(self.sampler.sampler, decoded, self.label))
+            drawn = self.sampler.modality.encode(translated(self.sampler.sampler, decoded, self.other))
             (path / f"{name}.png").write_bytes(png_bytes(drawn[0].permute(1, 2, 0).cpu().numpy()))
         left_out = self.pictures.left_out
         first = "".join(f" Left out: {error}." for error in left_out[:1])
         others = f" So were {len(left_out) - 1:,} more." if len(left_out) > 1 else ""
         translated_count = len(self.pictures.names) - len(left_out)
-        self.note = f"{translated_count:,} pictures translated{self.pictures.sizes}.{first}{others}"
-
-
-class Pictures:
-    """Named pictures that are read one after another; files that cannot be read are left out, but not all of them.
-
-    Args:
-        names: of files without their suffix, unique.
-        modality: what they are.
-        read: stored pictures ``(c, h, w)`` uint8 in the order of their names.
-        resize: whether files are brought to the modality's size, as in training.
-
-    Attributes:
-        left_out: why files were left out, in the last iteration.
-        sizes: which size they have, in words that follow their number.
-    """
-
-    def __init__(
-        self, names: Sequence[str], modality: Images, read: Sequence[ImageFile] | Tensor, resize: bool = False
-    ) -> None:
-        self.names, self.modality, self._read, self.resize = names, modality, read, resize
-        self.left_out: list[str] = []
-        height, width = modality.shape[1:]
-        fitted = f" at {width} x {height} pixels, as in training"
-        kept = f" at their own sizes; mode.resize=true translates them{fitted}"
-        self.sizes = "" if isinstance(read, Tensor) else fitted if resize else kept
-
-    def __iter__(self) -> Iterator[tuple[str, Tensor]]:
-        for name, item in zip(self.names, self._read, strict=True):
-            if isinstance(item, Tensor):
-                yield name, item
-                continue
-            try:
-                yield name, self._decoded(item)
-            except (UnreadableImage, OSError) as error:
-                self.left_out.append(f"'{shown(str(item))}' cannot be read: {error}")
-        if len(self.left_out) == len(self.names):
-            raise GanforgeError(f"{self.left_out[0]}.")
-
-    def _decoded(self, file: ImageFile) -> Tensor:
-        channels = self.modality.shape[0]
-        if channels not in (1, 3):
-            raise GanforgeError(
-                f"'{shown(str(file))}' has 1 or 3 channels, and the generator takes {channels}: leave mode.source out."
-            )
-        with file.open("rb") as handle:
-            pixels = np.asarray(read_picture(handle, channels).image)
-        stored = torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels).copy()).permute(2, 0, 1)
-        return torch.as_tensor(self.modality.fit(stored[None])[0]) if self.resize else stored
+        self.note = f"{translated_count:,} pictures {self.verb}{self.pictures.sizes}.{first}{others}"
 
 
 def translate(
@@ -176,6 +132,7 @@ def translate(
     source: str | None = None,
     format: str | None = None,  # noqa: A002 - as on the command line
     label: Whole | None = None,
+    style: str | None = None,
     resize: bool = False,
 ) -> Result:
     """Translate pictures: held-out ones beside their targets, or those of a file, a folder or an archive.
@@ -187,6 +144,7 @@ def translate(
         format: ``png``, a sheet of held-out pictures, outputs and targets, a row each; ``folder`` of PNGs; ``None``:
             ``png`` for held-out pictures.
         label: the class to translate into, where the generator takes one; ``None``: a column each in a sheet.
+        style: a picture's file, where the generator draws in another one's style; a sheet has held-out ones.
         resize: bring files to the size of training first; otherwise each keeps its own.
 
     Raises:
@@ -203,22 +161,47 @@ def translate(
     one_of("mode.format", chosen, ("png", "folder"))
     if source is not None and chosen == "png":
         raise GanforgeError("mode.format=png shows held-out pictures: leave mode.source out, or mode.format.")
+    if chosen == "folder":
+        pictures = _heldout(sampler, key, n) if source is None else own_pictures(source, modality, resize)
+        return Translations(sampler, pictures, _other(sampler, label, style))
+    if style is not None:
+        raise GanforgeError("A sheet shows held-out styles: add mode.format=folder, or leave mode.style out.")
     classes = _classes(sampler, label)
-    if source is not None:
-        return Translations(sampler, _own(source, modality, resize), _one(classes))
     assert sampler.origin.heldout is not None
     heldout = sampler.origin.heldout()
     rows = torch.arange(min(whole("n", n), len(heldout)))
-    if chosen == "folder":
-        column = heldout.column(key)
-        names = [f"{row:06d}" for row in rows.tolist()]
-        return Translations(sampler, Pictures(names, modality, column[rows % len(column)]), _one(classes))
     labels = [None if each is None else torch.full((len(rows),), each, device=sampler.device) for each in classes]
     sheet = heldout_sheet(sampler.sampler, heldout, rows, labels)
     assert sheet is not None
     columns = "source, output" if len(labels) == 1 else f"source, classes 0 to {len(labels) - 1}"
-    has_target = heldout.paired and key != (sampler.sampler.target or DATA)
-    return Picture(sheet, f"From left to right: {columns}{', target' if has_target else ''}.")
+    last = ", target" if heldout.paired and key != (sampler.sampler.target or DATA) else ""
+    return Picture(sheet, f"From left to right: {columns}{', style' if sampler.sampler.takes_style else last}.")
+
+
+def _heldout(sampler: SeededSampler, key: str, n: int) -> Pictures:
+    """Return the first held-out pictures of a column, by their rows' numbers."""
+    assert sampler.origin.heldout is not None
+    heldout = sampler.origin.heldout()
+    column, modality = heldout.column(key), sampler.origin.modalities[key]
+    assert isinstance(modality, Images)
+    rows = torch.arange(min(whole("n", n), len(heldout)))
+    return Pictures([f"{row:06d}" for row in rows.tolist()], modality, column[rows % len(column)])
+
+
+def _other(sampler: SeededSampler, label: int | None, style: str | None) -> Tensor | None:
+    """Return what goes with each picture: the class, or the picture in whose style to draw, as networks see it."""
+    if not sampler.sampler.takes_style:
+        if style is None:
+            return _one(_classes(sampler, label))
+        raise GanforgeError(
+            f"mode.style is for runs of model=adain, and '{sampler.origin.name}' is none: leave it out."
+        )
+    if style is None:
+        raise GanforgeError("Say in which picture's style to draw: mode.style=FILE.")
+    modality = sampler.sampler.modality
+    assert isinstance(modality, Images)
+    (picture,) = Pictures([style], modality, [Path(style).expanduser()])
+    return modality.decode(picture[1][None])
 
 
 def _classes(sampler: SeededSampler, label: int | None) -> list[int | None]:
@@ -232,17 +215,3 @@ def _one(classes: Sequence[int | None]) -> Tensor | None:
     if len(classes) > 1:
         raise GanforgeError(f"Say which class to translate into: mode.label=0 to {len(classes) - 1}.")
     return None if classes[0] is None else torch.tensor(classes)
-
-
-def _own(source: str, modality: Images, resize: bool) -> Pictures:
-    """Return the pictures of a file, a folder or an archive."""
-    path = Path(source).expanduser()
-    if path.is_file() and path.suffix.lower() != ".zip":
-        return Pictures([path.stem], modality, [path], resize)
-    listing = list_images(path)
-    if not len(listing):
-        raise GanforgeError(f"{listing.describe()}: give a picture's file, or a folder or .zip file of pictures.")
-    names = ["_".join((*parts[:-1], Path(parts[-1]).stem)) for parts in listing.files]
-    if len(set(names)) < len(names):
-        names = ["_".join(parts) for parts in listing.files]
-    return Pictures(names, modality, list(listing.files.values()), resize)

