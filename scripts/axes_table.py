@@ -67,6 +67,7 @@ class Discriminator(nn.Module):
             self.embed(features),
             proxy,
             self.place(images.flatten(2)),
+            ((features,),),
         )
 
 

@@ -40,6 +40,7 @@ class Row:
     words: tuple[str, ...]
     values: tuple[Value, ...]
     parameters: tuple[int | None, int | None] | None
+    data: str | None = None
 
     def composed(self) -> DictConfig:
         """Compose the variant on the paper's data; nothing is downloaded."""
@@ -70,6 +71,7 @@ def rows(table: dict[str, Any]) -> list[Row]:
                 tuple(entry["compose"]),
                 tuple(_value(key, value, entry["source"]) for key, value in values.items()),
                 None if parameters is None else tuple(parameters),
+                entry.get("data"),
             )
         )
     return found
@@ -103,7 +105,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(shown, value)) + "]"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {shown(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {shown(one)}" for key, one in value.items()) or "none"
     return "none" if value is None else f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
@@ -121,7 +123,9 @@ def page(found: list[Row], sources: dict[str, str]) -> str:
     for row in found:
         config = row.composed()
         command = " ".join(["ganforge train", f"model={row.model}", *row.words])
-        lines += [f"## {row.name}", "", f"`{command}`", "", "| key | official | ours | from |", "|---|---|---|---|"]
+        data = f" The paper's data are {row.data}: [translation.md](translation.md)." if row.data else ""
+        lines += [f"## {row.name}", "", f"`{command}`{data}", ""]
+        lines += ["| key | official | ours | from |", "|---|---|---|---|"]
         for value in row.values:
             mine = shown(ours(config, value.key)) + (f" ({value.why})" if value.why else "")
             lines.append(f"| `{value.key}` | {shown(value.official)} | {mine} | {value.source} |")

@@ -78,7 +78,13 @@ ATTEMPTS = 200
 
 @dataclass
 class Start:
-    """One process that trains: its exit status (negative: the signal that killed it), and what it printed."""
+    """One process that trains.
+
+    Attributes:
+        status: its exit status; negative: the signal that killed it.
+        printed: what it printed.
+        seconds: of processor time.
+    """
 
     status: int
     printed: str
@@ -103,9 +109,8 @@ class Figures:
 
 
 def start(words: Sequence[str], disturb: str = "", delay: float = 0.0) -> Start:
-    """Train in a forked process, disturbed after ``delay`` seconds; wait for its end."""
+    """Train in a forked process, disturbed after ``delay`` seconds of its processor time; wait for its end."""
     read, write = os.pipe()
-    began = time.monotonic()
     child = os.fork()
     if child == 0:
         _train(words, write)
@@ -117,8 +122,8 @@ def start(words: Sequence[str], disturb: str = "", delay: float = 0.0) -> Start:
             os.kill(child, signal.Signals[disturb])
     with os.fdopen(read, "rb") as pipe:
         printed = pipe.read().decode(errors="replace")
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return Start(status, printed, time.monotonic() - began)
+    _, status, used = os.wait4(child, 0)
+    return Start(os.waitstatus_to_exitcode(status), printed, used.ru_utime + used.ru_stime)
 
 
 def _train(words: Sequence[str], output: int) -> None:
@@ -139,13 +144,18 @@ def _train(words: Sequence[str], output: int) -> None:
 
 
 def _ends_within(child: int, seconds: float) -> bool:
-    """Wait; whether a child has ended meanwhile. It is not reaped."""
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
+    """Wait until a child has used ``seconds`` of processor time; whether it has ended before. It is not reaped."""
+    while _processor_time(child) < seconds:
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return True
         time.sleep(0.005)
     return False
+
+
+def _processor_time(process: int) -> float:
+    """Return the seconds that a process has computed, which other load on the machine leaves as they are."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def run_folder(outputs: Path) -> Path:

@@ -53,7 +53,10 @@ class Rungs:
 def evidence() -> dict[str, Rungs]:
     """Return what docs/evidence.yaml has, by variant."""
     entries = load(DOCS / "evidence.yaml").items()
-    return {name: Rungs(rungs.get("shape", {}), tuple(rungs["step"]), rungs.get("result")) for name, rungs in entries}
+    return {
+        name: Rungs(rungs.get("shape", {}), tuple(rungs.get("step", ())), rungs.get("result"))
+        for name, rungs in entries
+    }
 
 
 def evidence_table(names: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Priors over the generator's input."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +36,9 @@ class Latent(ABC):
     Args:
         dim: number of coordinates, at least 1.
     """
+
+    #: Whether it draws real samples, which the generator translates.
+    is_data: ClassVar[bool] = False
 
     def __init__(self, dim: Count) -> None:
         if dim < 1:

@@ -3,11 +3,11 @@
 import math
 from abc import ABC, abstractmethod
 
-from ganforge.core.annotations import NonNegative, Positive, ProperFraction
+from ganforge.core.annotations import FractionBelowOne, NonNegative, Positive, ProperFraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.images import ImageSize, height_and_width
 
-__all__ = ["Constant", "Cosine", "Exponential", "Growth", "Linear", "Schedule", "Step"]
+__all__ = ["Constant", "ConstantThenLinear", "Cosine", "Exponential", "Growth", "Linear", "Schedule", "Step"]
 
 
 class Schedule(ABC):
@@ -53,6 +53,21 @@ class Linear(_Ramp):
     def __call__(self, images_seen: int) -> float:
         """See :class:`Schedule`."""
         return self.start + (self.end - self.start) * self.progress(images_seen)
+
+
+class ConstantThenLinear(Linear):
+    """``start`` for a share of the run, then a straight line to 0 at its end: pix2pix's and CycleGAN's code.
+
+    Args:
+        start: the value at first.
+        total_kimg: length of the run in thousands of images.
+        constant: share of the run before the line begins: half in the papers, whose epochs are 100 and 100.
+    """
+
+    def __init__(self, start: float, total_kimg: Positive, constant: FractionBelowOne = 0.5) -> None:
+        if not 0 <= constant < 1:
+            raise GanforgeError(f"ConstantThenLinear: constant must be at least 0 and below 1, got {constant}.")
+        super().__init__(start, 0.0, end_kimg=total_kimg, begin_kimg=constant * total_kimg)
 
 
 class Cosine(_Ramp):

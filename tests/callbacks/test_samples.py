@@ -41,7 +41,8 @@ def test_latents_are_the_same_each_time_and_weights_the_averaged_ones():
 
 def test_each_sampler_has_its_picture(tmp_path):
     logger = RecordingLogger()
-    module = SimpleNamespace(images_seen=64, samplers=lambda: {"a_to_b": sampler(1.0), "b_to_a": sampler(0.5)})
+    samplers = {"a_to_b": sampler(1.0), "b_to_a": sampler(0.5)}
+    module = SimpleNamespace(images_seen=64, data=None, samplers=lambda: samplers)
     SampleGrid(str(tmp_path), 1, images=4).draw(module, Loggers([logger]))
     assert [(name, clock) for name, clock, _ in logger.pictures] == [("samples", 64), ("samples_b_to_a", 64)]
     assert {path.name for path in tmp_path.iterdir()} == {

@@ -11,6 +11,7 @@ from PIL import Image
 from ganforge import cli
 from ganforge.core.config import quoted
 from ganforge.core.errors import GanforgeError
+from ganforge.data.attribution import ATTRIBUTIONS
 from ganforge.data.embedded import Mnist5k
 from ganforge.data.modality import Images
 from ganforge.reports.panels import nearest_panel
@@ -240,6 +241,9 @@ def test_doctor_lists_what_is_here(capsys, monkeypatch, tmp_path):
     assert "no       data=cifar10" in out
     line = next(line for line in out.splitlines() if "IS(CIFAR-10 train)" in line)
     assert "not run" in line
+    for package, _, works in ATTRIBUTIONS.values():
+        assert package in out
+        assert all(work in out for work in works)
     assert "weights 9e9796b1f64fa1f9" in out
 
 

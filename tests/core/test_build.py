@@ -191,7 +191,9 @@ def test_what_is_composed_is_built_as_it_was():
 
 
 @pytest.mark.parametrize(
-    "words", together("model", "data", "loss", "optimizer", "augment", "logger") + together("network"), ids=" ".join
+    "words",
+    together("model", "loss", "optimizer", "augment", "logger") + together("data") + together("network"),
+    ids=" ".join,
 )
 def test_every_option_that_ganforge_ships_passes(words):
     plain = OmegaConf.to_container(compose(words), resolve=True)
@@ -202,6 +204,12 @@ def test_every_option_that_ganforge_ships_passes(words):
 #: Arguments that name files or the network, of all classes that may be built from a run's folder: what each does there.
 FILES = {
     "ganforge.data.folder.ImageFolder": {"path", "cache"},  # images below a folder, decoded into the command's cache
+    "ganforge.data.captioned.CaptionedFolder": {"path", "cache"},  # the same
+    "ganforge.data.pairs._Folder": {"path", "cache"},
+    "ganforge.data.pairs.PairedFolder": {"path", "cache"},
+    "ganforge.data.pairs.UnpairedFolder": {"path", "cache"},
+    "ganforge.data.published.Published": {"root", "folder", "download"},  # of a reader above; the command may fetch
+    "ganforge.data.robohash.Robohash": {"cache"},  # composed into the command's cache
     "ganforge.data.torchvision.TorchVision": {"root", "download"},  # seven readers; the command says whether to fetch
     "ganforge.data.torchvision.CelebA": {"root", "cache", "download"},
     "ganforge.metrics.evaluation.Evaluation": {"cache"},  # of splits, which no file can hold

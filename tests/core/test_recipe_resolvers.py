@@ -5,7 +5,7 @@ import math
 import pytest
 from omegaconf import OmegaConf
 
-from ganforge.core.config import compose, register_resolvers
+from ganforge.core.config import register_resolvers
 
 register_resolvers()
 
@@ -33,14 +33,6 @@ def test_values_by_size(size, found):
 def test_values_by_size_of_what_is_no_image():
     config = OmegaConf.create({"data": {"batch_size": 4}, "value": "${recipe.by_size:{32: a, 64: b}}"})
     assert config.value == "a"
-
-
-@pytest.mark.parametrize(("model", "found"), [("vanilla", 1), ("lsgan", 2)])
-def test_values_by_variant(model, found, tmp_path):
-    (tmp_path / "budget").mkdir()
-    (tmp_path / "budget" / "mine.yaml").write_text('total_kimg: "${recipe.by_model:{vanilla: 1, wgan: 3},2}"')
-    config = compose([f"model={model}", "budget=mine", f"hydra.searchpath=[file://{tmp_path}]"])
-    assert config.total_kimg == found
 
 
 def test_official_rules():

@@ -12,7 +12,7 @@ from ganforge.core.messages import error_message
         (
             ["latent=none"],
             "network.generator.latent_dim refers to 'latent.dim', which latent=none does not have: choose latent=coded "
-            "or normal or uniform.",
+            "or normal or uniform, or another network.",
         ),
         (
             ["data=ring"],

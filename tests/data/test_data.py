@@ -80,9 +80,8 @@ def test_mirror_and_normalise_on_the_device():
     batch = data.on_after_batch_transfer(stored, 0)
     assert set(batch.given) == {"label"}
     assert torch.equal(batch.data, normalise(stored.data).flip(-1))
-    chosen = stored.map(
-        lambda column: torch.tensor([True, False, True, False]) if column.dtype == torch.bool else column
-    )
+    first_and_third = torch.tensor([[1.0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]])
+    chosen = stored.map(lambda column: first_and_third if column.is_floating_point() else column)
     batch = data.on_after_batch_transfer(chosen, 0)
     assert torch.equal(batch.data[0], normalise(stored.data)[0].flip(-1))
     assert torch.equal(batch.data[1], normalise(stored.data)[1])

@@ -65,6 +65,9 @@ class Noise:
     def __init__(self, labels=False, value=None):
         self.drawn, self.labels, self.value = [], labels, value
 
+    def beside(self, sampling):
+        return frozenset()
+
     def limit(self):
         return None
 

@@ -60,6 +60,7 @@ def comparison():
             f"{kind}_images": pictures.flip(0),
         }
     fields |= {"real_logits": normal(240, 5, seed=8), "fake_labels": LABELS, "fake_images": pictures}
+    fields |= dict.fromkeys(("target_images", "source_images"), pictures.flip(1)) | {"cycle_images": pictures}
     fields["path_pairs"] = lambda count, epsilon, generator, **_: (torch.zeros(count, 3, 8, 8),) * 2
     return compare(normal(240, 6, seed=7), **{**fields, "real": fields["real_features"]})
 

@@ -57,6 +57,7 @@ def test_tag_changes_with_what_matters():
         ({"split": "test"}, "split"),
         ({"metrics": {}}, "no metrics"),
         ({"metrics": {"inception_score": InceptionScore(splits=101)}}, "101 splits"),
+        ({"monitor": "psnr"}, "cannot choose checkpoints by monitor=psnr: its values are fid, inception_score"),
     ],
 )
 def test_impossible_protocols(options, message):
@@ -68,6 +69,10 @@ def test_impossible_protocols(options, message):
 def test_impossible_sampling(options):
     with pytest.raises(GanforgeError, match=next(iter(options))):
         Sampling(**options)
+
+
+def test_what_chooses_checkpoints_is_no_part_of_what_is_measured():
+    assert protocol(monitor="inception_score").tag("w") == protocol().tag("w")
 
 
 def test_needs_are_the_metrics_own():

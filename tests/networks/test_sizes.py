@@ -18,17 +18,24 @@ from ganforge.testing import check_networks
 
 SIZES = (8, 16, 20, 28, 32, 48, 64, 128, 256)
 POWERS, EIGHTHS, RESIDUAL = {8, 16, 32, 64, 128, 256}, {16, 32, 48, 64, 128, 256}, {32, 48, 64, 128}
-#: The sizes that an option takes, by the module of its networks: a new module has to be listed here.
+PATCHES = {28, 32, 48, 64, 128, 256}
+#: The sizes that an option takes, by its name or the module of its networks: a new module has to be listed here.
 TAKES = {
     "autoencoder": POWERS,
     "began": POWERS - {8},
     "biggan": {32, 64, 128, 256},
     "biggan_deep": {32, 64, 128, 256},
     "concat": POWERS,
+    "cut": PATCHES,
+    "cyclegan": PATCHES,
+    "pix2pixhd": PATCHES - {28},
+    "spade": set(SIZES),
+    "stargan": {8, 16, 32, 48, 64, 128, 256},
     "dcgan": POWERS,
     "deep_conv": EIGHTHS,
     "infomax": RESIDUAL,
     "mlp": set(SIZES),
+    "pix2pix": PATCHES,
     "progressive": POWERS,
     "r3gan": POWERS,
     "resnet": RESIDUAL,
@@ -50,6 +57,19 @@ SMALL = {
 }
 #: Which BigGAN cuts in four to seven parts.
 LATENT_DIM = 420
+#: Options whose condition is a source picture.
+TRANSLATIONS = {"cut", "cyclegan", "pix2pix", "pix2pixhd", "spade"}
+
+
+class Pictures(Normal):
+    """Pictures as a latent."""
+
+    def __init__(self, shape):
+        super().__init__(1)
+        self.shape = shape
+
+    def __call__(self, n, *, generator, device):
+        return torch.rand(n, *self.shape)
 
 
 def read(name, image_size=32, channels=3):
@@ -66,7 +86,7 @@ def built(config):
 
 
 def takes(name):
-    return TAKES[read(name).network.generator._target_.split(".")[-2]]
+    return TAKES.get(name) or TAKES[read(name).network.generator._target_.split(".")[-2]]
 
 
 def refusal(name, image_size, channels):
@@ -101,7 +121,10 @@ def test_networks_fit_together(name, channels):
     config = read(name, channels=channels)
     config.network.update({key: value for key, value in SMALL.items() if key in config.network})
     generator, discriminator = built(config)
-    check_networks(generator, discriminator, shape=(channels, 32, 32), latent=Normal(LATENT_DIM), classes=4)
+    shape = (channels, 32, 32)
+    condition = {"source": shape} if name in TRANSLATIONS else {"classes": 4}
+    latent = Pictures(shape) if name == "stargan" else Normal(LATENT_DIM)
+    check_networks(generator, discriminator, shape=shape, latent=latent, **condition)
 
 
 @pytest.mark.parametrize("name", ["stylegan2", "progressive"])
@@ -161,7 +184,7 @@ def test_began_judges_by_its_absolute_error():
 
 
 #: Modules of networks that draw rectangles too.
-RECTANGULAR = {"mlp", "sndcgan", "deep_conv"}
+RECTANGULAR = {"mlp", "sndcgan", "deep_conv", "pix2pix", "cyclegan", "cut", "spade"}
 
 
 @pytest.mark.usefixtures("unnormalised")

@@ -282,6 +282,30 @@ def test_sources(make, sentence):
         check_source(Source(make), Vectors(2))
 
 
+class Apart:
+    """Pairs in training alone."""
+
+    def load(self, modality):
+        parts = [
+            Split(Column(points(), modality), {"vector": Column(points(), modality)}, paired) for paired in self.paired
+        ]
+        return Splits(*parts)
+
+    paired = (True, False)
+
+
+class Kept(Apart):
+    """Pairs in what is held out alone."""
+
+    paired = (False, True)
+
+
+def test_pairs_that_are_trained_on_are_held_out_too():
+    check_source(Kept(), Vectors(2))
+    with pytest.raises(AssertionError, match="must be paired where the training split is"):
+        check_source(Apart(), Vectors(2))
+
+
 @dataclass(frozen=True)
 class Distance:
     needs: ClassVar[frozenset[str]] = frozenset({"real_features"})

@@ -5,10 +5,10 @@ from ganforge.core.config import compose
 
 def narrow(*overrides: str) -> list[str]:
     """Return ``overrides`` with the network's widths made small."""
-    network = compose(overrides).network
-    small = list(overrides)
+    config = compose(overrides)
+    network, small = config.network, list(overrides)
     if "width" in network:
-        small.append("network.width=8")
+        small.append("network.width=4" if "source" in (config.data.get("given") or {}) else "network.width=8")
     if "channel_base" in network:
         small += ["network.channel_base=128", "network.channel_max=8"]
     if "widths" in network:
@@ -16,3 +16,13 @@ def narrow(*overrides: str) -> list[str]:
     if "style_mixing" in network:
         small += ["latent.dim=16", "network.style_dim=16"]
     return small
+
+
+def own_data(name: str) -> str:
+    """Return the data that a variant chooses; for all but translations they are the default ones."""
+    return compose([f"model={name}"]).name.removeprefix(f"{name}_")
+
+
+def translates(name: str) -> bool:
+    """Return whether a variant translates a column of its dataset."""
+    return "source" in (compose([f"model={name}"]).data.get("given") or {})

@@ -19,7 +19,7 @@ def test_a_variant_has_as_many_parameters_as_the_official_code(name, monkeypatch
     config = compose([f"model={name}", "data=cifar10", *shape["at"]])
     for player in ("generator", "discriminator"):
         with torch.device("meta"):
-            network = instantiate(config.model[player])
+            network = instantiate(config.network[player])
         assert sum(parameter.numel() for parameter in network.parameters()) == shape[player], player
 
 

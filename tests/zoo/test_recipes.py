@@ -17,8 +17,7 @@ ROWS = recipes_page.rows(OFFICIAL)
 
 
 def test_every_variant_is_in_the_table():
-    """EBGAN is left out: its authors gave no code, and conf/model/ebgan.yaml says that its rates are not theirs."""
-    assert set(OFFICIAL["variants"]) == set(options("model")) - {"ebgan"}
+    assert set(OFFICIAL["variants"]) == set(options("model"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -96,6 +95,13 @@ def test_data_without_a_download_choose_the_small_budget(data):
         64,
         64,
     )
+
+
+def test_a_recipe_may_say_what_is_small_for_it():
+    config = compose(["model=cyclegan"])
+    assert (config.budget.name, config.total_kimg, config.data.batch_size) == ("small", 12, 4)
+    config = compose(["model=cyclegan", "budget=paper"])
+    assert (config.budget.name, config.total_kimg, config.data.batch_size) == ("paper", 266.8, 1)
 
 
 def test_other_data_keep_the_papers_and_take_the_small_budget_when_asked():

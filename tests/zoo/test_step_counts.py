@@ -6,6 +6,7 @@ import pytest
 from hydra.utils import instantiate
 
 from ganforge.core.config import compose
+from ganforge.data.columns import Batch
 from ganforge.models.manual_loop import ManualLoop
 
 BATCHES = 32
@@ -74,3 +75,44 @@ def test_two_timescales_reach_their_players():
         for player, optimizer in zip(module.players(), module.configure_optimizers(), strict=True)
     }
     assert rates == {D: [(4e-4, (0.0, 0.9))], G: [(1e-4, (0.0, 0.9))]}
+
+
+#: Who steps in a batch, in the order of the official codes.
+ORDERS = {
+    "pix2pix": [D, G],
+    "pix2pix_l1": [G],
+    "cyclegan": [G, D],
+    "cut": [D, G],
+    "fastcut": [D, G],
+    "pix2pixhd": [G, D],
+    "spade": [G, D],
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_translations_step_in_their_papers_order(name):
+    config = compose([f"model={name}", "network.width=4", "data.image_size=32"])
+    module, batch = instantiate(config.model), instantiate(config.data).example()
+    loop, order = ManualLoop(module), []
+    for player, optimizer in zip(module.players(), loop.optimizers, strict=True):
+        optimizer.register_step_post_hook(lambda *_, player=player: order.append(player))
+    batch = Batch(batch.data[:4], {"source": batch.data[4:8]})
+    for _ in range(2):
+        loop.step(batch)
+    assert order == 2 * ORDERS[name]
+
+
+@pytest.mark.parametrize(("name", "constant"), [("pix2pix", 0.5), ("cyclegan", 0.5), ("cut", 0.5), ("fastcut", 0.75)])
+def test_translations_rates_are_constant_and_then_fall_to_zero(name, constant):
+    config = compose([f"model={name}", "total_kimg=10", "network.width=4", "data.image_size=32"])
+    for player in (D, G):
+        schedule = instantiate(config.model.schedules.optimizer[player].lr)
+        assert schedule(0) == schedule(round(constant * 10_000)) == 2e-4
+        assert schedule(round((constant + 1) / 2 * 10_000)) == pytest.approx(1e-4)
+        assert schedule(10_000) == 0
+
+
+def test_stargans_generator_steps_once_in_five():
+    steps, when = counted("model=stargan", "data.image_size=16", batches=10)
+    assert steps == {D: 10, G: 2}
+    assert when[G] == [4, 9]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import narrow
+from narrow import narrow, translates
+from PIL import Image
 
 from discovery import options
 from ganforge import cli
@@ -19,16 +20,25 @@ POINTS = {"simultaneous"}
 IMAGES = [name for name in options("model") if name not in POINTS]
 
 
+#: Every variant on pictures of one channel and of three; of a translation on the data that it chooses.
+CASES = [
+    pytest.param(name, data, marks=pytest.mark.slow if data == "data=cifar10" else [])
+    for name in IMAGES
+    for data in (["data.image_size=32"] if translates(name) else ["data=mnist5k", "data=cifar10"])
+]
+
+
 def built(*overrides):
     config = compose(narrow(*overrides))
     torch.manual_seed(0)
-    return instantiate(config.model), instantiate(config.data).example()
+    module, data = instantiate(config.model), instantiate(config.data)
+    module.bind(data)
+    return module, data.example()
 
 
-@pytest.mark.parametrize("name", IMAGES)
-@pytest.mark.parametrize("data", ["mnist5k", pytest.param("cifar10", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "data"), CASES)
 def test_variant_takes_real_steps(name, data):
-    module, batch = built(f"model={name}", f"data={data}")
+    module, batch = built(f"model={name}", data)
     preflight(module, batch)
     check_procedure(module, batch)
 
@@ -54,11 +64,13 @@ def test_every_option_is_described(group):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_variant_trains_from_the_command_line(name):
-    overrides = narrow(f"model={name}", "data=mnist5k")
-    assert (
-        cli.main(
-            ["train", *overrides, "debug=smoke", "data.batch_size=12", "total_kimg=0.12", "logger=csv", "trainer=cpu"]
-        )
-        == 0
-    )
+    overrides = narrow(f"model={name}", "data.image_size=32" if translates(name) else "data=mnist5k")
+    smoke = ["debug=smoke", "data.batch_size=12", "total_kimg=0.12", "logger=csv", "trainer=cpu"]
+    assert cli.main(["train", *overrides, *smoke]) == 0
     assert list(Path("outputs").glob("*/*/samples/latest.png"))
+    if translates(name):
+        (run,) = [path.parent for path in Path("outputs").glob("*/*/run.json")]
+        Image.new("RGB", (45, 38), "teal").save("mine.png")
+        assert cli.main(["sample", str(run), "mode=translate", "mode.source=mine.png", "output=out"]) == 0
+        with Image.open("out/mine.png") as picture:
+            assert picture.size == (45, 38)

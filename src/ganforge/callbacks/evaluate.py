@@ -1,7 +1,7 @@
 """Evaluation while training: FID, Inception Score and the protocols' other metrics."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ganforge.callbacks.scores import Scores
 from ganforge.core.annotations import Positive
 from ganforge.core.console import say, warnings_reported
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Splits
+from ganforge.data.columns import Split, Splits
 from ganforge.loggers.base import Loggers
 from ganforge.metrics.evaluation import Evaluation
 from ganforge.metrics.inputs import FewSamplesWarning
@@ -23,16 +23,13 @@ from ganforge.runs.summary import format_scores
 
 __all__ = ["Evaluate"]
 
-#: The criterion of the best checkpoint: the first of these that is measured, else the first value.
-_CRITERIA = ("fid", "kid", "reverse_kl", "inception_score")
-
 
 class Evaluate(Clocked):
     """Evaluates the generator under protocols on all ranks; its :class:`Scores` are kept in checkpoints.
 
     Weights are found and real samples measured before training starts, so that what is missing is an error at once.
     Values are called ``metrics/<value>``, and ``metrics/<protocol>/<value>`` where an earlier protocol has given that
-    value.
+    value. The best checkpoint is best in the first protocol's ``monitor``.
 
     Args:
         protocols: how to measure, by name.
@@ -52,13 +49,20 @@ class Evaluate(Clocked):
         better = {pattern: way for protocol in self.protocols for pattern, way in protocol.better.items()}
         self.scores = Scores(better=better)
         self._evaluation: Evaluation | None = None
+        self._heldout: Split | None = None
         self._warned: set[str] = set()
 
     def prepare(self, module: AdversarialModule, splits: Splits) -> None:
         """Load the extractors and measure the real samples that the module's samplers are compared with."""
         if self._evaluation is None:
+            self._heldout = splits.heldout
             targets = [sampler.target for sampler in module.samplers().values()]
             self._evaluation = Evaluation(self.protocols, splits, self.cache, module.device, targets)
+            for source in self._sources(module).values():
+                self._evaluation.check(source)
+
+    def _sources(self, module: AdversarialModule) -> dict[str, Generated]:
+        return {name: Generated(sampler, self._heldout) for name, sampler in module.samplers().items()}
 
     def extractor(self) -> nn.Module:
         """Return the first protocol's feature extractor."""
@@ -70,11 +74,11 @@ class Evaluate(Clocked):
         assert self._evaluation is not None
         module.ledger.read(module.images_seen)
         started = time.perf_counter()
-        sources = {name: Generated(sampler) for name, sampler in module.samplers().items()}
         with warnings_reported(FewSamplesWarning, self._warned):
-            measured = self._evaluation.over(sources)
+            measured = self._evaluation.over(self._sources(module))
         named = _named(measured)
-        self.scores.criterion = _criterion([name for values in named.values() for name in values])
+        main = self.protocols[0]
+        self.scores.criterion = _criterion(main, named[main.name])
         seconds = time.perf_counter() - started
         for protocol, values in named.items():
             tag = self._evaluation.tags[protocol]
@@ -101,6 +105,7 @@ def _named(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]
     return named
 
 
-def _criterion(names: list[str]) -> str:
+def _criterion(protocol: Protocol, values: Iterable[str]) -> str:
     """Return what a run's best checkpoint is best in; of several samplers' values the main one's, which comes first."""
-    return next((name for known in _CRITERIA for name in names if name.rpartition("/")[2] == known), names[0])
+    names = list(values)
+    return next((name for name in names if name.rpartition("/")[2] == protocol.monitor), names[0])

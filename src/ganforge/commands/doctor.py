@@ -115,16 +115,31 @@ def _weights(config: DictConfig) -> Iterator[Finding]:
 
 def _datasets(config: DictConfig) -> Iterator[Finding]:
     from ganforge.core.build import build
+    from ganforge.data.attribution import ATTRIBUTIONS
 
     files = sorted((config_folder() / "data").glob("*.yaml"))
-    images = [file.stem for file in files if "image_size" in read_yaml(file)["data"]]
-    for name in images:  # points are drawn, and always there
+    images = [file.stem for file in files if "image_size" in read_yaml(file)["data"]]  # points are always there
+    packaged = tuple(name for name, attribution in ATTRIBUTIONS.items() if attribution.extra)
+    for name in [name for name in images if not name.startswith(packaged)]:  # those have a part of their own
 
         def count(name: str = name) -> str:
             splits = build(_composed(config, f"data={name}").data, "data").splits()
             return f"{len(splits.train):,} training and {len(splits.heldout):,} held-out images"
 
         yield _available(f"data={name}", count)
+
+
+def _pictures_in_packages(config: DictConfig) -> Iterator[Finding]:
+    """Say which packages with pictures are here, who made these, and under which licence."""
+    from ganforge.data.attribution import ATTRIBUTIONS
+
+    for name, (package, extra, works) in ATTRIBUTIONS.items():
+        try:
+            yield Finding(f"data={name}", "yes", f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            yield Finding(f"data={name}", "no", f"{package}: {install(extra) if extra else f'pip install {package}'}")
+        for work in works:
+            yield Finding("", "", work)
 
 
 def _composed(config: DictConfig, *words: str) -> DictConfig:
@@ -197,6 +212,7 @@ PARTS: dict[str, Callable[[DictConfig], Iterator[Finding]]] = {
     "devices": _devices,
     "weights": _weights,
     "datasets": _datasets,
+    "pictures that packages ship": _pictures_in_packages,
     "services": _services,
     "checks": _checks,
 }

@@ -76,7 +76,9 @@ def subject(config: DictConfig, device: "torch.device") -> Subject:
     run.module.to(device)
     reference = _identity(config.real or "the run's own data", real)
     output = _output(config, run.folder.path / "evaluations", f"{run.checkpoint.stem}_{run.images_seen}", reference)
-    sources: dict[str, Source] = {name: Generated(sampler) for name, sampler in run.module.samplers().items()}
+    sources: dict[str, Source] = {
+        name: Generated(sampler, real.heldout) for name, sampler in run.module.samplers().items()
+    }
     return Subject(title, sources, real, run.config.get("protocol"), reference, output, run)
 
 

@@ -9,6 +9,7 @@ any procedure stays plain PyTorch; the price is that communication does not over
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -20,9 +21,12 @@ __all__ = [
     "average_gradients",
     "gather_rows",
     "group_device",
+    "of_every_rank",
     "rank",
     "world_size",
 ]
+
+Value = TypeVar("Value")
 
 
 def world_size() -> int:
@@ -110,3 +114,11 @@ def gather_rows(rows: Tensor) -> list[Tensor]:
     gathered = [torch.empty_like(padded) for _ in counts]
     distributed.all_gather(gathered, padded)
     return [part[: int(length)].to(home) for part, length in zip(gathered, counts, strict=True)]
+
+
+def of_every_rank(value: Value) -> list[Value]:
+    """Return every rank's object, in rank order, on every rank; a collective call, by pickling."""
+    values = [value] * world_size()
+    if world_size() > 1:
+        distributed.all_gather_object(values, value)
+    return values

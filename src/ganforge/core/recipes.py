@@ -31,13 +31,6 @@ def by_size(values: Mapping[int, Any], *, _root_: DictConfig) -> Any:
     return _node(values[max((size for size in values if size <= side), default=min(values))])
 
 
-def by_model(values: Mapping[str, Any], default: Any) -> Any:
-    """``${recipe.by_model:{vanilla: A, wgan: B},C}``: the entry of the chosen variant, else the default."""
-    from hydra.core.hydra_config import HydraConfig
-
-    return _node(values.get(HydraConfig.get().runtime.choices["model"], default))
-
-
 def times(value: float | None, share: float) -> int | None:
     """``${recipe.times:WIDTH,SHARE}``: a share of a number of channels, at least 1; of ``null`` it is ``null``."""
     return None if value is None else max(1, round(value * share))
@@ -127,7 +120,6 @@ def _side(root: DictConfig) -> int:
 RESOLVERS: dict[str, Callable[..., Any]] = {
     "recipe": recipe,
     "recipe.by_size": by_size,
-    "recipe.by_model": by_model,
     "recipe.times": times,
     "recipe.r1_gamma": r1_gamma,
     "recipe.lazy": lazy,

@@ -13,13 +13,35 @@ from torch import Tensor
 from ganforge.core.errors import GanforgeError
 from ganforge.data.modality import Labels, Modality
 
-__all__ = ["DATA", "LABEL", "Batch", "Column", "Loaded", "Split", "Splits", "labelled"]
+__all__ = [
+    "DATA",
+    "LABEL",
+    "SOURCE",
+    "TEXT",
+    "UNSEEN",
+    "Batch",
+    "Column",
+    "Loaded",
+    "Split",
+    "Splits",
+    "heldout_count",
+    "labelled",
+]
 
 #: The name of the column that the discriminator calls real, where columns are named.
 DATA = "data"
 
 #: The given column that holds class labels, int64.
 LABEL = "label"
+
+#: The given column that a translation is made from.
+SOURCE = "source"
+
+#: The given column that holds texts.
+TEXT = "text"
+
+#: The given column that is 1 where a combination is one that training never shows.
+UNSEEN = "unseen"
 
 
 #: What a training step takes: a batch, or what a plain DataLoader gives.
@@ -151,6 +173,14 @@ class Split:
         """``(n,)`` int64 classes of all rows, or ``None``."""
         return self.given[LABEL].read() if LABEL in self.given else None
 
+    def column(self, name: str) -> Column:
+        """Return a column by its name, ``data`` for the data themselves.
+
+        Raises:
+            KeyError: if there is none of that name.
+        """
+        return self.data if name == DATA else self.given[name]
+
     def towards(self, target: str | None) -> "Split":
         """Return the split whose ``data`` is the given column ``target``; itself for ``None``.
 
@@ -188,3 +218,8 @@ class Splits:
 def labelled(data: Column, labels: Tensor | None) -> Split:
     """Return the split of ``data`` with ``(n,)`` int64 class labels, or of ``data`` alone."""
     return Split(data, {} if labels is None else {LABEL: Column(labels, Labels(int(labels.max()) + 1))})
+
+
+def heldout_count(total: int, share: float) -> int:
+    """Return how many of ``total`` samples are held out: a share, but at least one, with one left to train on."""
+    return min(max(1, round(total * share)), max(0, total - 1))

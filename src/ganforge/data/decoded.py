@@ -7,7 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,10 @@ from ganforge.data.decoder import VERSION, UnreadableImage, read_picture
 from ganforge.data.listing import ImageFile
 from ganforge.data.modality import Images
 
-__all__ = ["decode"]
+__all__ = ["Half", "decode"]
+
+#: Half of a picture.
+Half = Literal["left", "right"]
 
 _BATCH = 64  # files that a worker decodes at a time; so many are decoded sooner than workers start
 
@@ -35,12 +38,12 @@ _Decoded = tuple[int, np.ndarray | None, tuple[str, ...]]
 class _Decoder(Dataset[_Decoded]):
     """Reads one file."""
 
-    def __init__(self, files: Sequence[ImageFile], modality: Images) -> None:
+    def __init__(self, files: Sequence[ImageFile], modality: Images, half: Half | None) -> None:
         if modality.channels not in (1, 3):
             raise GanforgeError(
                 f"Image files are read as grey or colour, and data.channels={modality.channels}: set it to 1 or 3."
             )
-        self.files, self.modality = files, modality
+        self.files, self.modality, self.half = files, modality, half
 
     @property
     def image_bytes(self) -> int:
@@ -57,6 +60,10 @@ class _Decoder(Dataset[_Decoded]):
         try:
             with self.files[index].open("rb") as handle:
                 picture, notes = read_picture(handle, self.modality.channels)
+            if self.half is not None:
+                middle = picture.width // 2
+                left = 0 if self.half == "left" else middle
+                picture = picture.crop((left, 0, left + middle, picture.height))
             pixels = np.asarray(ImageOps.fit(picture, size, Image.Resampling.LANCZOS), dtype=np.uint8)
         except (UnreadableImage, OSError, MemoryError) as error:
             return index, None, (first_line(error),)
@@ -69,6 +76,7 @@ def decode(
     modality: Images,
     cache: Path,
     *,
+    half: Half | None = None,
     workers: int = 2,
     max_unreadable: float = 0.01,
     option: str | None = None,
@@ -85,6 +93,7 @@ def decode(
         labels: their classes, or ``None``.
         modality: size and channels, 1 or 3.
         cache: folder of decoded arrays.
+        half: of files that show the two sides of a pair, the one to take.
         workers: decoding processes.
         max_unreadable: share of unreadable files above which the set is refused; unless it is 0, one is allowed.
         option: key of the configuration that sets ``max_unreadable``, if there is one.
@@ -92,8 +101,8 @@ def decode(
     Raises:
         GanforgeError: if too many files are unreadable, or the cache cannot be written.
     """
-    decoder = _Decoder(files, modality)
-    folder = cache / "decoded" / _key(files, modality)
+    decoder = _Decoder(files, modality, half)
+    folder = cache / "decoded" / _key(files, modality, half)
     found = stored(folder, aloud=True)
     if found is None:
         with writing(cache), lock(folder):
@@ -109,8 +118,8 @@ def decode(
     return labelled(Column(images, modality, identity=index.checksum), chosen)
 
 
-def _key(files: Sequence[ImageFile], modality: Images) -> str:
-    key = hashlib.blake2b(f"{VERSION} {modality.shape}".encode(), digest_size=12)
+def _key(files: Sequence[ImageFile], modality: Images, half: Half | None) -> str:
+    key = hashlib.blake2b(f"{VERSION} {modality.shape}{half or ''}".encode(), digest_size=12)
     for file in files:
         if isinstance(file, Path):
             key.update(os.fsencode(file.resolve()) + f"|{_stamp(file)}\n".encode())

@@ -9,7 +9,22 @@ from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["Margin", "fit"]
+__all__ = ["ChannelMismatchError", "Margin", "fit"]
+
+
+class ChannelMismatchError(GanforgeError):
+    """Images of a number of channels that cannot be brought to the one that is wanted.
+
+    Attributes:
+        present, wanted: the numbers.
+    """
+
+    def __init__(self, present: int, wanted: int, place: str = "data") -> None:
+        super().__init__(
+            f"{place}.channels={wanted} and the dataset's images have {present}: set {place}.channels={present}."
+        )
+        self.present, self.wanted = present, wanted
+
 
 Margin = Literal["pad", "resize"]
 
@@ -57,6 +72,4 @@ def _with_channels(images: Tensor, channels: int) -> Tensor:
         return images.expand(-1, 3, -1, -1)
     if (present, channels) == (3, 1):
         return (images.float() * _GREY[:, None, None]).sum(1, keepdim=True).round_().to(torch.uint8)
-    raise GanforgeError(
-        f"data.channels={channels} and the dataset's images have {present}: set data.channels={present}."
-    )
+    raise ChannelMismatchError(present, channels)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
 
-__all__ = ["ImageSize", "grid", "height_and_width", "normalise", "quantise", "save_png"]
+__all__ = ["ImageSize", "grid", "height_and_width", "loaded", "normalise", "quantise", "save_png"]
 
 #: Pixels: the side of a square, or height and width.
 ImageSize = Count | Sequence[Count]
@@ -27,6 +27,23 @@ def height_and_width(image_size: ImageSize) -> tuple[int, int]:
             f"data.image_size must be a whole number of pixels >= 1, or [height, width], got {image_size}."
         )
     return sides
+
+
+def loaded(load_size: ImageSize | None, height: int, width: int) -> tuple[int, int] | None:
+    """Return height and width to enlarge training images to before they are cropped; ``None`` where nothing is cropped.
+
+    Raises:
+        GanforgeError: if it is less than the image's own size.
+    """
+    if load_size is None:
+        return None
+    sides = tuple(load_size) if isinstance(load_size, Sequence) else (load_size, load_size)
+    if len(sides) != 2 or sides[0] < height or sides[1] < width:
+        raise GanforgeError(
+            f"data.load_size is what training images of {height} x {width} pixels are enlarged to before they are "
+            f"cropped, got {load_size}: set it to more, such as {round(max(height, width) * 286 / 256)}, or to null."
+        )
+    return None if sides == (height, width) else sides
 
 
 def normalise(images: Tensor) -> Tensor:

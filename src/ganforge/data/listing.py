@@ -20,6 +20,9 @@ __all__ = ["LABELS_FILE", "ImageFile", "Listing", "Member", "list_images"]
 #: Of images in one folder, which class each is of; ``sample mode=images`` writes it.
 LABELS_FILE = "labels.csv"
 
+#: Suffixes of files that captions may stand in.
+_TEXTS = (".txt", ".csv")
+
 #: Bytes of the largest archived file that is unpacked.
 _LARGEST_MEMBER = 1 << 30
 
@@ -78,6 +81,7 @@ class Listing:
         files: its images, by their names below it, sorted folder by folder.
         folders: direct subfolders, with or without images.
         labels: its :data:`LABELS_FILE`, if there is one.
+        texts: ``.txt`` and ``.csv`` files, by their names below it; they are among what is left out too.
         left_out: how many files are left out, by reason.
     """
 
@@ -86,6 +90,7 @@ class Listing:
     folders: frozenset[str]
     labels: ImageFile | None
     left_out: Counter[str] = field(default_factory=Counter)
+    texts: dict[tuple[str, ...], ImageFile] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -134,6 +139,7 @@ def _listing(place: Path, entries: Iterator[_Entry]) -> Listing:
     files: dict[tuple[str, ...], ImageFile] = {}
     folders: set[str] = set()
     left_out: Counter[str] = Counter()
+    texts: dict[tuple[str, ...], ImageFile] = {}
     labels: ImageFile | None = None
     known = suffixes()
     for parts, entry in entries:
@@ -148,10 +154,11 @@ def _listing(place: Path, entries: Iterator[_Entry]) -> Listing:
             labels = entry
         elif suffix.lower() not in known:
             left_out[shown(suffix.lower()) or "without a suffix"] += 1
+            texts |= {parts: entry} if suffix.lower() in _TEXTS else {}
         else:
             left_out["of a name that is there twice"] += parts in files
             files[parts] = entry
-    return Listing(place, dict(sorted(files.items())), frozenset(folders), labels, +left_out)
+    return Listing(place, dict(sorted(files.items())), frozenset(folders), labels, +left_out, texts)
 
 
 def _is_hidden(name: str) -> bool:

@@ -10,9 +10,10 @@ from torch import Tensor
 from ganforge.core.annotations import Count, Fraction
 from ganforge.core.errors import GanforgeError
 from ganforge.data.fit import Margin, fit
-from ganforge.data.images import ImageSize, grid, height_and_width, normalise, quantise
+from ganforge.data.images import ImageSize, grid, height_and_width, loaded, normalise, quantise
+from ganforge.data.jitter import choose, flip_and_crop
 
-__all__ = ["Images", "Labels", "Modality", "Raw", "Vectors"]
+__all__ = ["AsStored", "Images", "Labels", "Modality", "Raw", "Vectors"]
 
 
 class Modality(ABC):
@@ -73,6 +74,8 @@ class Images(Modality):
         channels: 1 (grey), 3 (colour), or any other number where the dataset has it.
         margin: how smaller images grow: ``"pad"`` with black (the custom for 28-pixel digits) or ``"resize"``.
         horizontal_flip: probability that a training image is mirrored.
+        load_size: pixels that a training image is enlarged to before ``image_size`` of it are cut out at random
+            (286 for 256 in pix2pix); ``None`` crops nothing.
 
     Raises:
         GanforgeError: if a value is impossible.
@@ -87,6 +90,7 @@ class Images(Modality):
         *,
         margin: Margin = "resize",
         horizontal_flip: Fraction = 0.0,
+        load_size: ImageSize | None = None,
     ) -> None:
         if channels < 1:
             raise GanforgeError(f"data.channels must be 1 (grey), 3 (colour), or another number >= 1, got {channels}.")
@@ -97,7 +101,8 @@ class Images(Modality):
         self.channels, self.margin, self.horizontal_flip = channels, margin, horizontal_flip
         self.height, self.width = height_and_width(image_size)
         self.shape: tuple[int, int, int] = (channels, self.height, self.width)
-        self.is_transformed = horizontal_flip > 0
+        self.load_size = loaded(load_size, self.height, self.width)
+        self.is_transformed = horizontal_flip > 0 or self.load_size is not None
 
     def decode(self, stored: Tensor) -> Tensor:
         """Map uint8 to [-1, 1]; see :func:`~ganforge.data.images.normalise`."""
@@ -129,15 +134,15 @@ class Images(Modality):
         return torch.nn.functional.adaptive_avg_pool2d(samples.float(), sides).flatten(1)
 
     def choose(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw which images are mirrored, ``(n,)`` bool."""
-        return torch.rand(n, generator=generator) < self.horizontal_flip
+        """Draw how images are mirrored and cropped; see :func:`~ganforge.data.jitter.choose`."""
+        return choose(n, self.horizontal_flip, generator)
 
     def transform(self, samples: Tensor, choice: Tensor) -> Tensor:
-        """Mirror left and right."""
-        return torch.where(choice[:, None, None, None], samples.flip(-1), samples)
+        """Crop, and mirror left and right; see :func:`~ganforge.data.jitter.flip_and_crop`."""
+        return flip_and_crop(samples, choice, self.load_size)
 
 
-class _AsStored(Modality):
+class AsStored(Modality):
     """A kind that networks see as it is stored."""
 
     def decode(self, stored: Tensor) -> Tensor:
@@ -149,7 +154,7 @@ class _AsStored(Modality):
         return samples
 
 
-class Vectors(_AsStored):
+class Vectors(AsStored):
     """Plain numbers, ``(n, dim)`` float32, the same in store as for networks.
 
     Args:
@@ -178,7 +183,7 @@ class Vectors(_AsStored):
         return torch.randn(n, *self.shape, generator=generator)
 
 
-class Raw(_AsStored):
+class Raw(AsStored):
     """Tensors of an unknown kind: of a module without a data module of ganforge's."""
 
     name = "samples"
@@ -193,7 +198,7 @@ class Raw(_AsStored):
         raise GanforgeError("The modality of these samples is not known: call module.bind(data_module) first.")
 
 
-class Labels(_AsStored):
+class Labels(AsStored):
     """Class labels, ``(n,)`` int64.
 
     Args:
@@ -203,7 +208,7 @@ class Labels(_AsStored):
     name = "labels"
     shape = ()
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: Count) -> None:
         self.classes = classes
 
     def picture(self, stored: Tensor, columns: int | None = None) -> Tensor:

@@ -11,7 +11,7 @@ from ganforge.core.annotations import Bounds, Count, Fraction, Whole
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
 from ganforge.data.columns import DATA, LABEL, Batch, Column, Split, Splits
-from ganforge.data.fit import Margin
+from ganforge.data.fit import ChannelMismatchError, Margin
 from ganforge.data.images import ImageSize
 from ganforge.data.modality import Images, Labels, Modality
 from ganforge.data.order import BatchOrder, TrainingBatches, decoded
@@ -74,6 +74,7 @@ class DataModule(pl.LightningDataModule):
             if not len(self._splits.train):
                 raise GanforgeError("The dataset's training split holds no sample: check data.source.")
             self._check_labels(self._splits.train)
+            self._check_crops(self._splits.train)
         return self._splits
 
     def heldout(self, name: str) -> Column:
@@ -91,10 +92,20 @@ class DataModule(pl.LightningDataModule):
     def _fit(self, split: Split) -> Split:
         known = {DATA: self.modality, **self.given}
         fitted = {
-            name: _fitted(column, known.get(name, column.modality))
+            name: _fitted(name, column, known.get(name, column.modality))
             for name, column in {DATA: split.data, **split.given}.items()
         }
         return Split(fitted.pop(DATA), fitted, split.paired)
+
+    def _check_crops(self, train: Split) -> None:
+        """Refuse crops that would not be of the same place on both sides of a pair."""
+        crops = {name: column.modality for name, column in {DATA: train.data, **train.given}.items()}
+        sizes = {name: (kind.shape[1:], kind.load_size) for name, kind in crops.items() if hasattr(kind, "load_size")}
+        if train.paired and len({*sizes.values()}) > 1 and any(load_size for _, load_size in sizes.values()):
+            raise GanforgeError(
+                f"data.load_size crops pictures that belong together, and {' and '.join(sizes)} have other sizes or "
+                "load sizes: give data.given.source the same image_size and load_size, or set data.load_size=null."
+            )
 
     def _check_labels(self, train: Split) -> None:
         """Refuse labels that networks built for ``classes`` would index past either end."""
@@ -171,7 +182,7 @@ class ImageData(DataModule):
 
     Args:
         source: gives the images.
-        image_size, channels, margin, horizontal_flip: see :class:`~ganforge.data.modality.Images`.
+        image_size, channels, margin, horizontal_flip, load_size: see :class:`~ganforge.data.modality.Images`.
         **others: see :class:`DataModule`.
     """
 
@@ -183,15 +194,21 @@ class ImageData(DataModule):
         channels: Count,
         margin: Margin = "resize",
         horizontal_flip: Fraction = 0.0,
+        load_size: ImageSize | None = None,
         **others: Any,
     ) -> None:
-        images = Images(image_size, channels, margin=margin, horizontal_flip=horizontal_flip)
+        images = Images(image_size, channels, margin=margin, horizontal_flip=horizontal_flip, load_size=load_size)
         super().__init__(source, images, **others)
 
 
-def _fitted(column: Column, modality: Modality) -> Column:
+def _fitted(name: str, column: Column, modality: Modality) -> Column:
     """Return ``column`` as one of ``modality``, itself resized only where it has another shape."""
-    values = modality.fit(column.values)
+    try:
+        values = modality.fit(column.values)
+    except ChannelMismatchError as error:
+        raise ChannelMismatchError(
+            error.present, error.wanted, "data" if name == DATA else f"data.given.{name}"
+        ) from error
     if values is column.values:
         return Column(values, modality, column.identity, column.rows)
     return Column(values if column.rows is None else modality.fit(column.read()), modality)

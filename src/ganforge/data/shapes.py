@@ -14,7 +14,7 @@ from ganforge.core.rng import torch_generator
 from ganforge.data.columns import Column, Split, Splits, labelled
 from ganforge.data.modality import Images
 
-__all__ = ["Shapes"]
+__all__ = ["COLOURS", "OUTLINES", "Shapes", "known", "paint"]
 
 
 def _regular(corners: int) -> tuple[int, float]:
@@ -23,7 +23,7 @@ def _regular(corners: int) -> tuple[int, float]:
 
 #: Outlines as stars: how many points, and the inner radius over the outer one. A regular polygon is a star whose inner
 #: corners lie on its edges; 720 edges leave a circle by less than 1e-5 of its radius.
-_OUTLINES = {
+OUTLINES = {
     "circle": _regular(720),
     "triangle": _regular(3),
     "square": _regular(4),
@@ -32,7 +32,8 @@ _OUTLINES = {
     "star": (5, (3 - math.sqrt(5)) / 2),  # the pentagram
     "hexagram": (6, 1 / math.sqrt(3)),
 }
-_COLOURS = {
+#: Red, green and blue of each.
+COLOURS = {
     "red": (230, 40, 40),
     "green": (40, 190, 60),
     "blue": (50, 80, 240),
@@ -86,9 +87,9 @@ class Shapes:
         for name, value in {"count": count, "heldout": heldout, "supersampling": supersampling}.items():
             if value < 1:
                 raise GanforgeError(f"data.source.{name} must be a whole number >= 1, got {value}.")
-        _known("shapes", shapes, _OUTLINES)
-        _known("colours", colours, _COLOURS)
-        _known("label", [label], ("shape_and_colour", "shape", "colour"))
+        known("shapes", shapes, OUTLINES)
+        known("colours", colours, COLOURS)
+        known("label", [label], ("shape_and_colour", "shape", "colour"))
         if not 0 < radius[0] <= radius[1] <= 0.5:
             raise GanforgeError(
                 f"data.source.radius is two shares of the image's side, 0 < least <= greatest <= 0.5; got {radius}."
@@ -123,15 +124,30 @@ class Shapes:
         radius = self.radius[0] + (self.radius[1] - self.radius[0]) * scenes[:, 0]
         centre = radius[:, None] + (1 - 2 * radius[:, None]) * scenes[:, 1:3]
         placed = torch.cat([centre, radius[:, None], 2 * math.pi * scenes[:, 3:]], 1)
-        outlines = torch.tensor([_OUTLINES[name] for name in self.shapes])
-        colours = torch.tensor([_COLOURS[name] for name in self.colours], dtype=torch.float32)
-        images = torch.empty(count, 3, image_size, image_size, dtype=torch.uint8)
-        chunk = max(1, _POINTS // (image_size * self.supersampling) ** 2)
-        for rows in torch.arange(count).split(chunk):
-            covered = _coverage(placed[rows], outlines[shape[rows]], image_size, self.supersampling)
-            painted = torch.lerp(torch.tensor(float(self.background)), colours[colour[rows]][..., None, None], covered)
-            images[rows] = painted.round_().to(torch.uint8)
+        outlines = torch.tensor([OUTLINES[name] for name in self.shapes])[shape]
+        colours = torch.tensor([COLOURS[name] for name in self.colours], dtype=torch.float32)[colour]
+        empty = torch.full((count, 3, image_size, image_size), self.background, dtype=torch.uint8)
+        images = paint(empty, placed, outlines, colours, self.supersampling)
         return labelled(Column(images, modality), labels)
+
+
+def paint(images: Tensor, placed: Tensor, outlines: Tensor, colours: Tensor, supersampling: int) -> Tensor:
+    """Return images with a shape on each.
+
+    Args:
+        images: ``(n, 3, size, size)`` uint8.
+        placed: ``(n, 4)``: centre x and y, circumradius (in image sides) and rotation (in radians).
+        outlines: ``(n, 2)``, values of :data:`OUTLINES`.
+        colours: ``(n, 3)`` floats from 0 to 255.
+        supersampling: points a pixel in each direction.
+    """
+    side, painted = images.shape[-1], torch.empty_like(images)
+    chunk = max(1, _POINTS // (side * supersampling) ** 2)
+    for rows in torch.arange(len(images)).split(chunk):
+        covered = _coverage(placed[rows], outlines[rows], side, supersampling)
+        mixed = torch.lerp(images[rows].float(), colours[rows][..., None, None], covered)
+        painted[rows] = mixed.round_().to(torch.uint8)
+    return painted
 
 
 def _coverage(placed: Tensor, outlines: Tensor, image_size: int, supersampling: int) -> Tensor:
@@ -156,8 +172,8 @@ def _coverage(placed: Tensor, outlines: Tensor, image_size: int, supersampling: 
     return F.avg_pool2d(inside[:, None].float(), supersampling)
 
 
-def _known(name: str, given: Sequence[str], allowed: Collection[str]) -> None:
-    """Refuse unknown and repeated names in one sentence."""
+def known(name: str, given: Sequence[str], allowed: Collection[str]) -> None:
+    """Refuse unknown and repeated names of an option in one sentence."""
     unknown = [value for value in given if value not in allowed]
     if unknown or not given or len(set(given)) != len(given):
         raise GanforgeError(

@@ -1,6 +1,6 @@
 """Measures of a GAN in training at the cost of a few steps: diversity, logits, gradients."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -101,8 +101,8 @@ class Probe:
             if critic is None:
                 return values
             heldout = side.batches("heldout", batch_size, device)
-            real, unseen = (torch.cat([critic.real(part) for part in split]) for split in (train, heldout))
-            fake = torch.cat([critic(x, _condition(sampler, part)) for x, part in zip(drawn, train, strict=True)])
+            real, unseen = (_judged(critic.real(part) for part in split) for split in (train, heldout))
+            fake = _judged(critic(x, _condition(sampler, part)) for x, part in zip(drawn, train, strict=True))
             values |= _logit_measures(real, unseen, fake, side.distinct(len(unseen)))
             return values | critic.gradients(train[0], generator)
 
@@ -175,9 +175,13 @@ class _Side:
             order = torch.randperm(len(train), generator=torch_generator(self.seed, "health", "train"))
             real = train.modality.decode(train[order[:count]])
             self._real_spread[count] = spread(train.modality.embed(real))
-        names = "diversity", "nearest"
-        real_spread, generated = self._real_spread[count], spread(train.modality.embed(samples[:count]))
-        return {name: fake / max(of, 1e-12) for name, fake, of in zip(names, generated, real_spread, strict=True)}
+        pairs = zip(spread(train.modality.embed(samples[:count])), self._real_spread[count], strict=True)
+        return dict(zip(("diversity", "nearest"), (fake / max(of, 1e-12) for fake, of in pairs), strict=True))
+
+
+def _judged(parts: Iterable[Tensor]) -> Tensor:
+    """Return ``(n,)`` logits; a PatchGAN's are means over patches."""
+    return torch.cat([part if part.ndim == 1 else part.mean(1) for part in parts])
 
 
 def _logit_measures(real: Tensor, unseen: Tensor, fake: Tensor, distinct: int) -> dict[str, float]:

@@ -113,6 +113,8 @@ class Term(ABC):
 
     #: Whether the generator's term reads real samples, whose batch may then be one of its own.
     needs_real: ClassVar[bool] = False
+    #: Whether it compares a sample with the target of what the sample was translated from.
+    needs_pairs: ClassVar[bool] = False
 
     weight: NonNegative
     every: Count = 1

@@ -56,6 +56,10 @@ class Comparison:
         heldout_features: of the held-out samples.
         train_images, heldout_images: the same as uint8 images, on the CPU.
         train_labels, heldout_labels: their classes.
+        target_images: ``(m, c, h, w)`` uint8, what each of ``fake_images`` should be, on the CPU; where the held-out
+            split is paired, and samples are of its rows.
+        source_images: what each of ``fake_images`` was translated from.
+        cycle_images: what each of ``fake_images`` becomes when it is translated back.
         path_pairs: see :class:`PathPairs`.
     """
 
@@ -77,6 +81,9 @@ class Comparison:
     heldout_images: Tensor | None = None
     train_labels: Tensor | None = None
     heldout_labels: Tensor | None = None
+    target_images: Tensor | None = None
+    source_images: Tensor | None = None
+    cycle_images: Tensor | None = None
     path_pairs: PathPairs | None = None
 
 

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ganforge.core.distributed import rank, world_size
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Column, Splits
+from ganforge.data.columns import Column, Split, Splits
 from ganforge.metrics.comparison import Comparison
 from ganforge.metrics.extractors import Features, Loaded
-from ganforge.metrics.protocol import Protocol, Sampling
+from ganforge.metrics.protocol import HeldOutRows, Protocol, Sampling
 from ganforge.metrics.real import RealSide
 from ganforge.metrics.shares import Gathered, Share, gather, refuse_infinite
-from ganforge.metrics.sources import Source
+from ganforge.metrics.sources import BESIDE, Source
 
 __all__ = ["Evaluation"]
 
@@ -52,7 +52,7 @@ class Evaluation:
         device: torch.device,
         targets: Sequence[str | None] = (None,),
     ) -> None:
-        self.protocols = {protocol.name: protocol for protocol in protocols}
+        self.protocols = {protocol.name: _of_rows(protocol, data.heldout) for protocol in protocols}
         if len(self.protocols) < len(protocols):
             raise GanforgeError("Two protocols have the same name: give each a name of its own.")
         self.device = device
@@ -108,6 +108,7 @@ class Evaluation:
             GanforgeError: if images or features are not finite, or there are fewer images than a protocol wants; on
                 every rank at once.
         """
+        self.check(source)
         values: dict[str, dict[str, float]] = {}
         protocols = [_repeated(protocol, repeat) for protocol in self.protocols.values()]
         for sampling in {protocol.sampling: None for protocol in protocols}:
@@ -120,6 +121,14 @@ class Evaluation:
                     if on_comparison is not None:
                         on_comparison(protocol.name, prefix, comparison)
         return {name: values[name] for name in self.protocols}
+
+    def check(self, source: Source) -> None:
+        """Refuse a source whose samples go with no such images as a protocol compares them with; draws none."""
+        for protocol in self.protocols.values():
+            given = source.beside(protocol.sampling)
+            for name in BESIDE:
+                if name in protocol.needs - given:
+                    raise _missing(protocol, name)
 
     def describe(self, name: str) -> dict[str, object]:
         """Return a protocol as plain values, with the weights that it is measured by."""
@@ -141,7 +150,7 @@ class Evaluation:
                 f"protocol.{greedy}.num_fake={limit}, which makes it a protocol of its own."
             )
         keys = sorted({self._key[protocol.name] for protocol in protocols})
-        keep = any("fake_images" in protocol.needs for protocol in protocols)
+        needs = frozenset[str]().union(*(protocol.needs for protocol in protocols))
         mine: list[Share] = []
         finite = True
         # A rank without a batch of its own takes part in the gathering with no rows of batch 0.
@@ -154,7 +163,8 @@ class Evaluation:
                 Share(
                     {key: self._extract(key, drawn.samples[: max(count, 1)], count) for key in keys},
                     None if drawn.labels is None else drawn.labels[:count],
-                    drawn.samples[:count].cpu() if keep else None,
+                    drawn.samples[:count].cpu() if "fake_images" in needs else None,
+                    {name: drawn.beside[name]()[:count].cpu() for name in sorted(needs & drawn.beside.keys())},
                 )
             )
         refuse_infinite(finite, self.device)
@@ -179,18 +189,23 @@ class Evaluation:
             "fake_images": None if gathered.samples is None else gathered.samples[rows],
             "path_pairs": None if pairs is None else partial(pairs, sampling=protocol.sampling),
         }
+        known |= {name: gathered.beside[name][rows] if name in gathered.beside else None for name in BESIDE}
         real = self.real[protocol.name, source.target]
         for name in protocol.needs - known.keys():
             known[name] = real.field(name)
         for name in sorted(protocol.needs):
             if known[name] is None:
-                users = ", ".join(sorted(key for key, metric in protocol.metrics.items() if name in metric.needs))
-                raise GanforgeError(
-                    f"Protocol {protocol.name} measures {users}, which {_LACKS[name.partition('_')[2]]}"
-                )
+                raise _missing(protocol, name)
         return Comparison(
             features, logits, protocol.sampling.seed, real.extract, real.data.train.data.modality, **known
         )
+
+
+def _missing(protocol: Protocol, name: str) -> GanforgeError:
+    """Return the error about a field of the comparison that a protocol's metrics read and nothing gives."""
+    users = ", ".join(sorted(key for key, metric in protocol.metrics.items() if name in metric.needs))
+    lacks = _LACKS.get(name) or _LACKS[name.partition("_")[2]]
+    return GanforgeError(f"Protocol {protocol.name} measures {users}, which {lacks}")
 
 
 def _measured(protocol: Protocol, comparison: Comparison) -> dict[str, float]:
@@ -214,11 +229,21 @@ def _check_reads(protocol: Protocol, column: Column) -> None:
         )
 
 
+def _of_rows(protocol: Protocol, heldout: Split) -> Protocol:
+    """Return a protocol that takes no more samples than there are rows, where it takes one of each."""
+    if not isinstance(protocol.sampling, HeldOutRows):
+        return protocol
+    return replace(protocol, num_fake=min(protocol.num_fake, len(heldout)))
+
+
 def _repeated(protocol: Protocol, repeat: int) -> Protocol:
     return replace(protocol, sampling=replace(protocol.sampling, seed=protocol.sampling.seed + repeat))
 
 
 _LACKS = {
     "labels": "needs classes: choose labelled data and a conditional model, or leave it out.",
+    "target_images": "needs the truth of each sample: choose data whose held-out split is paired, or leave it out.",
+    "source_images": "needs source pictures: choose a model that translates them, or leave it out.",
+    "cycle_images": "needs a way back: choose a model that translates both ways (model=cyclegan), or leave it out.",
     "pairs": "needs a model with a prior over latents to draw paths in: leave it out.",
 }

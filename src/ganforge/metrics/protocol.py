@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from ganforge.core.annotations import Bounds, Count, Positive, Whole
 from ganforge.core.errors import GanforgeError
 from ganforge.metrics.comparison import Metric
-from ganforge.metrics.directions import Better
+from ganforge.metrics.directions import Better, directions
 from ganforge.metrics.extractors import Extractor
 
-__all__ = ["Protocol", "Sampling"]
+__all__ = ["HeldOutRows", "Protocol", "Sampling"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,19 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class HeldOutRows(Sampling):
+    """Samples of the held-out split's own conditions, one of each row in order: translations of its pictures.
+
+    A protocol that samples so takes no more samples than there are rows.
+
+    Attributes:
+        conditions: where conditions are from; ``heldout``, which tells it from :class:`Sampling` in a protocol's hash.
+    """
+
+    conditions: Literal["heldout"] = "heldout"
+
+
+@dataclass(frozen=True)
 class Protocol:
     """How values are measured; values of different protocols are not comparable.
 
@@ -62,6 +75,8 @@ class Protocol:
         num_real: number of real images, drawn once from the split; ``None`` for the whole split.
         split: real images that the model was trained on (``train``), has never seen (``heldout``), or ``full``: both.
         sampling: how images are drawn from the model.
+        monitor: the value by which a run's best checkpoint is chosen, in the direction that its metric states;
+            ``None``: the first one.
     """
 
     name: str
@@ -71,6 +86,7 @@ class Protocol:
     num_real: Annotated[int, Bounds(at_least=2)] | None = None
     split: Literal["train", "heldout", "full"] = "train"
     sampling: Sampling = field(default_factory=Sampling)
+    monitor: str | None = None
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "heldout", "full"):
@@ -79,6 +95,11 @@ class Protocol:
             raise GanforgeError("protocol: num_fake and num_real must be at least 2.")
         if not self.metrics:
             raise GanforgeError(f"protocol: {self.name} names no metrics; protocol=[] measures nothing.")
+        if self.monitor is not None and directions(self.better, [self.monitor]).get(self.monitor) is None:
+            known = ", ".join(name for name, way in self.better.items() if way is not None)
+            raise GanforgeError(
+                f"protocol: {self.name} cannot choose checkpoints by monitor={self.monitor}: its values are {known}."
+            )
         splits = max((int(getattr(metric, "splits", 1)) for metric in self.metrics.values()), default=1)
         if splits > self.num_fake:
             raise GanforgeError(f"protocol: {splits} splits of num_fake={self.num_fake} images leave some empty.")

@@ -19,6 +19,7 @@ class Share:
     features: dict[str, Features]  # by the extractor's key
     labels: Tensor | None
     samples: Tensor | None
+    beside: dict[str, Tensor]  # images that go with the samples, by name
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Gathered:
     features: dict[str, Features]
     labels: Tensor | None
     samples: Tensor | None
+    beside: dict[str, Tensor]
 
 
 def refuse_infinite(finite: bool, device: torch.device) -> None:
@@ -63,4 +65,5 @@ def gather(mine: list[Share], keys: list[str], size: int) -> Gathered:
     }
     labels = [share.labels for share in mine if share.labels is not None]
     samples = [share.samples for share in mine if share.samples is not None]
-    return Gathered(features, whole(labels) if labels else None, whole(samples) if samples else None)
+    beside = {name: whole([share.beside[name] for share in mine]) for name in mine[0].beside}
+    return Gathered(features, whole(labels) if labels else None, whole(samples) if samples else None, beside)

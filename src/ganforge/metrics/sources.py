@@ -1,22 +1,25 @@
 """Sources of the samples to evaluate: a generator, or stored samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import sub_seed, torch_generator
-from ganforge.data.columns import Split
-from ganforge.latents import Normal, slerp
-from ganforge.metrics.comparison import Place, Space
-from ganforge.metrics.protocol import Sampling
+from ganforge.data.columns import DATA, Batch, Split
+from ganforge.data.modality import Images
+from ganforge.metrics.latent_pairs import latent_pairs, seeded
+from ganforge.metrics.protocol import HeldOutRows, Sampling
 from ganforge.sampling.sampler import Inputs, Sampler
 
-__all__ = ["Drawn", "Generated", "Source", "Stored"]
+__all__ = ["BESIDE", "Drawn", "Generated", "Source", "Stored"]
+
+#: Names of images that go with translated samples.
+BESIDE = ("target_images", "source_images", "cycle_images")
 
 
 class Drawn(NamedTuple):
@@ -26,11 +29,14 @@ class Drawn(NamedTuple):
         samples: ``(n, ...)`` as they are stored: images are uint8.
         labels: ``(n,)`` int64, the classes that they are of; ``None`` without.
         finite: whether no value was infinite or not a number before it was stored.
+        beside: functions that give images ``(n, ...)`` that go with the samples, as they are stored, by their names in
+            a :class:`~ganforge.metrics.comparison.Comparison`.
     """
 
     samples: Tensor
     labels: Tensor | None
     finite: bool = True
+    beside: Mapping[str, Callable[[], Tensor]] = {}
 
 
 class Source(Protocol):
@@ -47,6 +53,13 @@ class Source(Protocol):
     @property
     def path_pairs(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
         """Draws samples at both ends of small steps of the latent; ``None`` without latents to move in."""
+
+    def beside(self, sampling: Sampling) -> frozenset[str]:
+        """Return the names of the images that go with its samples.
+
+        Raises:
+            GanforgeError: if it cannot be sampled so.
+        """
 
     def limit(self) -> int | None:
         """Return how many samples there are; ``None`` for any number."""
@@ -75,6 +88,10 @@ class Stored:
         self.split = split
         self.order = torch.randperm(len(split), generator=torch_generator(0, "stored"))
 
+    def beside(self, sampling: Sampling) -> frozenset[str]:
+        """See :class:`Source`."""
+        return frozenset()
+
     def limit(self) -> int | None:
         """See :class:`Source`."""
         return len(self.split)
@@ -95,18 +112,36 @@ class Generated:
 
     Args:
         sampler: of the generator.
+        heldout: the split whose rows are translated where a protocol asks for that.
     """
 
     order = None
 
-    def __init__(self, sampler: Sampler) -> None:
-        self.sampler = sampler
+    def __init__(self, sampler: Sampler, heldout: Split | None = None) -> None:
+        self.sampler, self.heldout = sampler, heldout
         self.target = sampler.target
 
     @property
     def path_pairs(self) -> Callable[..., tuple[Tensor, Tensor]] | None:
         """See :class:`Source`."""
-        return None if self.sampler.latent is None else self._path_pairs
+        return None if self.sampler.latent is None else partial(latent_pairs, self.sampler)
+
+    def beside(self, sampling: Sampling) -> frozenset[str]:
+        """See :class:`Source`: of held-out rows the source, the target where there is one, and the way back."""
+        if not isinstance(sampling, HeldOutRows):
+            return frozenset()
+        if self.heldout is None or self.sampler.conditioning is None:
+            raise GanforgeError(
+                "A protocol translates held-out pictures, and this generator takes none: choose another one, such as "
+                "protocol=[offline], or a model that is conditioned on them."
+            )
+        source = self.sampler.source
+        given = {
+            "source_images": source is not None and isinstance(self.heldout.column(source).modality, Images),
+            "target_images": self.heldout.paired and source not in (None, self.target or DATA),
+            "cycle_images": self.sampler.inverse is not None,
+        }
+        return frozenset(name for name, is_given in given.items() if is_given)
 
     def limit(self) -> int | None:
         """See :class:`Source`."""
@@ -123,77 +158,47 @@ class Generated:
     def _samples(self, inputs: Inputs, sampling: Sampling, noise: int) -> Tensor:
         """Return samples as networks see them, noise inside the network seeded by ``noise``."""
         sampler = self.sampler.with_weights(sampling.weights)
-        with _seeded(noise, sampler.device):
+        with seeded(noise, sampler.device):
             return sampler.generate(inputs, truncation=sampling.truncation)
 
     @torch.no_grad()
     def batch(self, number: int, sampling: Sampling) -> Drawn:
         """See :class:`Source`."""
         stream = torch_generator(sampling.seed, "samples", number, device=self.sampler.device)
+        if isinstance(sampling, HeldOutRows):
+            return self._translated(number, sampling, stream)
         inputs = self.sampler.inputs(sampling.batch_size, stream)
         samples = self._samples(inputs, sampling, sub_seed(sampling.seed, "noise", number))
         labels = None if self.sampler.classes is None else inputs.condition
         return Drawn(self.sampler.modality.encode(samples), labels, bool(samples.isfinite().all()))
 
-    @torch.no_grad()
-    def _path_pairs(
-        self,
-        n: int,
-        epsilon: float,
-        generator: torch.Generator,
-        sampling: Sampling,
-        space: Space = "z",
-        at: Place = "full",
-    ) -> tuple[Tensor, Tensor]:
-        """See :class:`~ganforge.metrics.comparison.PathPairs`.
-
-        Normal latents are joined along great circles, others and styles along straight lines (Karras et al. 2019,
-        equations 2 and 3). Noise inside the network is the same at both ends, as in StyleGAN's code: the samples differ
-        by the step alone.
-        """
-        noise = sub_seed(generator.initial_seed(), "noise")
-        (first, condition), (second, _) = (self.sampler.inputs(n, generator) for _ in range(2))
-        assert first is not None
-        assert second is not None
-        t = torch.rand(n, 1, generator=generator, device=self.sampler.device) * (at == "full")
-        if space == "w":
-            return self._style_pairs((first, second), condition, (t, t + epsilon), sampling, noise)
-        join = _great_circle if isinstance(self.sampler.latent, Normal) else torch.lerp
-        before, after = (
-            self._samples(Inputs(join(first, second, share), condition), sampling, noise) for share in (t, t + epsilon)
-        )
-        return before, after
-
-    def _style_pairs(
-        self,
-        latents: tuple[Tensor, Tensor],
-        condition: Tensor | None,
-        shares: tuple[Tensor, Tensor],
-        sampling: Sampling,
-        noise: int,
-    ) -> tuple[Tensor, Tensor]:
-        """Return samples at two shares of the way between the styles of two latents."""
+    def _translated(self, number: int, sampling: Sampling, stream: torch.Generator) -> Drawn:
+        """Return samples of the held-out split's own conditions, one a row, with what goes with them."""
+        names = self.beside(sampling)
         sampler = self.sampler.with_weights(sampling.weights)
-        if not sampler.has_styles:
-            raise GanforgeError(
-                f"space=w is the space of styles, and {type(sampler.network).__name__} has none: choose space=z."
-            )
-        first, second = (sampler.styles(Inputs(latent, condition), sampling.truncation) for latent in latents)
-        drawn = []
-        for share in shares:
-            with _seeded(noise, sampler.device):
-                drawn.append(sampler.synthesise(torch.lerp(first, second, share[..., None])))
-        return drawn[0], drawn[1]
+        assert self.heldout is not None
+        assert sampler.conditioning is not None
+        split, device = self.heldout, sampler.device
+        rows = torch.arange(number * sampling.batch_size, (number + 1) * sampling.batch_size) % len(split)
+        stored = split.batch(rows)
+        given = {name: column.modality.decode(stored.given[name].to(device)) for name, column in split.given.items()}
+        batch = Batch(split.data.modality.decode(stored.data.to(device)), given)
+        inputs = sampler.inputs(len(rows), stream, sampler.conditioning(batch))
+        samples = self._samples(inputs, sampling, sub_seed(sampling.seed, "noise", number))
+        columns = {DATA: stored.data, **stored.given}
+        known: dict[str, Callable[[], Tensor]] = {
+            "source_images": lambda: columns[sampler.source or DATA],
+            "target_images": lambda: columns[self.target or DATA],
+            "cycle_images": partial(self._back, sampler.inverse, sampling.weights, samples),
+        }
+        beside = {name: known[name] for name in names}
+        labels = None if sampler.classes is None else inputs.condition
+        return Drawn(sampler.modality.encode(samples), labels, bool(samples.isfinite().all()), beside)
 
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global stream, from which noise inside a network (StyleGAN2's) comes, and leave it as it was."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def _great_circle(first: Tensor, second: Tensor, t: Tensor) -> Tensor:
-    """Interpolate directions spherically at unit length scaled back to a normal latent's root-mean-square of 1."""
-    return slerp(F.normalize(first, dim=1), F.normalize(second, dim=1), t) * float(first.shape[1] ** 0.5)
+    @staticmethod
+    @torch.no_grad()
+    def _back(inverse: Sampler | None, weights: Literal["ema", "raw"], samples: Tensor) -> Tensor:
+        assert inverse is not None
+        inverse = inverse.with_weights(weights)
+        with inverse.evaluating():
+            return inverse.modality.encode(inverse.generate(Inputs(None, samples)))

@@ -43,6 +43,7 @@ class Progress(TypedDict, total=False):
     rng: list[RandomState]
     ledger: LedgerState
     optimizers: dict[str, str]
+    pools: list[list[dict[str, Tensor]]]
 
 
 class OptimizerState(TypedDict):

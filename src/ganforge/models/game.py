@@ -94,12 +94,13 @@ class Game:
             self._log("discriminator", "fake_logits"): fake.detach(),
         }
         logs |= {self._log("augment", name): value for name, value in self.augment.scalars().items()}
-        return Losses(self._values(self.loss.discriminator(real, fake), step), logs)
+        adversarial = _mean_over_scales(self.loss.discriminator, step.real_critique, step.fake_critique)
+        return Losses(self._values(adversarial, step), logs)
 
     def generator_losses(self, step: Step) -> Losses:
         """Return the generator's adversarial loss and those of its terms that are not lazy."""
-        real = step.real_critique.logits if self.loss.needs_real else None
-        return Losses(self._values(self.loss.generator(step.fake_critique.logits, real), step))
+        real = [step.real_critique] if self.loss.needs_real else []
+        return Losses(self._values(_mean_over_scales(self.loss.generator, step.fake_critique, *real), step))
 
     def _values(self, adversarial: Tensor, step: Step) -> dict[str, Tensor]:
         values = {self._named("adversarial"): self.weight * adversarial}
@@ -204,3 +205,9 @@ def _generate(
             "all numbers but the first must agree."
         )
     return fake
+
+
+def _mean_over_scales(loss: Callable[..., Tensor], *critiques: Critique) -> Tensor:
+    """Return the mean of a loss of logits over a discriminator's scales; most have one."""
+    values = [loss(*logits) for logits in zip(*(critique.scales() for critique in critiques), strict=True)]
+    return values[0] if len(values) == 1 else torch.stack(values).mean()

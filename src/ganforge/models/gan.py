@@ -6,10 +6,10 @@ from typing import Any
 from torch import nn
 
 from ganforge.augment.base import Augment
-from ganforge.conditioning import Conditioning
+from ganforge.conditioning import Conditioning, Given
 from ganforge.core.annotations import Count
 from ganforge.core.errors import GanforgeError
-from ganforge.data.columns import Batch
+from ganforge.data.columns import Batch, Split
 from ganforge.data.module import DataModule
 from ganforge.latents import Latent
 from ganforge.losses.adversarial import AdversarialLoss
@@ -18,7 +18,7 @@ from ganforge.losses.step import Player, Step, Term
 from ganforge.models.base import AdversarialModule
 from ganforge.models.game import Game
 from ganforge.models.phase import Phase
-from ganforge.models.preflight import check_condition_is_read, check_networks
+from ganforge.models.preflight import check_condition_is_read, check_networks, check_pairs
 from ganforge.models.resumable import Stateful
 from ganforge.networks.checks import require_two_inputs
 from ganforge.sampling.sampler import Sampler
@@ -133,6 +133,11 @@ class GAN(AdversarialModule):
     def games(self) -> Mapping[str, Game]:
         """See :class:`AdversarialModule`."""
         return {"generator": self.game}
+
+    def check_data(self, train: Split) -> None:
+        """See :class:`AdversarialModule`."""
+        if isinstance(self.conditioning, Given):
+            check_pairs(train, self.conditioning.key, self.terms, self.discriminator)
 
     def bind(self, data: DataModule) -> None:
         """See :class:`AdversarialModule`."""

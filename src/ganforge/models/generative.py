@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from ganforge.data.columns import Split
 from ganforge.data.modality import Modality, Raw
 from ganforge.data.module import DataModule
 from ganforge.models.game import Game
@@ -64,8 +65,12 @@ class Generative(pl.LightningModule, ABC):
         """Return what the dataset's column ``target`` is, ``None`` for ``data``; :class:`Raw` before :meth:`bind`."""
         return self._modalities.get(target, Raw())
 
+    def check_data(self, train: Split) -> None:
+        """Refuse data that the procedure cannot train on; called before training, once they are read."""
+
     def setup(self, stage: str) -> None:
-        """Bind the trainer's data module, where it is ganforge's."""
+        """Bind the trainer's data module, where it is ganforge's, and check what it holds."""
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, DataModule):
             self.bind(data)
+            self.check_data(data.splits().train)

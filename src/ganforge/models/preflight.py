@@ -2,17 +2,19 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ganforge.core.errors import GanforgeError, first_line
-from ganforge.data.columns import Batch
+from ganforge.data.columns import Batch, Split
+from ganforge.losses.step import Term
 from ganforge.models.base import AdversarialModule
 from ganforge.models.manual_loop import ManualLoop
+from ganforge.networks.critique import Critique
 
-__all__ = ["check_condition_is_read", "check_networks", "part_sizes", "preflight"]
+__all__ = ["check_condition_is_read", "check_networks", "check_pairs", "part_sizes", "preflight"]
 
 _ALONE = "Expected more than 1 value per channel"
 
@@ -137,17 +139,53 @@ def check_condition_is_read(
     if torch.equal(condition, other):
         return
     generator.eval()
-    discriminator.eval()
     samples = generator(latent, condition)
     generates_alike = torch.equal(samples, generator(latent, other))
-    judges_alike = torch.equal(discriminator(samples, condition).logits, discriminator(samples, other).logits)
     generator.train()
-    discriminator.train()
-    if generates_alike and judges_alike:
+    if generates_alike and not _judges_by(discriminator, samples, condition):
         what, choice = "the condition", "conditioning"
         if condition.ndim == 1 and condition.dtype == torch.int64:
             what, choice = "labels", "conditioning=label"
         raise GanforgeError(
             f"{choice} is set and neither network reads {what}: choose a conditional network (model=cgan, "
             "projection, acgan, ...), or conditioning=none."
+        )
+
+
+@torch.no_grad()
+def _judges_by(discriminator: nn.Module, samples: Tensor, condition: Tensor) -> bool:
+    """Return whether a discriminator's logits of samples are others under another one's condition."""
+    discriminator.eval()
+    first, second = (Critique.of(discriminator(samples, each), samples) for each in (condition, condition.roll(1, 0)))
+    discriminator.train()
+    return not torch.equal(first.logits, second.logits)
+
+
+def check_pairs(train: Split, source: str, terms: Mapping[str, Term], discriminator: nn.Module | None = None) -> None:
+    """Refuse losses that compare a sample with the target of its source, where the data have no such pairs.
+
+    Args:
+        train: what is trained on.
+        source: the column that the generator translates.
+        terms: losses by name.
+        discriminator: a network that may judge samples beside their source.
+
+    Raises:
+        GanforgeError: naming the loss.
+    """
+    if train.paired or source not in train.given:
+        return
+    way_out = "choose paired data, such as data=earth_pairs or paired_folder, or model=cyclegan or cut"
+    for name, term in terms.items():
+        if term.needs_pairs:
+            raise GanforgeError(
+                f"term.{name} compares each sample with the target of its source, and the data are unpaired: {way_out}."
+            )
+    rows = torch.arange(min(4, len(train)))
+    stored = train.batch(rows)
+    samples = train.data.modality.decode(stored.data)
+    condition = train.given[source].modality.decode(stored.given[source])
+    if discriminator is not None and _judges_by(copy.deepcopy(discriminator).cpu(), samples, condition):
+        raise GanforgeError(
+            f"The discriminator judges each sample beside its source, and the data are unpaired: {way_out}."
         )

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from ganforge import __version__
 from ganforge.core import rng
-from ganforge.core.distributed import rank, world_size
+from ganforge.core.distributed import of_every_rank, rank
 from ganforge.core.errors import GanforgeError
 from ganforge.models.contents import Checkpoint, Progress, networks_misfit, optimizers_misfit, require
 
@@ -74,7 +74,7 @@ class Resumable(pl.LightningModule):
             "version": __version__,
             "images_seen": self.images_seen,
             "batches_seen": self.batches_seen,
-            "rng": _random_states(),
+            "rng": of_every_rank(rng.get_state()),
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
@@ -183,15 +183,6 @@ class Resumable(pl.LightningModule):
         if self._restored_rng is not None:
             rng.set_state(self._restored_rng)
             self._restored_rng = None
-
-
-def _random_states() -> list[rng.RandomState]:
-    """Return every rank's random state; a collective call."""
-    mine = rng.get_state()
-    states = [mine] * world_size()
-    if world_size() > 1:
-        torch.distributed.all_gather_object(states, mine)
-    return states
 
 
 def _below(name: str, state: Mapping[str, object]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from ganforge.core.build import build, check_run, nodes
 from ganforge.core.containers import plain
 from ganforge.core.errors import GanforgeError, first_line
 from ganforge.core.yaml_files import read_yaml
-from ganforge.data.columns import Column, Splits
+from ganforge.data.columns import DATA, Column, Splits
 from ganforge.runs.folder import RunFolder, checkpoint_to_resume
 from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import Origin, SeededSampler
@@ -92,6 +92,8 @@ class Restored:
             train,
             features if protocols else None,
             lambda: self._description(sampler),
+            lambda: self.splits().heldout,
+            {DATA: self.data.modality, **self.data.given},
         )
         return SeededSampler(sampler, origin, **options)
 

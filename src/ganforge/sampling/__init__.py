@@ -18,6 +18,7 @@ from ganforge.sampling.results import Film, Picture, Result
 from ganforge.sampling.sampler import Sampler
 from ganforge.sampling.seeded import Origin, SeededSampler
 from ganforge.sampling.stream import images
+from ganforge.sampling.translation import translate
 from ganforge.sampling.traversal import traverse
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "interpolate",
     "neighbours",
     "style_mixing",
+    "translate",
     "traverse",
     "truncation",
 ]

@@ -80,12 +80,16 @@ class Result(ABC):
             mark_archive(temporary)
         return path
 
+    def _may_write(self, name: str) -> bool:
+        """Return whether a picture in a folder may be this mode's own, by its name."""
+        return _NAME.fullmatch(name) is not None
+
     def _check_own(self, path: Path) -> None:
         """Raise GanforgeError unless :class:`Result` has written what is at ``path``."""
         if path.is_symlink():
             raise GanforgeError(f"'{path}' is a link, which is not replaced: give the place that it points to.")
         is_folder = path.is_dir()
-        foreign = [entry.name for entry in path.iterdir() if not _is_own(entry)] if is_folder else []
+        foreign = [entry.name for entry in path.iterdir() if not self._is_own(entry)] if is_folder else []
         if foreign:
             held = f"holds '{min(foreign)}', which was not written there by this command"
         elif is_folder and self.suffix:
@@ -95,6 +99,15 @@ class Result(ABC):
         else:
             return
         raise GanforgeError(f"'{path}' {held}, and is not replaced: choose another output.")
+
+    def _is_own(self, entry: Path) -> bool:
+        """Return whether a folder's entry is one that this mode writes."""
+        if entry.is_symlink() or not entry.is_file():
+            return False
+        if entry.name == "labels.csv":
+            with entry.open("rb") as file:
+                return file.read(len(_TABLE)) == _TABLE
+        return self._may_write(entry.name) and is_marked(entry)
 
 
 class Picture(Result):
@@ -178,16 +191,6 @@ class Film(Result):
             for frame in frames.permute(0, 2, 3, 1).contiguous().numpy():
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
-
-
-def _is_own(entry: Path) -> bool:
-    """Whether a folder's entry is one that :class:`ganforge.sampling.stream.Images` writes."""
-    if entry.is_symlink() or not entry.is_file():
-        return False
-    if entry.name == "labels.csv":
-        with entry.open("rb") as file:
-            return file.read(len(_TABLE)) == _TABLE
-    return bool(_NAME.fullmatch(entry.name)) and is_marked(entry)
 
 
 def _pillow(pixels: Tensor) -> "Image.Image":

@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganforge.conditioning import Conditioning, Label
+from ganforge.conditioning import Conditioning, Given, Label
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
+from ganforge.data.columns import DATA
 from ganforge.data.modality import Modality
 from ganforge.latents import Latent
 
@@ -48,6 +49,7 @@ class Sampler:
         modality: what its samples are.
         average: the network with averaged weights, where the procedure keeps any.
         target: the given column of the dataset that its samples are compared with; ``None``: ``data``.
+        inverse: translates its samples back, where the procedure learns that too.
     """
 
     network: nn.Module
@@ -56,6 +58,7 @@ class Sampler:
     modality: Modality
     average: nn.Module | None = None
     target: str | None = None
+    inverse: "Sampler | None" = None
 
     def with_weights(self, weights: Literal["ema", "raw"]) -> "Sampler":
         """Return the sampler of the averaged weights, where there are any, or of the raw ones."""
@@ -71,6 +74,13 @@ class Sampler:
     def has_styles(self) -> bool:
         """Whether the generator maps latents to styles and draws from these, as StyleGAN2's does."""
         return hasattr(self.network, "map") and hasattr(self.network, "synthesise")
+
+    @property
+    def source(self) -> str | None:
+        """The column of pictures that it translates, or ``None``."""
+        if self.latent is not None and self.latent.is_data:
+            return DATA
+        return self.conditioning.key if isinstance(self.conditioning, Given) else None
 
     @property
     def classes(self) -> int | None:

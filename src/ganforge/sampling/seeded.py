@@ -1,7 +1,7 @@
 """A trained generator whose samples are numbered: sample ``k`` of a seed is the same one in every mode."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from ganforge.core.devices import named_device
 from ganforge.core.errors import GanforgeError
 from ganforge.core.rng import torch_generator
-from ganforge.data.columns import Column
+from ganforge.data.columns import Column, Split
+from ganforge.data.modality import Modality
 from ganforge.latents import Latent
 from ganforge.sampling.checks import above_zero, whole
 from ganforge.sampling.sampler import Inputs, Noise, Sampler
@@ -28,6 +29,8 @@ class Origin:
         features: loads the network of the run's first protocol, whose output of stored samples has ``features``
             ``(n, d)``; ``None`` where the run has no protocol.
         description: the network's configuration and inputs, as plain values.
+        heldout: returns the held-out split; loaded when called.
+        modalities: what the dataset's columns are, by name.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Origin:
     train: Callable[[], Column]
     features: Callable[[], nn.Module] | None
     description: Callable[[], dict[str, object]]
+    heldout: Callable[[], Split] | None = None
+    modalities: Mapping[str, Modality] = field(default_factory=dict)
 
 
 class SeededSampler:

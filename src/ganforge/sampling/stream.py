@@ -61,7 +61,7 @@ class Images(Result):
         digits, number = max(6, len(str(self.n - 1))), 0
         for batch in self._batches():
             for pixels in batch:
-                yield f"{number:0{digits}d}.png", _png(pixels)
+                yield f"{number:0{digits}d}.png", png_bytes(pixels)
                 number += 1
         if self._labels is not None and self._labels.ndim == 1:
             table = io.StringIO()
@@ -98,7 +98,7 @@ def _header(member: IO[bytes], shape: tuple[int, ...], kind: str) -> None:
     np.lib.format.write_array_header_1_0(member, {"descr": kind, "fortran_order": False, "shape": shape})
 
 
-def _png(pixels: "np.ndarray") -> bytes:
+def png_bytes(pixels: "np.ndarray") -> bytes:
     """Encode ``(h, w, c)`` uint8, one channel as grey."""
     from PIL import Image
 

@@ -78,7 +78,8 @@ def check_source(source: Source, modality: Modality) -> None:
         require(same, f"{name}'s {part} samples differ from one call of load to the next: draw with a fixed seed.")
         _check_split(first, f"{name}'s {part} split", modality)
     require(splits.train.given.keys() == splits.heldout.given.keys(), f"{name}'s splits must have the same columns.")
-    require(splits.train.paired == splits.heldout.paired, f"{name}'s splits must both be paired, or both not.")
+    kept = splits.heldout.paired or not splits.train.paired  # pairs that training never sees may be kept for scoring
+    require(kept, f"{name}'s held-out split must be paired where the training split is.")
 
 
 def _check_split(split: Split, what: str, modality: Modality) -> None:

@@ -15,7 +15,7 @@ from ganforge.testing.steps import make_step
 __all__ = ["check_loss", "check_term"]
 
 #: Heads of a critique that a term may read, or do without.
-_HEADS = ("features", "class_logits", "codes", "embedding", "proxy", "local_embeddings")
+_HEADS = ("features", "class_logits", "codes", "embedding", "proxy", "local_embeddings", "layers")
 
 
 def check_loss(loss: AdversarialLoss) -> None:
@@ -130,7 +130,8 @@ def _check_absences(term: Term, step: Step, name: str) -> None:
         return dataclasses.replace(step, discriminate=lambda *inputs: step.discriminate(*inputs)._replace(**bare))  # type: ignore[arg-type]
 
     steps = {head: without(head) for head in _HEADS}
-    steps["labels"] = dataclasses.replace(step, condition=None, fake_condition=None)
+    if step.condition is not None and not step.condition.is_floating_point():
+        steps["labels"] = dataclasses.replace(step, condition=None, fake_condition=None)
     for missing, bare in steps.items():
         try:
             value = term(bare)

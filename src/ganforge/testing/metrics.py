@@ -52,7 +52,11 @@ def check_metric(metric: Metric, comparison: Comparison) -> None:
     for needed in sorted(metric.needs):
         missing = dataclasses.replace(bare, **{needed: None})  # type: ignore[arg-type]
         require_refusal(lambda c=missing: metric(c), f"{name} must refuse a comparison without {needed}")  # type: ignore[misc]
-    if not metric.needs & {"fake_images", "path_pairs"}:  # images are whole numbers: these cannot diverge
+    if not metric.needs & {
+        "fake_images",
+        "cycle_images",
+        "path_pairs",
+    }:  # always finite
         lost = {"fake_features": torch.full_like(comparison.fake_features, torch.inf)}
         lost["fake_logits"] = torch.full_like(comparison.fake_logits, torch.nan)
         refusal = require_refusal(

@@ -22,6 +22,7 @@ def check_networks(
     shape: Sequence[int],
     latent: Latent | None,
     classes: int | None = None,
+    source: Sequence[int] | None = None,
     batch_size: int = 4,
 ) -> None:
     """Check that two networks fit together, and that gradients reach the generator through the discriminator.
@@ -31,6 +32,7 @@ def check_networks(
         shape: of one sample: ``(channels, height, width)``, or ``(dim,)``.
         latent: prior of the generator's input; ``None`` for a generator of its condition alone.
         classes: number of classes of their condition; ``None`` for networks without one.
+        source: shape of a source picture, where that is their condition.
         batch_size: samples that they are called with.
 
     Raises:
@@ -44,6 +46,8 @@ def check_networks(
     generator, discriminator = copy.deepcopy((generator, discriminator))
     own, judge = name_of(generator), name_of(discriminator)
     condition = None if classes is None else torch.arange(batch_size) % classes
+    if source is not None:
+        condition = torch.rand(batch_size, *source) * 2 - 1
     for training in (True, False):
         generator.train(training)
         discriminator.train(training)

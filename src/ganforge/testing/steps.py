@@ -32,6 +32,7 @@ class LinearDiscriminator(nn.Module):
             embedding=self.embedding(flat),
             proxy=self.proxies(labels),
             local_embeddings=self.embedding(flat)[:, :, None] * torch.tensor([1.0, -1.0, 0.5]),
+            layers=((flat, 2 * flat),),
         )
 
 
@@ -113,4 +114,5 @@ def unread(step: Step) -> list[str]:
 
 
 def _narrow(critique: Critique, dtype: torch.dtype) -> Critique:
-    return Critique._make(field.to(dtype) if isinstance(field, Tensor) else None for field in critique.computed())
+    computed = critique.computed()
+    return Critique._make(field.to(dtype) if isinstance(field, Tensor) else field for field in computed)
