@@ -3,6 +3,7 @@
 python scripts/data_baselines.py
 """
 
+import argparse
 import sys
 
 import torch
@@ -61,6 +62,7 @@ def rows():
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print("| task | baseline | PSNR, dB | L1 |\n|---|---|--:|--:|")
     for task, baseline, images, truth in rows():
         print(f"| {task} | {baseline} | {psnr(images, truth):.2f} | {float((images - truth).abs().mean()):.4f} |")

@@ -1,8 +1,13 @@
-"""What scripts/gallery.py trains: a study of a dataset, and its runs as they lie on disk."""
+"""What scripts/gallery.py trains: a study of a dataset, and its runs as they lie on disk.
 
+python scripts/gallery_runs.py        # prints a command a run
+"""
+
+import argparse
 import json
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,3 +164,17 @@ def plan(data: str, wanted: Sequence[str] | None, seeds: Sequence[int], outputs:
             overrides = overrides_of(data, variant, seed, outputs)
             runs.append(Run(data, variant, seed, overrides, Path(compose(overrides).paths.run)))
     return runs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=STUDIES, default="mnist5k")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    for run in plan(options.data, None, options.seeds, Path("outputs") / "gallery"):
+        print(run.command)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -129,6 +129,7 @@ def start(words: Sequence[str], disturb: str = "", delay: float = 0.0) -> Start:
 def _train(words: Sequence[str], output: int) -> None:
     """Become the command, in a session and with standard streams of its own; does not return."""
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as in a terminal, under nohup too
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")

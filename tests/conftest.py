@@ -93,9 +93,12 @@ def make_sampler(tmp_path: Path) -> Callable[..., Any]:
         torch.manual_seed(0)
         module, data = instantiate(config.model).eval().requires_grad_(False), instantiate(config.data)
         module.bind(data)
-        for network in (module.generator, module.generator_ema):
-            for layer in [] if network is None else network.modules():
-                if isinstance(layer, torch.nn.ConvTranspose2d | torch.nn.Linear):
+        samplers = module.samplers().values()
+        for network in [
+            each for sampler in samplers for each in (sampler.network, sampler.average) if each is not None
+        ]:
+            for layer in network.modules():
+                if isinstance(layer, torch.nn.ConvTranspose2d | torch.nn.Linear) and layer.weight.any():
                     layer.weight.mul_(2 * layer.weight[0].numel() ** -0.5 / layer.weight.std())
         run = Restored(RunFolder(tmp_path / "run"), config, module, data, tmp_path / "last.ckpt", 0)
         sampler = run.sampler(device="cpu", **options)

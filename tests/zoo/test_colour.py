@@ -17,6 +17,7 @@ DATA = {
     "earth": ["data.source.stride=64"],
     "earth_pairs": ["data.source.stride=64"],
     "earth_unpaired": ["data.source.source.stride=64"],
+    "earth_x4": ["data.source.source.stride=64"],
     "scenes": ["data.source.count=60", "data.source.heldout=30"],
 }
 #: Of which a translation takes the one that it chooses.
@@ -37,6 +38,6 @@ def test_variant_trains_in_colour(name: str, data: str) -> None:
     overrides = narrow(f"model={name}", f"data={data}", "data.image_size=32", *DATA[data])
     small = ["debug=smoke", "protocol=[]", "data.batch_size=12", "total_kimg=0.06", "logger=csv", "trainer=cpu"]
     assert cli.main(["train", *overrides, *small]) == 0
-    (folder,) = [path.parent for path in Path("outputs").glob("*/*/run.json")]
+    (folder,) = [path.parent for path in Path("outputs").glob(f"{name}_*/*/run.json")]
     assert (folder / "samples" / "latest.png").exists()
     assert any(name.startswith("generator/") for name in read_curves(folder / "metrics.csv"))

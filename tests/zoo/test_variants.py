@@ -18,6 +18,8 @@ from ganforge.testing import check_procedure
 #: Variants of point sets, which need their own dataset.
 POINTS = {"simultaneous"}
 IMAGES = [name for name in options("model") if name not in POINTS]
+#: Variants that draw in the style of a picture of one's own.
+STYLED = {"adain"}
 
 
 #: Every variant on pictures of one channel and of three; of a translation on the data that it chooses.
@@ -69,8 +71,10 @@ def test_variant_trains_from_the_command_line(name):
     assert cli.main(["train", *overrides, *smoke]) == 0
     assert list(Path("outputs").glob("*/*/samples/latest.png"))
     if translates(name) and not reads_captions(name):
-        (run,) = [path.parent for path in Path("outputs").glob("*/*/run.json")]
+        (run,) = [path.parent for path in Path("outputs").glob(f"{name}_*/*/run.json")]
         Image.new("RGB", (45, 38), "teal").save("mine.png")
-        assert cli.main(["sample", str(run), "mode=translate", "mode.source=mine.png", "output=out"]) == 0
+        style = ["mode.style=mine.png"] if name in STYLED else []
+        assert cli.main(["sample", str(run), "mode=translate", "mode.source=mine.png", "output=out", *style]) == 0
+        scale = compose([f"model={name}"]).network.get("scale", 1)
         with Image.open("out/mine.png") as picture:
-            assert picture.size == (45, 38)
+            assert picture.size == (45 * scale, 38 * scale)

@@ -107,6 +107,9 @@ class Exported(Result):
             self._write_weights(path)
             return
         drawing = Drawing(self.sampler.sampler, self.sampler.truncation)
+        drawing(
+            *self._inputs(2)
+        )  # what a network loads when it is first used, features of another one, is no part of a trace
         read = self._write_program(path, drawing)
         inputs = self._inputs(5)
         difference = (read(inputs) - drawing(*inputs)).abs().max().item()
