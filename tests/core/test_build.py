@@ -214,6 +214,7 @@ FILES = {
     "ganforge.data.torchvision.TorchVision": {"root", "download"},  # seven readers; the command says whether to fetch
     "ganforge.data.torchvision.CelebA": {"root", "cache", "download"},
     "ganforge.networks.vgg.Vgg19Features": {"path"},  # tensors alone, of known shapes, when losses are computed
+    "ganforge.networks.word_vectors.WordLlama": {"folder"},  # JSON and tensors alone, in files of the package's names
     "ganforge.metrics.evaluation.Evaluation": {"cache"},  # of splits, which no file can hold
     "ganforge.metrics.real.RealSide": {"cache"},  # plain values until it is given samples
     "ganforge.metrics.extractors.inception.Inception": {"weights", "download"},  # tensors alone

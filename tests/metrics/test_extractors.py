@@ -18,9 +18,11 @@ from ganforge.data.embedded import Mnist5k
 from ganforge.data.fit import fit
 from ganforge.data.modality import Images
 from ganforge.metrics.extractors import (
+    AttributeClassifier,
     DigitClassifier,
     DinoV2,
     EfficientNetLite0,
+    EfficientNetLite1,
     Extractor,
     Identity,
     Inception,
@@ -56,6 +58,8 @@ def extractors(inception, tmp_path):
         StackedDigitClassifier(),
         DinoV2(str(tmp_path / "small.pth"), "vit_small_patch14_dinov2"),
         EfficientNetLite0(),
+        EfficientNetLite1(),
+        AttributeClassifier(),
         Identity(),
         Inception(str(inception[1] / "hub" / "checkpoints" / INCEPTION_FILE)),
     ]

@@ -94,7 +94,7 @@ def test_what_is_no_vgg_is_refused(tmp_path, files):
     code.write_bytes(pickle.dumps(print))
     images = torch.zeros(1, 3, 16, 16)
     for path, sentence in (
-        (None, "come in no package: give"),
+        (None, "come in no package: set"),
         (str(tmp_path / "none.pth"), "no file of VGG19's weights at '.*none.pth'"),
         (str(wrong), "does not hold VGG19's convolutions"),
         (str(code), "holds no plain tensors"),

@@ -33,6 +33,8 @@ TAKES = {
     "spade": set(SIZES),
     "stargan": {8, 16, 32, 48, 64, 128, 256},
     "dcgan": POWERS,
+    "df_gan": POWERS,
+    "gan_int_cls": POWERS,
     "deep_conv": EIGHTHS,
     "infomax": RESIDUAL,
     "mlp": set(SIZES),
@@ -62,6 +64,8 @@ SMALL = {
 LATENT_DIM = 420
 #: Options whose condition is a source picture.
 TRANSLATIONS = {"adain", "cut", "cyclegan", "pix2pix", "pix2pixhd", "rrdb", "spade", "srresnet"}
+#: Options whose condition is a text, or the embedding of one.
+TEXTS = {"df_gan", "gan_int_cls"}
 #: Options that read weights from a file of the user's when they are called.
 FROM_FILES = {"adain_vgg"}
 
@@ -84,7 +88,9 @@ def read(name, image_size=32, channels=3):
     data = {"image_size": image_size, "channels": channels, "classes": 4}
     latent = {"dim": LATENT_DIM, "categories": 10, "continuous": 2}
     budget = {"srresnet": {"blocks": 1}, "rrdb": {"blocks": 1, "growth": 4}}
-    return OmegaConf.create({"data": data, "latent": latent, "budget": budget, "network": network})
+    text = {"_target_": "ganforge.networks.text.Recurrent", "vocabulary": ["red"], "dim": 8, "width": 4}
+    nodes = {"data": data, "latent": latent, "budget": budget, "text_encoder": text, "network": network}
+    return OmegaConf.create(nodes)
 
 
 def built(config):
@@ -130,6 +136,8 @@ def test_networks_fit_together(name, channels):
     shape = (channels, 32, 32)
     side = 32 // config.network.get("scale", 1)
     condition = {"source": (channels, side, side)} if name in TRANSLATIONS else {"classes": 4}
+    if name in TEXTS:
+        condition = {"source": (config.text_encoder.dim,)}
     latent = Pictures(shape) if name in ("stargan", "adain") else Normal(LATENT_DIM)
     check_networks(generator, discriminator, shape=shape, latent=latent, **condition)
 

@@ -30,6 +30,6 @@ def test_every_entry_is_a_variant_and_no_trace_is_named_twice():
 
 
 def test_the_page_has_a_row_for_every_variant():
-    page = variants_page.page({}, "")
+    page = variants_page.page({})
     assert "| sngan | 4,276,739 + 1,053,825 (kwotsin/mimicry) | mimicry_sngan32 | not run |" in page
     assert "| lsgan | - | - | not run |" in page

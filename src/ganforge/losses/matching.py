@@ -12,6 +12,7 @@ from ganforge.losses.precision import full_precision, widen
 from ganforge.losses.step import Step, Term
 from ganforge.losses.terms import DiscriminatorTerm, GeneratorTerm
 from ganforge.networks.critique import Critique, NotGiven
+from ganforge.networks.text import TextEncoder
 
 __all__ = ["MatchingPenalty", "Mismatched", "TextInterpolation", "mismatched_rows"]
 
@@ -42,7 +43,7 @@ def _refuse_adaptive(term: Term, loss: AdversarialLoss) -> None:
     if loss.adapts:
         raise GanforgeError(
             f"{type(term).__name__} holds a copy of the loss, and {type(loss).__name__} adapts while training: choose "
-            "another loss, or leave the term out."
+            "another loss, such as loss=hinge, or take the term away, as in ~term.mismatched."
         )
 
 
@@ -140,7 +141,7 @@ class MatchingPenalty(DiscriminatorTerm):
     """``E[||grad_(x, s) D(x, s)||^power]`` on real samples and their texts (MA-GP, Tao et al. 2022, equation 2).
 
     The norm is of both gradients together, ``s`` being the sentence embedding, a constant as in the paper. The
-    discriminator gives ``embed(condition)`` and takes embeddings for conditions, as those of
+    discriminator has a text encoder, ``text``, and takes embeddings for conditions, as those of
     :mod:`ganforge.networks.df_gan` do.
 
     Args:
@@ -163,10 +164,11 @@ class MatchingPenalty(DiscriminatorTerm):
     def __call__(self, step: Step) -> Tensor:
         """See :class:`Term`."""
         network = step.networks["discriminator"]
-        if not hasattr(network, "embed"):
-            raise NotGiven("the discriminator's embed", "network.discriminator", "choose network=df_gan")
+        encoder = getattr(network, "text", None)
+        if not isinstance(encoder, TextEncoder):
+            raise NotGiven("the discriminator's text encoder", "network.discriminator", "choose network=df_gan")
         with torch.no_grad():
-            embedding: Tensor = network.embed(step.condition)  # type: ignore[operator]
+            embedding: Tensor = encoder(step.condition)
         leaves = [widen(each.detach()).requires_grad_() for each in (step.real, embedding)]
         with torch.enable_grad(), full_precision(step.real):
             logits = step.discriminate(*leaves).logits

@@ -50,8 +50,8 @@ class Vgg19Features(Features):
         """See :class:`Features`."""
         if self.path is None:
             raise GanforgeError(
-                "VGG19's weights come in no package: give torchvision's vgg19-dcbb9e9d.pth as path=FILE of "
-                "Vgg19Features, or take EfficientNetFeatures."
+                "VGG19's weights come in no package: set term.perceptual_vgg.features.path=FILE (of model=adain: "
+                "network.path=FILE) to torchvision's vgg19-dcbb9e9d.pth, or choose term=[perceptual] (network=adain)."
             )
         return _vgg_layers(self.path, self.layers, device)
 
