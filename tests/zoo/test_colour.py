@@ -20,7 +20,7 @@ DATA = {
     "earth_x4": ["data.source.source.stride=64"],
     "scenes": ["data.source.count=60", "data.source.heldout=30"],
 }
-#: Of which a translation takes the one that it chooses, and the others one of two by turns, so that the tests are done in time.
+#: A translation takes the one that it chooses, the others one of two by turns: all on both would take minutes more.
 ON = {
     name: [own_data(name)] if translates(name) else [("robohash", "earth")[place % 2]]
     for place, name in enumerate(IMAGES)
