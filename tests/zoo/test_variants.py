@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from narrow import narrow, reads_captions, translates
+from narrow import narrow, own_data, reads_captions, translates
 from PIL import Image
 
 from discovery import options
@@ -22,11 +22,16 @@ IMAGES = [name for name in options("model") if name not in POINTS]
 STYLED = {"adain"}
 
 
-#: Every variant on pictures of one channel and of three; of a translation on the data that it chooses.
+#: Every variant on pictures of one channel and of three (not those that translate rows of their data, which have to be
+#: there); of a translation on the data that it chooses.
 CASES = [
     pytest.param(name, data, marks=pytest.mark.slow if data == "data=cifar10" else [])
     for name in IMAGES
-    for data in (["data.image_size=32"] if translates(name) else ["data=mnist5k", "data=cifar10"])
+    for data in (
+        ["data.image_size=32"]
+        if translates(name)
+        else ["data=mnist5k", "data=cifar10"][: 2 if own_data(name) == "mnist5k" else 1]
+    )
 ]
 
 
@@ -34,7 +39,8 @@ def built(*overrides):
     config = compose(narrow(*overrides))
     torch.manual_seed(0)
     module, data = instantiate(config.model), instantiate(config.data)
-    module.bind(data)
+    if "data=cifar10" not in overrides:  # which is not here: an example of its shape is enough
+        module.bind(data)
     return module, data.example()
 
 
