@@ -28,10 +28,10 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY) ## train a DCGAN on real digits, about six minutes on two CPU cores
 	$(BIN)/ganforge train
 
-test: $(READY) ## run the default tests, about six minutes on two cores
+test: $(READY) ## run the default tests, about nine minutes on two cores
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
-test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, every variant; about twenty minutes
+test-slow: $(READY) ## run the tests that take minutes: real processes, sweeps, every variant; about half an hour
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
 
 test-gpu: $(READY) ## run the tests that need a CUDA device
