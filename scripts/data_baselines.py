@@ -42,14 +42,19 @@ def upscaled(split: Split, mode: str) -> tuple[Tensor, Tensor]:
     return (F.interpolate(source, truth.shape[-2:], mode=mode, **smooth).clamp(0, 1) * 255).round() / 255, truth
 
 
-def rows():
-    """Yield task, baseline, PSNR and mean absolute error."""
+def rows(side: int):
+    """Yield task, baseline, images and truth; pairs of the Earth have ``side`` pixels."""
     for layer in ("relief", "elevation"):
-        earth = splits("data=earth_pairs", f"data.source.layer={layer}")
+        earth = splits("data=earth_pairs", f"data.source.layer={layer}", f"data.image_size={side}")
         truth = sides(earth.heldout)[1]
         mean = sides(earth.train)[1].mean((0, 2, 3))[:, None, None].expand_as(truth)
-        yield f"`earth_pairs`, satellite to {layer}, 64 px", "mean colour", mean, truth
-        yield f"`earth_pairs`, satellite to {layer}, 64 px", "linear colour map", linear(*vars(earth).values()), truth
+        yield f"`earth_pairs`, satellite to {layer}, {side} px", "mean colour", mean, truth
+        yield (
+            f"`earth_pairs`, satellite to {layer}, {side} px",
+            "linear colour map",
+            linear(*vars(earth).values()),
+            truth,
+        )
     for overrides, name in (
         (["data=earth_x4"], "`earth_x4`, 16 to 64 px"),
         (["data=earth_x4", "data.source.scale=2", "data.given.source.image_size=32"], "`earth_x4`, 32 to 64 px"),
@@ -62,9 +67,11 @@ def rows():
 
 
 def main() -> int:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=64, help="pixels of the Earth's pairs (default %(default)s)")
+    side = parser.parse_args().side
     print("| task | baseline | PSNR, dB | L1 |\n|---|---|--:|--:|")
-    for task, baseline, images, truth in rows():
+    for task, baseline, images, truth in rows(side):
         print(f"| {task} | {baseline} | {psnr(images, truth):.2f} | {float((images - truth).abs().mean()):.4f} |")
     return 0
 
